@@ -1,0 +1,2 @@
+//! Inference server of SiameseUniNLU.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
+fn main() {}
