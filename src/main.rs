@@ -1,2 +1,5 @@
-//! Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
-fn main() {}
+//! The `uninlu` binary.
+
+fn main() -> std::process::ExitCode {
+    uninlu::cli::main()
+}

@@ -1,0 +1,69 @@
+//! Command line types and dispatch.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::ui::Ui;
+
+/// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "uninlu", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Says nothing but results and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Which stack file, and which of its environments.
+#[derive(Debug, Clone, Args)]
+pub struct StackArgs {
+    /// Stack file, or a folder that holds `uninlu.toml`
+    #[arg(default_value = "uninlu.toml", value_name = "STACK")]
+    pub stack: PathBuf,
+    /// Environment `[env.NAME]` to lay over the file
+    #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
+    pub env: Option<String>,
+}
+
+/// Exit codes, as `uninlu help` documents them.
+pub mod exit {
+    /// Done, or nothing to do.
+    pub const OK: u8 = 0;
+    /// An error; nothing was lost.
+    pub const ERROR: u8 = 1;
+    /// There are changes (only with `--detailed-exitcode`).
+    pub const CHANGES: u8 = 2;
+    /// Refused by the gate.
+    pub const REFUSED: u8 = 3;
+}
+
+/// Runs the command line. What a command returns is its exit code; an error is told once, here.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(report) => {
+            let ui = Ui::new(false);
+            ui.say(format_args!("{report:?}"));
+            ExitCode::from(exit::ERROR)
+        }
+    }
+}
+
+fn run(cli: Cli) -> miette::Result<u8> {
+    let ui = Ui::new(cli.quiet);
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| miette::miette!("cannot start the asynchronous runtime: {error}"))?;
+    runtime.block_on(dispatch(cli.command, ui))
+}
+
+async fn dispatch(command: Command, _ui: Ui) -> miette::Result<u8> {
+    match command {}
+}

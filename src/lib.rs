@@ -1,0 +1,24 @@
+//! `uninlu` deploys one kind of service well: a SiameseUniNLU inference server on Kubernetes.
+//!
+//! The way of the data, one module a step (`ARCHITECTURE.md` tells the invariants):
+//!
+//! ```text
+//! uninlu.toml ──stack::load──▶ Stack                     pure behind one file read
+//! Stack ──image──▶ digest of the inputs ─▶ reference     IO    the tag is known without a build
+//! Stack + reference ──kinds::desired──▶ Desired          pure
+//! Desired ──cluster::observe──▶ Live                     IO    one LIST per kind + one dry-run PATCH per object
+//! Desired + Live ──plan──▶ Plan                          pure
+//! Stack + Plan ──gate──▶ Findings                        pure
+//! Plan ──cluster::apply──▶ what was done                 IO    decides nothing
+//! watch events ──kinds::progress──▶ rollout report       pure step inside an IO loop
+//! ```
+
+pub mod cli;
+pub mod cluster;
+pub mod commands;
+pub mod gate;
+pub mod image;
+pub mod kinds;
+pub mod plan;
+pub mod stack;
+pub mod ui;
