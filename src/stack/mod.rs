@@ -1,27 +1,52 @@
 //! Text → [`Stack`]: one file per section of `uninlu.toml`.
 //!
-//! A [`Stack`] exists only when the file is valid as a whole; everything behind this module may rely on it.
+//! A [`Stack`] exists only when the file is valid as a whole; everything behind this module may rely on it. Each
+//! section file holds what was typed (`Raw…`, which also is the JSON schema), what it means, and the step between.
 
-pub mod autoscaling;
-pub mod duration;
-pub mod image;
-pub mod model;
-pub mod probes;
-pub mod quantity;
-pub mod resources;
-pub mod rollout;
+mod at;
+mod autoscaling;
+mod cluster;
+mod count;
+mod disruption;
+mod duration;
+mod fault;
+mod files;
+mod gate;
+mod image;
+mod model;
+mod names;
+mod network;
+mod parse;
+mod probes;
+mod quantity;
+mod raw;
+mod resources;
+mod rollout;
+mod server;
+mod service;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use autoscaling::{Autoscaling, Behavior, Policy, PolicyKind, ScalingRules, Select};
+pub use cluster::Cluster;
+pub use count::Count;
+pub use disruption::Disruption;
 pub use duration::Duration;
+pub use fault::{Fault, Invalid};
+pub use files::{LoadError, load, read};
+pub use gate::{Gate, OwnRule, Waiver};
 pub use image::{Build, Image};
 pub use model::{Model, ModelSource};
+pub use network::Network;
+pub use parse::{environments, parse};
 pub use probes::{Probe, Probes, StartupProbe};
 pub use quantity::Quantity;
+pub use raw::json_schema;
 pub use resources::{Bounds, Resources};
-pub use rollout::{Count, OnFailure, Rollout, Timeout};
+pub use rollout::{OnFailure, Rollout, Timeout};
+pub use server::ServerSettings;
+pub use service::{CONTAINER_PORT, Service, ServiceKind};
 
 /// A parsed and valid stack file with one environment's overrides applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +55,7 @@ pub struct Stack {
     pub file: PathBuf,
     /// `[env.NAME]` that was laid over the file, if any.
     pub environment: Option<String>,
-    /// Name of the service and of every object of it: a DNS label (RFC 1123).
+    /// Name of the service and of its objects: a DNS label that begins with a letter.
     pub name: String,
     /// Namespace of every object.
     pub namespace: String,
@@ -62,51 +87,6 @@ pub struct Stack {
     pub gate: Gate,
 }
 
-/// `[cluster]`: the one cluster that may be written to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cluster {
-    /// Context in the kubeconfig. No other context is ever used, not even the current one.
-    pub context: String,
-    /// Kubeconfig file; `None` means `KUBECONFIG`, then `~/.kube/config`.
-    pub kubeconfig: Option<PathBuf>,
-    /// Whether the namespace is an object of this stack (made by apply, removed by destroy).
-    pub create_namespace: bool,
-}
-
-/// `[server]`: hot settings, mounted as `/etc/uninlu/settings.toml`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ServerSettings {
-    /// Longest text that a request may carry, in Unicode code points; a longer one is refused, never cut.
-    pub max_length: u32,
-    /// Most tokens in one forward pass.
-    pub batch_tokens: u32,
-}
-
-/// `[service]`: the Service in front of the pods.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Service {
-    /// Port of the Service; the container always listens on [`CONTAINER_PORT`].
-    pub port: u16,
-    /// `ClusterIP`, `NodePort` or `LoadBalancer`.
-    pub kind: ServiceKind,
-    /// Annotations of the Service, for load balancers' sake.
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// Port on which the server listens inside its container.
-pub const CONTAINER_PORT: u16 = 7860;
-
-/// Kubernetes' Service types that make sense for one HTTP server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServiceKind {
-    /// Reachable inside the cluster.
-    ClusterIp,
-    /// Reachable on a port of each node.
-    NodePort,
-    /// Reachable through the cloud's load balancer.
-    LoadBalancer,
-}
-
 /// Who decides how many pods run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Replicas {
@@ -124,53 +104,4 @@ impl Replicas {
             Replicas::Autoscaled(autoscaling) => autoscaling.min,
         }
     }
-}
-
-/// `[disruption]`: what voluntary evictions (a node drain) must leave running. Exactly one bound, as in policy/v1.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Disruption {
-    /// At least so many pods stay.
-    MinAvailable(Count),
-    /// At most so many pods go at a time.
-    MaxUnavailable(Count),
-}
-
-/// `[network]`: the NetworkPolicy.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Network {
-    /// Whether a NetworkPolicy is applied: ingress on the server's port only, no egress (the server calls nobody).
-    pub policy: bool,
-    /// Namespaces that may call; empty means every one.
-    pub from_namespaces: Vec<String>,
-}
-
-/// `[gate]`: waivers and own rules.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Gate {
-    /// Findings that are accepted, each with a reason and an end.
-    pub allow: Vec<Waiver>,
-    /// The user's own rules, in CEL.
-    pub rules: Vec<OwnRule>,
-}
-
-/// One accepted finding.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Waiver {
-    /// Id of the rule.
-    pub rule: String,
-    /// Why the finding is accepted.
-    pub reason: String,
-    /// Last day on which the waiver holds (`YYYY-MM-DD`).
-    pub until: Option<toml::value::Date>,
-}
-
-/// One rule of the user's own.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OwnRule {
-    /// Id by which findings and waivers name it.
-    pub id: String,
-    /// CEL expression over `object` and `stack` that must be true.
-    pub expression: String,
-    /// What to say when it is false.
-    pub message: String,
 }

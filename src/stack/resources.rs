@@ -1,6 +1,11 @@
 //! `[resources]`: CPU and memory of a pod.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::Quantity;
+use super::at::At;
+use super::fault::Faults;
 
 /// CPU and memory of a pod.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,4 +23,112 @@ pub struct Bounds {
     pub request: Quantity,
     /// Upper bound held by the kernel; `None` means unbounded.
     pub limit: Option<Quantity>,
+}
+
+/// CPU and memory of a pod
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawResources {
+    /// In cores (default `{ request = "1", limit = "2" }`)
+    cpu: Option<At<RawBounds>>,
+    /// In bytes (default `{ request = "1Gi", limit = "2Gi" }`: the published model takes 475 MB in fp32)
+    memory: Option<At<RawBounds>>,
+}
+
+/// What is reserved and what may be used
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawBounds {
+    /// Reserved by the scheduler
+    request: Option<At<Quantity>>,
+    /// Upper bound held by the kernel; absent means the request when that is the larger, else the default
+    limit: Option<At<Quantity>>,
+}
+
+/// A server that cannot hold even the interpreter of its libraries is a slip of the unit.
+const SMALLEST_MEMORY: i128 = 16 * 1024 * 1024;
+
+impl RawResources {
+    pub(super) fn validate(self, faults: &mut Faults) -> Resources {
+        let memory = validate_bounds(self.memory, "1Gi", "2Gi", faults, check_memory);
+        Resources {
+            cpu: validate_bounds(self.cpu, "1", "2", faults, |_, _| ()),
+            memory,
+        }
+    }
+}
+
+fn check_memory(at: &At<Quantity>, faults: &mut Faults) {
+    faults.check(
+        at.value.units() >= SMALLEST_MEMORY,
+        &at.span,
+        format!("`{}` is {} bytes of memory", at.value, at.value.units()),
+        "write the unit: \"2Gi\" is 2 gibibytes, while \"2\" is two bytes and \"2m\" two thousandths of one",
+    );
+}
+
+fn validate_bounds(
+    raw: Option<At<RawBounds>>,
+    default_request: &str,
+    default_limit: &str,
+    faults: &mut Faults,
+    check: impl Fn(&At<Quantity>, &mut Faults),
+) -> Bounds {
+    let constant = |text| Quantity::parse(text).expect("a default is a quantity");
+    let RawBounds { request, limit } = raw.map(|at| at.value).unwrap_or_default();
+    for at in [&request, &limit].into_iter().flatten() {
+        check(at, faults);
+    }
+    if let Some(at) = &request {
+        faults.check(
+            at.value.milli > 0,
+            &at.span,
+            "a request of nothing",
+            "write what a pod needs to run at all",
+        );
+    }
+    if let (Some(request), Some(limit)) = (&request, &limit) {
+        faults.check(
+            limit.value >= request.value,
+            &limit.span,
+            format!(
+                "the limit {} is below the request {}",
+                limit.value, request.value
+            ),
+            "raise the limit or lower the request",
+        );
+    }
+    bounds_with_defaults(
+        request,
+        limit,
+        constant(default_request),
+        constant(default_limit),
+    )
+}
+
+/// What is absent follows what is present, so that a default never contradicts a given value.
+fn bounds_with_defaults(
+    request: Option<At<Quantity>>,
+    limit: Option<At<Quantity>>,
+    default_request: Quantity,
+    default_limit: Quantity,
+) -> Bounds {
+    match (request.map(|at| at.value), limit.map(|at| at.value)) {
+        (Some(request), Some(limit)) => Bounds {
+            request,
+            limit: Some(limit),
+        },
+        (Some(request), None) => Bounds {
+            limit: Some(default_limit.max(request.clone())),
+            request,
+        },
+        (None, Some(limit)) => Bounds {
+            request: default_request.min(limit.clone()),
+            limit: Some(limit),
+        },
+        (None, None) => Bounds {
+            request: default_request,
+            limit: Some(default_limit),
+        },
+    }
 }

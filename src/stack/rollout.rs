@@ -1,6 +1,13 @@
 //! `[rollout]`: how a change replaces running pods.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::Duration;
+use super::at::{At, value_or};
+use super::count::Count;
+use super::fault::Faults;
+use super::probes::positive;
 
 /// How a change replaces running pods.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,15 +25,6 @@ pub struct Rollout {
     pub drain: Duration,
 }
 
-/// A number of pods, or a percentage of them (Kubernetes' IntOrString).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Count {
-    /// So many pods.
-    Pods(u32),
-    /// Percent of the wanted pods.
-    Percent(u32),
-}
-
 /// How long apply waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeout {
@@ -36,11 +34,71 @@ pub enum Timeout {
     After(Duration),
 }
 
-/// What becomes of a rollout that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of a rollout that failed
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum OnFailure {
-    /// Back to what ran before.
+    /// Back to what ran before
     Rollback,
-    /// Left as it is, for somebody to look at.
+    /// Left as it is, for somebody to look at
     Keep,
+}
+
+/// How a change replaces running pods
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawRollout {
+    /// Pods above the wanted number during a rollout: a number or "25%" (default 1)
+    max_surge: Option<At<Count>>,
+    /// Pods below the wanted number during a rollout: a number or "25%" (default 0)
+    max_unavailable: Option<At<Count>>,
+    /// How long apply waits: a duration, or "auto" from the probes (default "auto")
+    timeout: Option<At<String>>,
+    /// What becomes of a rollout that failed: "keep" (default) or "rollback"
+    on_failure: Option<At<OnFailure>>,
+    /// Time that a stopping pod gets to answer what it took in (default "20s")
+    drain: Option<At<Duration>>,
+}
+
+impl RawRollout {
+    pub(super) fn validate(self, faults: &mut Faults) -> Rollout {
+        let max_surge = value_or(&self.max_surge, Count::Pods(1));
+        let max_unavailable = value_or(&self.max_unavailable, Count::Pods(0));
+        if let Some(at) = self.max_surge.as_ref().or(self.max_unavailable.as_ref()) {
+            faults.check(
+                !(max_surge.is_zero() && max_unavailable.is_zero()),
+                &at.span,
+                "with `max-surge` and `max-unavailable` both 0 no pod could ever be replaced",
+                "allow one of the two, such as `max-surge = 1`",
+            );
+        }
+        Rollout {
+            max_surge,
+            max_unavailable,
+            timeout: validate_timeout(&self.timeout, faults),
+            on_failure: value_or(&self.on_failure, OnFailure::Keep),
+            drain: positive(&self.drain, Duration::seconds(20), faults),
+        }
+    }
+}
+
+fn validate_timeout(key: &Option<At<String>>, faults: &mut Faults) -> Timeout {
+    let Some(at) = key.as_ref().filter(|at| at.value != "auto") else {
+        return Timeout::Auto;
+    };
+    match Duration::parse(&at.value) {
+        Ok(duration) if duration.seconds > 0 => Timeout::After(duration),
+        Ok(_) => {
+            faults.add(
+                &at.span,
+                "a wait of zero",
+                "write a duration such as \"5m\", or \"auto\"",
+            );
+            Timeout::Auto
+        }
+        Err(message) => {
+            faults.add(&at.span, message, "or write \"auto\": from the probes");
+            Timeout::Auto
+        }
+    }
 }

@@ -1,0 +1,36 @@
+# Two commands do all the set-up themselves: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check test-tool test-server test-cluster test-image test-node clean
+
+help: ## Says what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  Variables: YES=1 (demo: do not ask), MODEL=DIR (demo: another model), CONTEXT=NAME REGISTRY=HOST/PATH (demo: your cluster),\n             KEEP=1 (demo: leave everything running), UNINLU_CACHE=DIR (instead of .cache)\n'
+
+demo: ## Takes a real stack through its whole life on a real one-node Kubernetes
+	@tests/demo/run
+
+test: check test-tool test-server test-cluster test-image test-node ## Everything that CI checks
+
+check: ## Format and lints of every language here
+	@tests/check
+
+test-tool: ## The tool's offline tests: stack file, objects, plans, image context, command line
+	cargo test --locked
+
+test-server: ## The server against golden data of the reference implementation (needs libtorch: fetched)
+	server/cargo test --locked
+
+test-cluster: ## plan, apply, destroy against a real API server with real controllers
+	@tests/with-cluster cargo test --locked --test cluster -- --ignored
+
+test-image: ## Builds and pushes with a real Docker engine and a real registry
+	@tests/with-engine cargo test --locked --test image -- --ignored
+
+test-node: ## The embedded node itself, then the demo on it
+	@tests/cluster/selftest
+	@YES=1 tests/demo/run
+
+clean: ## Removes what was built; the cache of downloads stays
+	cargo clean

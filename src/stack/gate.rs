@@ -1,0 +1,148 @@
+//! `[gate]`: waivers and own rules.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::value::{Date, Datetime};
+
+use super::at::At;
+use super::fault::Faults;
+
+/// Waivers and own rules of the gate.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Gate {
+    /// Findings that are accepted, each with a reason and an end.
+    pub allow: Vec<Waiver>,
+    /// The user's own rules, in CEL.
+    pub rules: Vec<OwnRule>,
+}
+
+/// One accepted finding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiver {
+    /// Id of the rule.
+    pub rule: String,
+    /// Why the finding is accepted.
+    pub reason: String,
+    /// Last day on which the waiver holds.
+    pub until: Option<Date>,
+}
+
+/// One rule of the user's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnRule {
+    /// Id by which findings and waivers name it.
+    pub id: String,
+    /// CEL expression over `object` and `stack` that must be true.
+    pub expression: String,
+    /// What to say when it is false.
+    pub message: String,
+}
+
+/// Waivers and own rules of the gate
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawGate {
+    /// Findings that are accepted, each with a reason and an end
+    allow: Vec<At<RawWaiver>>,
+    /// The user's own rules, in CEL
+    rule: Vec<At<RawOwnRule>>,
+}
+
+/// One accepted finding
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawWaiver {
+    /// Id of the rule
+    rule: Option<At<String>>,
+    /// Why the finding is accepted
+    reason: Option<At<String>>,
+    /// Last day on which the waiver holds, such as 2027-01-01 (no quotes)
+    #[schemars(with = "Option<String>")]
+    until: Option<At<Datetime>>,
+}
+
+/// One rule of the user's own
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawOwnRule {
+    /// Id by which findings and waivers name it
+    id: Option<At<String>>,
+    /// CEL expression over `object` and `stack` that must be true
+    expression: Option<At<String>>,
+    /// What to say when it is false
+    message: Option<At<String>>,
+}
+
+impl RawGate {
+    pub(super) fn validate(self, faults: &mut Faults) -> Gate {
+        Gate {
+            allow: self
+                .allow
+                .into_iter()
+                .map(|at| validate_waiver(at, faults))
+                .collect(),
+            rules: self
+                .rule
+                .into_iter()
+                .map(|at| validate_rule(at, faults))
+                .collect(),
+        }
+    }
+}
+
+fn validate_waiver(at: At<RawWaiver>, faults: &mut Faults) -> Waiver {
+    let At {
+        value: RawWaiver {
+            rule,
+            reason,
+            until,
+        },
+        span,
+    } = at;
+    faults.check(
+        rule.is_some()
+            && reason
+                .as_ref()
+                .is_some_and(|reason| !reason.value.trim().is_empty()),
+        &span,
+        "a waiver names a rule and a reason",
+        "write `{ rule = \"…\", reason = \"why it is accepted\", until = 2027-01-01 }`",
+    );
+    if let Some(until) = &until {
+        faults.check(
+            until.value.date.is_some(),
+            &until.span,
+            "`until` is no day",
+            "write a date such as 2027-01-01",
+        );
+    }
+    let text = |key: Option<At<String>>| key.map(|at| at.value).unwrap_or_default();
+    Waiver {
+        rule: text(rule),
+        reason: text(reason),
+        until: until.and_then(|until| until.value.date),
+    }
+}
+
+fn validate_rule(at: At<RawOwnRule>, faults: &mut Faults) -> OwnRule {
+    let At {
+        value: RawOwnRule {
+            id,
+            expression,
+            message,
+        },
+        span,
+    } = at;
+    faults.check(
+        id.is_some() && expression.is_some() && message.is_some(),
+        &span,
+        "a rule has an id, an expression and a message",
+        "write `id`, `expression` (CEL over `object` and `stack`) and `message`",
+    );
+    let text = |key: Option<At<String>>| key.map(|at| at.value).unwrap_or_default();
+    OwnRule {
+        id: text(id),
+        expression: text(expression),
+        message: text(message),
+    }
+}

@@ -1,0 +1,64 @@
+//! Kubernetes' rules for names and labels.
+
+use std::collections::BTreeMap;
+
+use super::at::At;
+use super::fault::Faults;
+
+/// RFC 1123 label: lower-case letters, digits and `-`, beginning and ending with a letter or digit, at most 63.
+pub(super) fn is_label(text: &str) -> bool {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes.iter().all(|&byte| alphanumeric(byte) || byte == b'-')
+        && alphanumeric(bytes[0])
+        && alphanumeric(bytes[bytes.len() - 1])
+}
+
+pub(super) fn check_label(at: &At<String>, what: &str, faults: &mut Faults) {
+    faults.check(
+        is_label(&at.value),
+        &at.span,
+        format!("`{}` is no {what} in Kubernetes", at.value),
+        "lower-case letters, digits and `-`, beginning and ending with a letter or digit, at most 63 (RFC 1123)",
+    );
+}
+
+/// The labels' values; a key that is reserved or malformed is a fault.
+pub(super) fn check_labels(
+    labels: BTreeMap<String, At<String>>,
+    faults: &mut Faults,
+) -> BTreeMap<String, String> {
+    for (key, at) in &labels {
+        let name = key.rsplit('/').next().unwrap_or_default();
+        faults.check(
+            is_qualified(name) && key.matches('/').count() <= 1 && (at.value.is_empty() || is_qualified(&at.value)),
+            &at.span,
+            format!("`{key} = {}` is no label in Kubernetes", at.value),
+            "letters, digits, `-`, `_`, `.`, beginning and ending with a letter or digit, at most 63",
+        );
+        faults.check(
+            !RESERVED.iter().any(|prefix| key.starts_with(prefix)),
+            &at.span,
+            format!("the label `{key}` is set by uninlu itself"),
+            "choose another key",
+        );
+    }
+    labels
+        .into_iter()
+        .map(|(key, at)| (key, at.value))
+        .collect()
+}
+
+/// Labels by which objects are found and pruned: a stack that set them could claim another's objects.
+const RESERVED: [&str; 2] = ["app.kubernetes.io/", "applyset.kubernetes.io/"];
+
+fn is_qualified(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+        && bytes[0].is_ascii_alphanumeric()
+        && bytes[bytes.len() - 1].is_ascii_alphanumeric()
+}

@@ -1,0 +1,56 @@
+//! `[server]`: hot settings, which running pods take without a restart.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::at::{At, value_or};
+use super::fault::Faults;
+
+/// Hot settings, mounted as `/etc/uninlu/settings.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSettings {
+    /// Longest text that a request may carry, in Unicode code points; a longer one is refused, never cut.
+    pub max_length: u32,
+    /// Most tokens in one forward pass.
+    pub batch_tokens: u32,
+}
+
+/// Hot settings: running pods take them without a restart
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawServer {
+    /// Longest text that a request may carry, in code points; a longer one is refused with 413, never cut (default 10000)
+    max_length: Option<At<u32>>,
+    /// Most tokens in one forward pass (default 4096)
+    batch_tokens: Option<At<u32>>,
+}
+
+/// Tokens of the longest pass that cannot be split: a window of 384 with a hint of 128 (model specification).
+const LONGEST_PASS: u32 = 512;
+
+impl RawServer {
+    pub(super) fn validate(self, faults: &mut Faults) -> ServerSettings {
+        if let Some(at) = &self.max_length {
+            faults.check(
+                at.value > 0,
+                &at.span,
+                "`max-length` 0 would refuse every text",
+                "write at least 1",
+            );
+        }
+        if let Some(at) = &self.batch_tokens {
+            faults.check(
+                at.value >= LONGEST_PASS,
+                &at.span,
+                format!(
+                    "`batch-tokens` is below {LONGEST_PASS}, the tokens of one window with its hint"
+                ),
+                format!("write at least {LONGEST_PASS}"),
+            );
+        }
+        ServerSettings {
+            max_length: value_or(&self.max_length, 10_000),
+            batch_tokens: value_or(&self.batch_tokens, 4_096),
+        }
+    }
+}

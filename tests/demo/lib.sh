@@ -1,0 +1,62 @@
+# How the demo talks: steps with their time, plain lines off a terminal. Sourced by tests/demo/run.
+# shellcheck shell=bash
+
+demo_started=$SECONDS
+background=()
+bold='' dim='' red='' green='' plain=''
+if [[ -t 2 && -z ${NO_COLOR:-} ]]; then
+  bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
+fi
+
+say() { printf '%s%s%s\n' "$bold" "$*" "$plain" >&2; }
+note() { printf '  %s\n' "$*" >&2; }
+elapsed_since() { printf '%d min %02d s' $(((SECONDS - $1) / 60)) $(((SECONDS - $1) % 60)); }
+
+# fail WHAT MEND
+fail() {
+  printf '%serror:%s %s\n  mend: %s\n' "$red" "$plain" "$1" "$2" >&2
+  exit 1
+}
+
+# step TITLE COMMAND…: runs it with a moving account on a terminal; its output is shown only when it fails.
+step() {
+  local title=$1 log started=$SECONDS code=0 pid
+  shift
+  log=$(mktemp "$work/step.XXXXXX")
+  [[ -t 2 ]] || note "… $title"
+  "$@" >"$log" 2>&1 </dev/null &
+  pid=$!
+  if [[ -t 2 ]]; then account "$title" "$pid" "$log" "$started"; fi
+  wait "$pid" || code=$?
+  if ((code == 0)); then
+    printf '%s✓%s %s %s(%s)%s\n' "$green" "$plain" "$title" "$dim" "$(elapsed_since "$started")" "$plain" >&2
+  else
+    printf '%s✗%s %s %s(%s)%s\n' "$red" "$plain" "$title" "$dim" "$(elapsed_since "$started")" "$plain" >&2
+    tail -n 40 "$log" >&2
+    fail "the step “$title” failed: $*" "the reason stands above; run the command by itself to see all of it"
+  fi
+}
+
+# account TITLE PID LOG STARTED: one line, redrawn, with the step's latest words.
+account() {
+  local frames='⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏' frame=0 words
+  while kill -0 "$2" 2>/dev/null; do
+    words=$(tail -c 400 "$3" | tr '\r' '\n' | tail -n 1 | tr -cd '[:print:]' | cut -c 1-"$((${COLUMNS:-100} - 45))")
+    printf '\r\e[K%s %s (%s) %s%s%s' "${frames:frame:1}" "$1" "$(elapsed_since "$4")" "$dim" "$words" "$plain" >&2
+    frame=$(((frame + 1) % ${#frames}))
+    sleep 0.15
+  done
+  printf '\r\e[K' >&2
+}
+
+# show TITLE COMMAND…: runs it with its output shown.
+show() {
+  say "$1"
+  shift
+  "$@" || fail "failed: $*" "the reason stands above"
+}
+
+end_background() {
+  local pid
+  for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
+}
