@@ -1,8 +1,26 @@
 //! Stack → Kubernetes objects: one file per kind, each with its rendering and, where it has one, its progress.
 
+mod config_map;
+mod deployment;
+mod horizontal_pod_autoscaler;
+mod labels;
+mod namespace;
+mod network_policy;
+pub mod pod;
+mod pod_disruption_budget;
+pub mod prometheus;
+mod service;
+mod service_account;
+
 use std::collections::BTreeMap;
 
 use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
+
+use crate::stack::Stack;
+
+pub use deployment::wait_budget;
+pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 
 /// The kinds that a stack is made of.
 ///
@@ -124,7 +142,7 @@ impl std::fmt::Display for ObjectId {
 }
 
 /// The objects that a stack stands for, each as the body of a server-side apply.
-pub type Desired = BTreeMap<ObjectId, serde_json::Value>;
+pub type Desired = BTreeMap<ObjectId, Value>;
 
 /// What a stack file cannot say and rendering must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,4 +160,87 @@ pub enum Progress {
     Waiting(String),
     /// It will not come by itself, and why.
     Failed(String),
+}
+
+/// Renders every object of the stack. A kind that the stack does not want is absent.
+pub fn desired(stack: &Stack, facts: &Facts) -> Desired {
+    Kind::ALL
+        .into_iter()
+        .filter_map(|kind| {
+            let body = render(kind, stack, facts)?;
+            Some((object_id(kind, &body), body))
+        })
+        .collect()
+}
+
+fn render(kind: Kind, stack: &Stack, facts: &Facts) -> Option<Value> {
+    let body = match kind {
+        Kind::Namespace => namespace::render(stack)?,
+        Kind::ServiceAccount => service_account::render(stack),
+        Kind::ConfigMap => config_map::render(stack),
+        Kind::NetworkPolicy => network_policy::render(stack)?,
+        Kind::Service => service::render(stack),
+        Kind::Deployment => deployment::render(stack, facts),
+        Kind::PodDisruptionBudget => pod_disruption_budget::render(stack)?,
+        Kind::HorizontalPodAutoscaler => horizontal_pod_autoscaler::render(stack)?,
+    };
+    Some(with_identity(kind, stack, body))
+}
+
+/// Adds apiVersion, kind, name (unless the body chose one), namespace and labels.
+fn with_identity(kind: Kind, stack: &Stack, mut body: Value) -> Value {
+    let resource = kind.api_resource();
+    let mut object = json!({ "apiVersion": resource.api_version, "kind": resource.kind });
+    let metadata = &mut body["metadata"];
+    if metadata["name"].is_null() {
+        metadata["name"] = json!(stack.name);
+    }
+    if kind.is_namespaced() {
+        metadata["namespace"] = json!(stack.namespace);
+    }
+    let mut labels = labels::of_object(stack);
+    if let Some(own) = metadata["labels"].as_object() {
+        labels.extend(own.clone());
+    }
+    metadata["labels"] = Value::Object(labels);
+    if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
+        object.extend(body);
+    }
+    object
+}
+
+fn object_id(kind: Kind, body: &Value) -> ObjectId {
+    let text = |key: &str| body["metadata"][key].as_str().map(str::to_owned);
+    ObjectId {
+        kind,
+        namespace: text("namespace"),
+        name: text("name").unwrap_or_default(),
+    }
+}
+
+/// How far an object is, from its live state alone; a Deployment's pods are explained by [`pod::explain`].
+pub fn progress(kind: Kind, live: &Value) -> Progress {
+    match kind {
+        Kind::Deployment => deployment::progress(live),
+        Kind::HorizontalPodAutoscaler => horizontal_pod_autoscaler::progress(live),
+        Kind::PodDisruptionBudget => pod_disruption_budget::progress(live),
+        Kind::Namespace
+        | Kind::ServiceAccount
+        | Kind::ConfigMap
+        | Kind::NetworkPolicy
+        | Kind::Service => Progress::Ready,
+    }
+}
+
+/// The condition of that type in `status.conditions`: its status and, in words, why.
+fn condition<'a>(live: &'a Value, kind: &str) -> Option<(&'a str, &'a str, &'a str)> {
+    let conditions = live["status"]["conditions"].as_array()?;
+    let condition = conditions.iter().find(|condition| condition["type"] == kind)?;
+    let text = |key: &str| condition[key].as_str().unwrap_or_default();
+    Some((text("status"), text("reason"), text("message")))
+}
+
+/// Whether the controller has seen the latest change; everything else in `status` is about the past until then.
+fn is_observed(live: &Value) -> bool {
+    live["metadata"]["generation"] == live["status"]["observedGeneration"]
 }

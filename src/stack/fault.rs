@@ -48,11 +48,11 @@ impl Invalid {
 
 /// Collects faults while a file is read, so that none hides another.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<Fault>);
+pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
     /// Notes a fault.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         span: &Range<usize>,
         message: impl Into<String>,
@@ -66,7 +66,7 @@ impl Faults {
     }
 
     /// Notes a fault when `holds` is false; returns `holds`.
-    pub fn check(
+    pub(super) fn check(
         &mut self,
         holds: bool,
         span: &Range<usize>,
@@ -80,12 +80,12 @@ impl Faults {
     }
 
     /// Whether nothing was found.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// What was found.
-    pub fn into_vec(self) -> Vec<Fault> {
+    pub(super) fn into_vec(self) -> Vec<Fault> {
         self.0
     }
 }

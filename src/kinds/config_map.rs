@@ -1,0 +1,23 @@
+//! ConfigMap of the hot settings.
+
+use serde_json::{Value, json};
+
+use crate::stack::Stack;
+
+/// Folder in which the container sees the settings. The whole folder is mounted: a file mounted by `subPath` is never
+/// updated in a running pod.
+pub(super) const FOLDER: &str = "/etc/uninlu";
+/// The settings file in that folder.
+pub(super) const FILE: &str = "settings.toml";
+
+pub(super) fn name(stack: &Stack) -> String {
+    format!("{}-settings", stack.name)
+}
+
+pub(super) fn render(stack: &Stack) -> Value {
+    let settings = format!(
+        "max-length = {}\nbatch-tokens = {}\n",
+        stack.server.max_length, stack.server.batch_tokens
+    );
+    json!({ "metadata": { "name": name(stack) }, "data": { FILE: settings } })
+}

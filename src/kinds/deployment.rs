@@ -1,0 +1,234 @@
+//! Deployment of the inference server.
+
+use serde_json::{Map, Value, json};
+
+use super::pod_disruption_budget::int_or_string;
+use super::service::PORT_NAME;
+use super::{Facts, Progress, condition, config_map, is_observed, labels};
+use crate::stack::{CONTAINER_PORT, Count, ModelSource, Probe, Replicas, Stack};
+
+/// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
+const USER: u32 = 1001;
+/// Seconds that the kubelet and the server get on top of the drain before the process is killed.
+const STOP_MARGIN: u32 = 10;
+/// Seconds on top of the startup budget for scheduling and pulling before a rollout counts as stuck.
+const PULL_MARGIN: u32 = 120;
+
+pub(super) fn render(stack: &Stack, facts: &Facts) -> Value {
+    let mut spec = json!({
+        "revisionHistoryLimit": 5,
+        "progressDeadlineSeconds": progress_deadline(stack),
+        "selector": { "matchLabels": labels::selector(stack) },
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {
+                "maxSurge": int_or_string(stack.rollout.max_surge),
+                "maxUnavailable": int_or_string(stack.rollout.max_unavailable),
+            },
+        },
+        "template": {
+            "metadata": { "labels": labels::of_object(stack), "annotations": scrape_annotations() },
+            "spec": pod(stack, facts),
+        },
+    });
+    // With an autoscaler the number of pods is its field: a value here would fight it at each apply.
+    if let Replicas::Fixed(replicas) = stack.replicas {
+        spec["replicas"] = json!(replicas);
+    }
+    json!({ "metadata": {}, "spec": spec })
+}
+
+/// Seconds without progress after which Kubernetes calls the rollout stuck.
+fn progress_deadline(stack: &Stack) -> u32 {
+    stack.probes.startup.budget.seconds + PULL_MARGIN
+}
+
+/// Seconds that a whole rollout may take: each batch of pods its deadline, and its predecessors their drain.
+pub fn wait_budget(stack: &Stack) -> u32 {
+    let pods = stack.replicas.minimum();
+    let step = |count: Count| count.of(pods);
+    let at_once = (step(stack.rollout.max_surge) + step(stack.rollout.max_unavailable)).max(1);
+    let batches = pods.div_ceil(at_once);
+    batches * (progress_deadline(stack) + stack.rollout.drain.seconds + STOP_MARGIN)
+}
+
+fn scrape_annotations() -> Value {
+    json!({
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": CONTAINER_PORT.to_string(),
+        "prometheus.io/path": "/metrics",
+    })
+}
+
+fn pod(stack: &Stack, facts: &Facts) -> Value {
+    let mut spec = json!({
+        "serviceAccountName": stack.name,
+        "automountServiceAccountToken": false,
+        // The variables of every Service of the namespace would be of no use and could collide with UNINLU_….
+        "enableServiceLinks": false,
+        "terminationGracePeriodSeconds": stack.rollout.drain.seconds + STOP_MARGIN,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+        "topologySpreadConstraints": [
+            spread_over(stack, "kubernetes.io/hostname"),
+            spread_over(stack, "topology.kubernetes.io/zone"),
+        ],
+        "containers": [container(stack, facts)],
+        "volumes": volumes(stack),
+    });
+    let secrets = stack.image.pull_secrets();
+    if !secrets.is_empty() {
+        spec["imagePullSecrets"] = secrets.iter().map(|name| json!({ "name": name })).collect();
+    }
+    spec
+}
+
+/// Pods of one revision are spread among themselves: counting the old ones would pile up the new ones.
+fn spread_over(stack: &Stack, topology: &str) -> Value {
+    json!({
+        "maxSkew": 1,
+        "topologyKey": topology,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": { "matchLabels": labels::selector(stack) },
+        "matchLabelKeys": ["pod-template-hash"],
+    })
+}
+
+fn container(stack: &Stack, facts: &Facts) -> Value {
+    let probes = &stack.probes;
+    json!({
+        "name": "server",
+        "image": facts.image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{ "name": PORT_NAME, "containerPort": CONTAINER_PORT, "protocol": "TCP" }],
+        "env": environment(stack),
+        "resources": resources(stack),
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": { "drop": ["ALL"] },
+            "readOnlyRootFilesystem": true,
+        },
+        // Startup looks at /ready, so that liveness and readiness begin only when the model is loaded and warm.
+        "startupProbe": {
+            "httpGet": { "path": "/ready", "port": PORT_NAME },
+            "periodSeconds": probes.startup.period.seconds,
+            "timeoutSeconds": probes.startup.timeout.seconds,
+            "failureThreshold": probes.startup.failure_threshold(),
+        },
+        "livenessProbe": probe("/health", &probes.liveness),
+        "readinessProbe": probe("/ready", &probes.readiness),
+        "volumeMounts": volume_mounts(stack),
+    })
+}
+
+fn probe(path: &str, probe: &Probe) -> Value {
+    json!({
+        "httpGet": { "path": path, "port": PORT_NAME },
+        "periodSeconds": probe.period.seconds,
+        "timeoutSeconds": probe.timeout.seconds,
+        "failureThreshold": probe.failures,
+    })
+}
+
+fn environment(stack: &Stack) -> Vec<Value> {
+    let fixed = [
+        ("UNINLU_MODEL", stack.model.mount.clone()),
+        ("UNINLU_LISTEN", format!("0.0.0.0:{CONTAINER_PORT}")),
+        ("UNINLU_SETTINGS", format!("{}/{}", config_map::FOLDER, config_map::FILE)),
+        ("UNINLU_DRAIN", stack.rollout.drain.to_string()),
+    ];
+    let warmup = stack.model.warmup.clone().map(|text| ("UNINLU_WARMUP", text));
+    fixed.into_iter().chain(warmup).map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
+fn resources(stack: &Stack) -> Value {
+    let (mut requests, mut limits) = (Map::new(), Map::new());
+    for (name, bounds) in [("cpu", &stack.resources.cpu), ("memory", &stack.resources.memory)] {
+        requests.insert(name.into(), json!(bounds.request.text));
+        if let Some(limit) = &bounds.limit {
+            limits.insert(name.into(), json!(limit.text));
+        }
+    }
+    json!({ "requests": requests, "limits": limits })
+}
+
+fn volumes(stack: &Stack) -> Vec<Value> {
+    let mut volumes = vec![
+        json!({ "name": "settings", "configMap": { "name": config_map::name(stack) } }),
+        // The root is read-only; this is all that the server may write to.
+        json!({ "name": "tmp", "emptyDir": { "sizeLimit": "64Mi" } }),
+    ];
+    match &stack.model.source {
+        ModelSource::Pvc { claim, .. } => volumes.push(json!({
+            "name": "model",
+            "persistentVolumeClaim": { "claimName": claim, "readOnly": true },
+        })),
+        ModelSource::HostPath { path } => volumes.push(json!({
+            "name": "model",
+            "hostPath": { "path": path, "type": "Directory" },
+        })),
+        ModelSource::Image { .. } => (),
+    }
+    volumes
+}
+
+fn volume_mounts(stack: &Stack) -> Vec<Value> {
+    let mut mounts = vec![
+        json!({ "name": "settings", "mountPath": config_map::FOLDER, "readOnly": true }),
+        json!({ "name": "tmp", "mountPath": "/tmp" }),
+    ];
+    let model = |sub_path: &str| {
+        let mut mount = json!({ "name": "model", "mountPath": stack.model.mount, "readOnly": true });
+        if !sub_path.is_empty() {
+            mount["subPath"] = json!(sub_path);
+        }
+        mount
+    };
+    match &stack.model.source {
+        ModelSource::Pvc { path, .. } => mounts.push(model(path)),
+        ModelSource::HostPath { .. } => mounts.push(model("")),
+        ModelSource::Image { .. } => (),
+    }
+    mounts
+}
+
+/// The order of the questions is kstatus': each is only meaningful when those before it are answered.
+pub(super) fn progress(live: &Value) -> Progress {
+    if !is_observed(live) {
+        return Progress::Waiting("the deployment controller has not seen the change yet".into());
+    }
+    if let Some((_, "ProgressDeadlineExceeded", message)) = condition(live, "Progressing") {
+        return Progress::Failed(message.to_owned());
+    }
+    let wanted = live["spec"]["replicas"].as_i64().unwrap_or(1);
+    let count = |key: &str| live["status"][key].as_i64().unwrap_or(0);
+    let (all, updated, available, ready) =
+        (count("replicas"), count("updatedReplicas"), count("availableReplicas"), count("readyReplicas"));
+    let waiting = |text: String| Progress::Waiting(text);
+    if all < wanted {
+        waiting(format!("{all} of {wanted} pods exist"))
+    } else if updated < wanted {
+        waiting(format!("{updated} of {wanted} pods are new"))
+    } else if all > wanted {
+        waiting(format!("{} old pods are still to go", all - wanted))
+    } else if available < updated {
+        waiting(format!("{available} of {updated} new pods are available"))
+    } else if ready < wanted {
+        waiting(format!("{ready} of {wanted} pods are ready"))
+    } else {
+        settled(live)
+    }
+}
+
+fn settled(live: &Value) -> Progress {
+    match (condition(live, "Progressing"), condition(live, "Available")) {
+        (Some((_, "NewReplicaSetAvailable", _)) | None, Some(("True", ..))) => Progress::Ready,
+        (Some((_, reason, message)), Some(("True", ..))) => Progress::Waiting(format!("{reason}: {message}")),
+        (_, Some((_, reason, message))) => Progress::Waiting(format!("{reason}: {message}")),
+        (_, None) => Progress::Waiting("no word yet on whether it is available".into()),
+    }
+}
