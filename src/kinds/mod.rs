@@ -9,6 +9,7 @@ mod network_policy;
 pub mod pod;
 mod pod_disruption_budget;
 pub mod prometheus;
+pub mod rollout;
 mod service;
 mod service_account;
 

@@ -1,1 +1,344 @@
-//! (being written)
+//! Desired + Live → [`Plan`]: pure. What apply sends stands in the plan, and apply reads nothing else.
+
+pub mod apply_set;
+pub mod diff;
+mod live;
+pub mod owner;
+pub mod render;
+pub mod replicas;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::kinds::{Desired, Kind, MANAGER, ObjectId};
+use crate::stack::Stack;
+
+pub use diff::FieldChange;
+pub use live::{Cause, Conflict, Live, Prediction};
+use replicas::Transition;
+
+/// Everything that an apply would do, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Name of the stack.
+    pub stack: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The context that the plan was made against; the only one it may be applied to.
+    pub context: String,
+    /// Environment laid over the stack file.
+    pub environment: Option<String>,
+    /// The image that the pods get.
+    pub image: PlannedImage,
+    /// One change per object, in the order of apply; deletions come last, in reverse order.
+    pub changes: Vec<Change>,
+    /// The ApplySet's parent: before the apply with the kinds of before and after, after it with those that remain.
+    pub parent: Parent,
+}
+
+/// The image of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedImage {
+    /// What stands in the Deployment.
+    pub reference: String,
+    /// Why it must be built first; `None` when the reference is pinned by a digest already.
+    pub to_be_built: Option<String>,
+}
+
+/// The writes to the ApplySet's parent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parent {
+    /// Which ConfigMap.
+    pub id: ObjectId,
+    /// Sent before everything else in the namespace; `None` when it already says so.
+    pub before: Option<Value>,
+    /// Sent last; `None` when it already says so.
+    pub after: Option<Value>,
+}
+
+/// What happens to one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The object.
+    pub id: ObjectId,
+    /// What happens to it.
+    pub action: Action,
+    /// The fields that change.
+    pub fields: Vec<FieldChange>,
+    /// Fields that other managers own and that we would take.
+    pub conflicts: Vec<Conflict>,
+    /// What a reader should know besides the fields.
+    pub notes: Vec<String>,
+    /// What happens to `spec.replicas` besides.
+    pub transition: Transition,
+    /// The body to send; absent for a deletion.
+    pub body: Option<Value>,
+    /// The live object's uid: the precondition of a deletion.
+    pub uid: Option<String>,
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It does not exist yet.
+    Create,
+    /// Some fields change.
+    Update,
+    /// It is deleted and created again, since a field cannot be changed.
+    Replace,
+    /// It left the stack.
+    Delete,
+    /// Nothing.
+    Keep,
+}
+
+/// Why no plan can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+pub enum Refusal {
+    /// Objects of the same names belong to somebody else.
+    #[error("not ours: {}", list(.0))]
+    #[diagnostic(help(
+        "nothing was changed. They were made by somebody else: rename this stack, or delete them yourself if they are not needed"
+    ))]
+    Foreign(Vec<ObjectId>),
+    /// The namespace does not exist and the stack does not make it.
+    #[error("the namespace `{0}` does not exist")]
+    #[diagnostic(help("create it (`kubectl create namespace {0}`), or let the stack do so: `[cluster] create-namespace = true`"))]
+    NamespaceMissing(String),
+}
+
+fn list(ids: &[ObjectId]) -> String {
+    ids.iter().map(ObjectId::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Plan {
+    /// Whether an apply would write anything.
+    pub fn is_empty(&self) -> bool {
+        self.parent.before.is_none()
+            && self.parent.after.is_none()
+            && self.changes.iter().all(|change| change.action == Action::Keep)
+    }
+
+    /// Fields that other managers own, in the notation of `--take`.
+    pub fn conflicts(&self) -> impl Iterator<Item = (&ObjectId, &Conflict)> {
+        self.changes.iter().flat_map(|change| change.conflicts.iter().map(|conflict| (&change.id, conflict)))
+    }
+}
+
+impl Change {
+    /// Whether running pods are replaced.
+    pub fn restarts_pods(&self) -> bool {
+        self.id.kind == Kind::Deployment
+            && (self.action == Action::Replace
+                || self.fields.iter().any(|field| field.path.starts_with(".spec.template")))
+    }
+}
+
+/// Adds to every body the label by which its ApplySet knows it.
+pub fn as_members(desired: Desired, stack: &Stack) -> Desired {
+    let id = apply_set::id(&apply_set::parent_id(&stack.name, &stack.namespace));
+    let label = |mut body: Value| {
+        body["metadata"]["labels"][apply_set::PART_OF] = json!(id);
+        body
+    };
+    desired.into_iter().map(|(object, body)| (object, label(body))).collect()
+}
+
+/// Derives the plan. `desired` are the bodies that were dry-run ([`as_members`]).
+///
+/// # Errors
+/// [`Refusal`] when going on would touch what is not ours.
+pub fn plan(stack: &Stack, image: PlannedImage, desired: &Desired, live: &Live) -> Result<Plan, Refusal> {
+    let parent_id = apply_set::parent_id(&stack.name, &stack.namespace);
+    refuse_foreign(desired, live, &parent_id)?;
+    refuse_missing_namespace(stack, desired, live)?;
+    let leaving = leaving(desired, live, &parent_id);
+    let autoscaler_goes = leaving.keys().any(|id| id.kind == Kind::HorizontalPodAutoscaler);
+    let mut changes: Vec<Change> = desired
+        .iter()
+        .map(|(id, body)| derive(id, body, live, autoscaler_goes))
+        .collect();
+    changes.extend(leaving.iter().rev().map(|(id, current)| deletion(id, current)));
+    Ok(Plan {
+        stack: stack.name.clone(),
+        namespace: stack.namespace.clone(),
+        context: stack.cluster.context.clone(),
+        environment: stack.environment.clone(),
+        image,
+        parent: parent(stack, parent_id, desired, &leaving, live),
+        changes,
+    })
+}
+
+/// An object of ours exists in both the list by our labels and the prediction; one that only the prediction knows
+/// (a dry-run create has no resourceVersion) belongs to somebody else.
+fn refuse_foreign(desired: &Desired, live: &Live, parent: &ObjectId) -> Result<(), Refusal> {
+    let exists = |value: &Value| value["metadata"]["resourceVersion"].is_string();
+    let set = apply_set::id(parent);
+    let mut foreign: Vec<ObjectId> = desired
+        .keys()
+        .filter(|id| match (live.ours.get(*id), live.predictions.get(*id)) {
+            (Some(current), _) => {
+                current["metadata"]["labels"][apply_set::PART_OF] != set || has_foreign_owner_reference(current)
+            }
+            (None, Some(Prediction::Applied(value) | Prediction::Conflicting { forced: value, .. })) => exists(value),
+            (None, Some(Prediction::Immutable(_))) => true,
+            (None, _) => false,
+        })
+        .cloned()
+        .collect();
+    if live.ours.get(parent).is_some_and(|current| apply_set::is_foreign(current, parent)) {
+        foreign.push(parent.clone());
+    }
+    if foreign.is_empty() { Ok(()) } else { Err(Refusal::Foreign(foreign)) }
+}
+
+fn has_foreign_owner_reference(current: &Value) -> bool {
+    current["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+}
+
+fn refuse_missing_namespace(stack: &Stack, desired: &Desired, live: &Live) -> Result<(), Refusal> {
+    let is_missing = live.predictions.values().any(|prediction| *prediction == Prediction::NamespaceMissing);
+    let is_made_by_us = desired.keys().any(|id| id.kind == Kind::Namespace);
+    if is_missing && !is_made_by_us {
+        return Err(Refusal::NamespaceMissing(stack.namespace.clone()));
+    }
+    Ok(())
+}
+
+/// What carries our labels, was applied by us, and is not desired any more.
+fn leaving<'a>(desired: &Desired, live: &'a Live, parent: &ObjectId) -> BTreeMap<&'a ObjectId, &'a Value> {
+    let set = apply_set::id(parent);
+    live.ours
+        .iter()
+        .filter(|(id, current)| {
+            !desired.contains_key(*id)
+                && *id != parent
+                && id.kind != Kind::Namespace
+                && current["metadata"]["labels"][apply_set::PART_OF] == set
+                && owner::is_managed_by_us(current)
+                && !has_foreign_owner_reference(current)
+        })
+        .collect()
+}
+
+fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool) -> Change {
+    let mut change = Change {
+        id: id.clone(),
+        action: Action::Keep,
+        fields: Vec::new(),
+        conflicts: Vec::new(),
+        notes: Vec::new(),
+        transition: Transition::None,
+        body: Some(body.clone()),
+        uid: None,
+    };
+    let Some(current) = live.ours.get(id) else {
+        change.action = Action::Create;
+        if live.predictions.get(id) == Some(&Prediction::NamespaceMissing) {
+            change.notes.push("approximate: nothing can be predicted in a namespace that does not exist yet".into());
+        }
+        return change;
+    };
+    change.uid = current["metadata"]["uid"].as_str().map(str::to_owned);
+    if id.kind == Kind::Deployment {
+        set_transition(&mut change, body, current, autoscaler_goes);
+    }
+    compare_with_prediction(&mut change, current, live.predictions.get(id));
+    change
+}
+
+fn set_transition(change: &mut Change, body: &Value, current: &Value, autoscaler_goes: bool) {
+    change.transition = replicas::transition(body, current, autoscaler_goes);
+    change.notes.extend(change.transition.note());
+    if let (Transition::TakeBack { .. }, Some(body)) = (change.transition, &mut change.body) {
+        body["spec"]["replicas"] = json!(change.transition.replicas());
+    }
+}
+
+fn compare_with_prediction(change: &mut Change, current: &Value, prediction: Option<&Prediction>) {
+    let predicted = match prediction {
+        Some(Prediction::Applied(predicted)) => predicted,
+        Some(Prediction::Conflicting { forced, conflicts }) => {
+            let is_ours = |conflict: &&Conflict| !(change.transition != Transition::None && conflict.field == replicas::FIELD);
+            change.conflicts = conflicts.iter().filter(is_ours).cloned().collect();
+            forced
+        }
+        Some(Prediction::Immutable(causes)) => {
+            change.action = Action::Replace;
+            change.notes.extend(causes.iter().map(|cause| format!(".{} cannot be changed: {}", cause.field, cause.message)));
+            return;
+        }
+        Some(Prediction::NamespaceMissing) | None => return,
+    };
+    let mut predicted = predicted.clone();
+    if let Some(replicas) = change.transition.replicas() {
+        predicted["spec"]["replicas"] = json!(replicas);
+    }
+    change.fields = diff::diff(current, &predicted);
+    for field in &mut change.fields {
+        field.owner = owner::foreign_owner(current, &field.path);
+    }
+    if !change.fields.is_empty() || change.transition != Transition::None {
+        change.action = Action::Update;
+    }
+}
+
+fn deletion(id: &ObjectId, current: &Value) -> Change {
+    Change {
+        id: id.clone(),
+        action: Action::Delete,
+        fields: Vec::new(),
+        conflicts: Vec::new(),
+        notes: vec!["it left the stack".into()],
+        transition: Transition::None,
+        body: None,
+        uid: current["metadata"]["uid"].as_str().map(str::to_owned),
+    }
+}
+
+/// The parent names the superset of kinds before the apply and the remaining ones after the prune: wherever a crash
+/// happens in between, the next apply still finds everything.
+fn parent(stack: &Stack, id: ObjectId, desired: &Desired, leaving: &BTreeMap<&ObjectId, &Value>, live: &Live) -> Parent {
+    let after: BTreeSet<Kind> = desired.keys().map(|id| id.kind).collect();
+    let current = live.ours.get(&id);
+    let mut before: BTreeSet<Kind> = leaving.keys().map(|id| id.kind).chain(after.iter().copied()).collect();
+    before.extend(current.map(apply_set::kinds_of).unwrap_or_default());
+    let body = |kinds: &BTreeSet<Kind>| apply_set::parent_body(&stack.name, &id, kinds);
+    let (before_body, after_body) = (body(&before), body(&after));
+    let is_said = |body: &Value| current.is_some_and(|current| apply_set::says_the_same(current, body));
+    Parent {
+        before: (!is_said(&before_body)).then(|| before_body.clone()),
+        after: (before != after).then_some(after_body),
+        id,
+    }
+}
+
+/// Whether two plans would do the same, apart from the image: a build between them pins its digest.
+pub fn moved(earlier: &Plan, later: &Plan) -> Vec<String> {
+    let ground = |plan: &Plan| -> BTreeMap<String, String> {
+        plan.changes
+            .iter()
+            .map(|change| {
+                let fields: Vec<&FieldChange> = change.fields.iter().filter(|field| !is_image(field)).collect();
+                let action = if change.action == Action::Update && fields.is_empty() && change.transition == Transition::None {
+                    Action::Keep
+                } else {
+                    change.action
+                };
+                (change.id.to_string(), format!("{action:?} {fields:?} {:?} {:?} {:?}", change.conflicts, change.transition, change.uid))
+            })
+            .collect()
+    };
+    let (earlier, later) = (ground(earlier), ground(later));
+    let ids: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
+    ids.into_iter().filter(|id| earlier.get(*id) != later.get(*id)).cloned().collect()
+}
+
+fn is_image(field: &FieldChange) -> bool {
+    field.path.ends_with("].image")
+}
+
+/// The name under which plans are applied.
+pub const FIELD_MANAGER: &str = MANAGER;

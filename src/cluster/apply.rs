@@ -1,0 +1,90 @@
+//! Sends a plan, in its order. Decides nothing.
+
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use serde_json::Value;
+
+use super::error::explain;
+use super::{Connection, Error};
+use crate::kinds::{Kind, MANAGER, ObjectId};
+use crate::plan::replicas::{HAND_OVER_MANAGER, Transition, hand_over_body};
+use crate::plan::{Action, Change, Plan};
+use crate::ui::Ui;
+
+/// Sends the plan's writes: namespace, the ApplySet's parent with the superset of kinds, objects, deletions, the parent
+/// with what remains. A crash anywhere in between leaves a state that the next apply completes.
+///
+/// # Errors
+/// The first write that is refused ends it; what was written before stays.
+pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), Error> {
+    let (namespaces, others): (Vec<&Change>, Vec<&Change>) =
+        plan.changes.iter().partition(|change| change.id.kind == Kind::Namespace);
+    for change in namespaces {
+        send(connection, change, ui).await?;
+    }
+    if let Some(body) = &plan.parent.before {
+        send_apply(connection, &plan.parent.id, body, MANAGER, false).await?;
+    }
+    // An autoscaler that goes must not scale while its number passes to us.
+    let (first, rest): (Vec<&Change>, Vec<&Change>) = others
+        .into_iter()
+        .partition(|change| change.id.kind == Kind::HorizontalPodAutoscaler && change.action == Action::Delete);
+    for change in first.into_iter().chain(rest) {
+        send(connection, change, ui).await?;
+    }
+    if let Some(body) = &plan.parent.after {
+        send_apply(connection, &plan.parent.id, body, MANAGER, false).await?;
+    }
+    Ok(())
+}
+
+async fn send(connection: &Connection, change: &Change, ui: Ui) -> Result<(), Error> {
+    let done = match change.action {
+        Action::Keep => return Ok(()),
+        Action::Create => "created",
+        Action::Update => "updated",
+        Action::Replace => "replaced",
+        Action::Delete => "deleted",
+    };
+    if matches!(change.action, Action::Delete | Action::Replace) {
+        delete(connection, &change.id, change.uid.as_deref()).await?;
+    }
+    if let Some(body) = &change.body {
+        if let Transition::HandOver { current } = change.transition {
+            let part = hand_over_body(body, current);
+            send_apply(connection, &change.id, &part, HAND_OVER_MANAGER, false).await?;
+        }
+        // Force takes exactly the fields that the plan showed and the user agreed to: anything else that another
+        // manager owned would have made the plans differ before this was reached.
+        let force = !change.conflicts.is_empty() || matches!(change.transition, Transition::TakeBack { .. });
+        send_apply(connection, &change.id, body, MANAGER, force).await?;
+    }
+    ui.say(format_args!("  {} {done}", change.id));
+    Ok(())
+}
+
+async fn send_apply(connection: &Connection, id: &ObjectId, body: &Value, manager: &str, force: bool) -> Result<(), Error> {
+    let parameters = PatchParams { force, field_manager: Some(manager.to_owned()), ..Default::default() };
+    let result = connection.api(id.kind).patch(&id.name, &parameters, &Patch::Apply(body)).await;
+    result.map_err(|error| explain(error, connection, "apply", id))?;
+    Ok(())
+}
+
+/// Deletes the object with that uid and waits until it is gone; one that is gone already is fine, another one of the
+/// same name is not touched.
+pub(super) async fn delete(connection: &Connection, id: &ObjectId, uid: Option<&str>) -> Result<(), Error> {
+    request_deletion(connection, id, uid).await?;
+    super::destroy::wait_until_gone(connection, &[(id.clone(), uid.map(str::to_owned))]).await
+}
+
+pub(super) async fn request_deletion(connection: &Connection, id: &ObjectId, uid: Option<&str>) -> Result<(), Error> {
+    let parameters = DeleteParams {
+        preconditions: uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+        propagation_policy: Some(PropagationPolicy::Foreground),
+        ..Default::default()
+    };
+    match connection.api(id.kind).delete(&id.name, &parameters).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(explain(error, connection, "delete", id)),
+    }
+}

@@ -1,0 +1,91 @@
+//! The client for the one context that the stack names.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::DynamicObject;
+use kube::{Api, Client, Config};
+
+use super::Error;
+use crate::kinds::{Kind, ObjectId};
+use crate::stack::Stack;
+
+/// A client and where it leads.
+#[derive(Clone)]
+pub struct Connection {
+    pub(super) client: Client,
+    /// The context.
+    pub context: String,
+    /// The API server's address.
+    pub server: String,
+    /// Name of the stack.
+    pub(super) stack: String,
+    /// Namespace of the stack.
+    pub(super) namespace: String,
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Makes a client for the stack's context, and only for that. Sends nothing.
+///
+/// # Errors
+/// [`Error::Kubeconfig`] and [`Error::UnknownContext`].
+pub async fn connect(stack: &Stack) -> Result<Connection, Error> {
+    let kubeconfig = read_kubeconfig(stack)?;
+    let context = &stack.cluster.context;
+    if !kubeconfig.contexts.iter().any(|known| known.name == *context) {
+        let known: Vec<&str> = kubeconfig.contexts.iter().map(|known| known.name.as_str()).collect();
+        return Err(Error::UnknownContext { context: context.clone(), known: known.join(", ") });
+    }
+    let options = KubeConfigOptions { context: Some(context.clone()), ..Default::default() };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(Error::Kubeconfig)?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    let agent = HeaderValue::from_static(concat!("uninlu/", env!("CARGO_PKG_VERSION")));
+    config.headers.push((USER_AGENT, agent));
+    let server = config.cluster_url.to_string();
+    let unreachable = |error: kube::Error| Error::Unreachable {
+        context: context.clone(),
+        server: server.clone(),
+        reason: error.to_string(),
+    };
+    Ok(Connection {
+        client: Client::try_from(config).map_err(unreachable)?,
+        context: context.clone(),
+        stack: stack.name.clone(),
+        namespace: stack.namespace.clone(),
+        server: server.clone(),
+    })
+}
+
+fn read_kubeconfig(stack: &Stack) -> Result<Kubeconfig, Error> {
+    match &stack.cluster.kubeconfig {
+        Some(file) => Kubeconfig::read_from(file),
+        None => Kubeconfig::read(),
+    }
+    .map_err(Error::Kubeconfig)
+}
+
+impl Connection {
+    /// The kind's API, in the stack's namespace where it has one.
+    pub(super) fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        let resource = kind.api_resource();
+        if kind.is_namespaced() {
+            Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        } else {
+            Api::all_with(self.client.clone(), &resource)
+        }
+    }
+
+    /// The identity of an object of ours.
+    pub(super) fn object_id(&self, kind: Kind, name: &str) -> ObjectId {
+        ObjectId {
+            kind,
+            namespace: kind.is_namespaced().then(|| self.namespace.clone()),
+            name: name.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What can go wrong between us and an API server, each with its mend.
+
+use kube::core::Status;
+use miette::Diagnostic;
+
+use crate::kinds::ObjectId;
+
+/// Why a cluster could not be read or written.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum Error {
+    /// The kubeconfig cannot be read.
+    #[error("cannot read the kubeconfig")]
+    #[diagnostic(help("set KUBECONFIG or `[cluster] kubeconfig`; `kubectl config view` shows what kubectl reads"))]
+    Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// The stack names a context that the kubeconfig lacks.
+    #[error("the kubeconfig has no context `{context}`; it has: {known}")]
+    #[diagnostic(help("mend `[cluster] context` of the stack file: uninlu never uses another context than the one it names"))]
+    UnknownContext {
+        /// The context that the stack names.
+        context: String,
+        /// The contexts that exist.
+        known: String,
+    },
+    /// The API server does not answer.
+    #[error("the API server of context `{context}` ({server}) does not answer: {reason}")]
+    #[diagnostic(help("is the cluster up, and reachable from here? `kubectl --context {context} version` asks the same server"))]
+    Unreachable {
+        /// The context.
+        context: String,
+        /// Its server's address.
+        server: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// The credentials are not accepted.
+    #[error("the API server of context `{context}` does not accept the credentials: {message}")]
+    #[diagnostic(help("they may have expired: log in again, or renew the kubeconfig"))]
+    Unauthorized {
+        /// The context.
+        context: String,
+        /// The API server's words.
+        message: String,
+    },
+    /// The user may not do this.
+    #[error("not allowed to {verb} {object}: {message}")]
+    #[diagnostic(help("ask for a role that allows it; `kubectl --context {context} auth can-i --list` shows what is allowed"))]
+    Forbidden {
+        /// The context.
+        context: String,
+        /// `list`, `patch`, …
+        verb: &'static str,
+        /// What was asked for.
+        object: String,
+        /// The API server's words.
+        message: String,
+    },
+    /// The API server refuses for another reason.
+    #[error("the API server refuses to {verb} {object}: {message}")]
+    #[diagnostic(help("{help}"))]
+    Refused {
+        /// `list`, `patch`, …
+        verb: &'static str,
+        /// What was asked for.
+        object: String,
+        /// The API server's words.
+        message: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// The rollout failed for good.
+    #[error("the rollout of {object} failed: {reason}")]
+    #[diagnostic(help(
+        "the old pods keep serving as far as `max-unavailable` allows. Mend the cause and apply again; `uninlu status` shows the pods"
+    ))]
+    Rollout {
+        /// The Deployment.
+        object: ObjectId,
+        /// Why.
+        reason: String,
+    },
+    /// The namespace holds what is not ours.
+    #[error("destroying the namespace `{namespace}` would delete what is not this stack's: {others}")]
+    #[diagnostic(help("nothing was deleted. Move it away, or keep the namespace: `[cluster] create-namespace = false`"))]
+    NamespaceInUse {
+        /// The namespace.
+        namespace: String,
+        /// What else is in it.
+        others: String,
+    },
+    /// Something deleted does not go.
+    #[error("still there after {seconds} s: {objects}")]
+    #[diagnostic(help("a finalizer holds it; its controller must remove it (`kubectl get … -o yaml` names it). Run destroy again then"))]
+    NotGone {
+        /// How long was waited.
+        seconds: u64,
+        /// What is left, with its finalizers.
+        objects: String,
+    },
+}
+
+/// Turns a client error into ours. `verb` and `object` say what was asked for.
+pub(super) fn explain(error: kube::Error, connection: &super::Connection, verb: &'static str, object: impl ToString) -> Error {
+    match error {
+        kube::Error::Api(status) => refusal(*status, connection, verb, object.to_string()),
+        other => Error::Unreachable {
+            context: connection.context.clone(),
+            server: connection.server.clone(),
+            reason: innermost(&other),
+        },
+    }
+}
+
+fn refusal(status: Status, connection: &super::Connection, verb: &'static str, object: String) -> Error {
+    let (context, message) = (connection.context.clone(), status.message.clone());
+    match status.code {
+        401 => Error::Unauthorized { context, message },
+        403 if status.details.as_ref().is_none_or(|details| details.causes.is_empty()) && message.contains("cannot") => {
+            Error::Forbidden { context, verb, object, message }
+        }
+        code => Error::Refused { verb, object, message, help: help_for(code, &status.message) },
+    }
+}
+
+const fn help_for_code(code: u16) -> &'static str {
+    match code {
+        403 => "a policy or quota of the cluster says no: its message names it",
+        404 => "it went away meanwhile: plan again",
+        409 => "it changed meanwhile: plan again",
+        422 => "a value is not valid for this cluster: the message names the field",
+        429 => "the API server is overloaded: try again later",
+        500..=599 => "the API server is in trouble: try again, and look at its health",
+        _ => "the API server's message says why",
+    }
+}
+
+fn help_for(code: u16, message: &str) -> &'static str {
+    if message.contains("field not declared in schema") {
+        "this cluster's Kubernetes is older than the objects need: uninlu needs 1.33 or newer"
+    } else {
+        help_for_code(code)
+    }
+}
+
+fn innermost(error: &kube::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,52 @@
+//! What the cluster said: the input of [`super::plan`] besides the desired objects.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::kinds::ObjectId;
+
+/// The cluster's state and its own predictions, as [`crate::cluster::observe`] gathered them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Live {
+    /// Objects that carry our labels, desired or not.
+    pub ours: BTreeMap<ObjectId, Value>,
+    /// The API server's answer to our apply with `dryRun=All`, for every desired object.
+    pub predictions: BTreeMap<ObjectId, Prediction>,
+}
+
+/// The API server's answer to a dry-run apply.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prediction {
+    /// What the object would be.
+    Applied(Value),
+    /// Other managers own fields that we would set.
+    Conflicting {
+        /// What the object would be if we took the fields.
+        forced: Value,
+        /// The fields and who owns them.
+        conflicts: Vec<Conflict>,
+    },
+    /// Only a new object can have this value.
+    Immutable(Vec<Cause>),
+    /// The namespace does not exist yet, so nothing in it can be predicted.
+    NamespaceMissing,
+}
+
+/// A field that another manager owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The field as the API server names it, `.spec.replicas`.
+    pub field: String,
+    /// Who owns it, in the API server's words.
+    pub manager: String,
+}
+
+/// Why the API server refuses a change to an existing object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The field, `spec.selector`.
+    pub field: String,
+    /// What the API server says about it.
+    pub message: String,
+}

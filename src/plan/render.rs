@@ -1,0 +1,157 @@
+//! A plan for people (text) and for programs (JSON).
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
+
+use super::{Action, Change, FieldChange, Plan};
+use crate::ui::{BOLD, DIM, GREEN, RED, YELLOW, paint};
+
+/// Version of the JSON form; it changes when a reader would have to.
+pub const FORMAT_VERSION: u32 = 1;
+
+impl Action {
+    const fn word(self) -> &'static str {
+        match self {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Replace => "replace",
+            Action::Delete => "delete",
+            Action::Keep => "keep",
+        }
+    }
+
+    fn mark(self) -> String {
+        match self {
+            Action::Create => paint(GREEN, "+"),
+            Action::Update => paint(YELLOW, "~"),
+            Action::Replace => paint(RED, "±"),
+            Action::Delete => paint(RED, "-"),
+            Action::Keep => paint(DIM, "="),
+        }
+    }
+}
+
+/// The plan as text: one paragraph per changed object, the rest counted.
+pub fn text(plan: &Plan) -> String {
+    let mut text = String::new();
+    let environment = plan.environment.as_ref().map_or(String::new(), |name| format!(" (environment {name})"));
+    line(&mut text, format_args!(
+        "{} in namespace {} of context {}{environment}",
+        paint(BOLD, &plan.stack), plan.namespace, plan.context
+    ));
+    match &plan.image.to_be_built {
+        Some(reason) => line(&mut text, format_args!(
+            "image {} is to be built ({reason}); its digest is pinned at apply", plan.image.reference
+        )),
+        None => line(&mut text, format_args!("image {}", plan.image.reference)),
+    }
+    line(&mut text, "");
+    for change in plan.changes.iter().filter(|change| change.action != Action::Keep) {
+        paragraph(&mut text, change);
+    }
+    line(&mut text, summary(plan));
+    text
+}
+
+/// `2 to create, 1 to update, 0 to replace, 0 to delete, 3 to keep`, or that there is nothing to do.
+pub fn summary(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return format!("no differences: {} objects are as the stack wants them", plan.changes.len());
+    }
+    let count = |action| plan.changes.iter().filter(|change| change.action == action).count();
+    [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Keep]
+        .map(|action| format!("{} to {}", count(action), action.word()))
+        .join(", ")
+}
+
+fn line(text: &mut String, content: impl std::fmt::Display) {
+    let _ = writeln!(text, "{content}");
+}
+
+fn paragraph(text: &mut String, change: &Change) {
+    let restart = if change.restarts_pods() { paint(YELLOW, "  pods are replaced, rolling") } else { String::new() };
+    line(text, format_args!("{} {}{restart}", change.action.mark(), change.id));
+    for field in &change.fields {
+        field_lines(text, field);
+    }
+    for conflict in &change.conflicts {
+        line(text, format_args!(
+            "    {} {} belongs to {}; apply takes it only with --take '{}'",
+            paint(RED, "!"), conflict.field, conflict.manager, take_notation(change, &conflict.field)
+        ));
+    }
+    for note in &change.notes {
+        line(text, format_args!("    {}", paint(DIM, note)));
+    }
+}
+
+/// `Deployment/siamese-uninlu:.spec.replicas`
+pub fn take_notation(change: &Change, field: &str) -> String {
+    format!("{}/{}:{field}", change.id.kind.name(), change.id.name)
+}
+
+fn field_lines(text: &mut String, field: &FieldChange) {
+    let drift = field.owner.as_ref().map_or(String::new(), |owner| {
+        paint(DIM, format_args!("  (set by {}, {} at {})", owner.manager, owner.operation, owner.time))
+    });
+    match (&field.from, &field.to) {
+        (Some(Value::String(from)), Some(Value::String(to))) if from.contains('\n') || to.contains('\n') => {
+            line(text, format_args!("    {}{drift}", field.path));
+            line_diff(text, from, to);
+        }
+        (Some(from), Some(to)) => line(text, format_args!("    {}: {from} → {to}{drift}", field.path)),
+        (None, Some(to)) => line(text, format_args!("    {}: {}{drift}", field.path, paint(GREEN, to))),
+        (Some(from), None) => line(text, format_args!("    {}: {from} → {}{drift}", field.path, paint(RED, "removed"))),
+        (None, None) => (),
+    }
+}
+
+fn line_diff(text: &mut String, from: &str, to: &str) {
+    for change in TextDiff::from_lines(from, to).iter_all_changes() {
+        let content = change.to_string();
+        let content = content.trim_end_matches('\n');
+        match change.tag() {
+            ChangeTag::Delete => line(text, format_args!("        {}", paint(RED, format_args!("- {content}")))),
+            ChangeTag::Insert => line(text, format_args!("        {}", paint(GREEN, format_args!("+ {content}")))),
+            ChangeTag::Equal => line(text, format_args!("          {content}")),
+        }
+    }
+}
+
+/// The plan as JSON: fields, not bodies.
+pub fn json(plan: &Plan) -> Value {
+    json!({
+        "format_version": FORMAT_VERSION,
+        "stack": plan.stack,
+        "namespace": plan.namespace,
+        "context": plan.context,
+        "environment": plan.environment,
+        "image": { "reference": plan.image.reference, "to_be_built": plan.image.to_be_built },
+        "has_changes": !plan.is_empty(),
+        "changes": plan.changes.iter().map(change_json).collect::<Vec<_>>(),
+    })
+}
+
+fn change_json(change: &Change) -> Value {
+    let conflicts: Vec<Value> = change
+        .conflicts
+        .iter()
+        .map(|conflict| json!({
+            "field": conflict.field,
+            "manager": conflict.manager,
+            "take": take_notation(change, &conflict.field),
+        }))
+        .collect();
+    json!({
+        "kind": change.id.kind.name(),
+        "namespace": change.id.namespace,
+        "name": change.id.name,
+        "action": change.action.word(),
+        "restarts_pods": change.restarts_pods(),
+        "fields": change.fields,
+        "conflicts": conflicts,
+        "notes": change.notes,
+    })
+}

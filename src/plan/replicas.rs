@@ -1,0 +1,116 @@
+//! Who owns `spec.replicas` when autoscaling is turned on or off, so that the switch itself never drops a pod.
+
+use serde_json::{Value, json};
+
+use super::owner;
+use crate::kinds::MANAGER;
+
+/// The field.
+pub const FIELD: &str = ".spec.replicas";
+
+/// Field manager that holds `spec.replicas` between our letting go and the autoscaler's first write.
+pub const HAND_OVER_MANAGER: &str = "uninlu-replicas";
+
+/// What happens to `spec.replicas` besides an ordinary apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transition {
+    /// Nothing.
+    None,
+    /// Autoscaling is turned on: simply leaving the field out would make server-side apply remove it, and the
+    /// Deployment fall to one pod. Another manager takes the present value first.
+    HandOver {
+        /// Pods now.
+        current: i64,
+    },
+    /// Autoscaling is turned off: the field becomes ours at the larger of both numbers.
+    TakeBack {
+        /// Pods now.
+        current: i64,
+        /// Pods that the stack asks for.
+        wanted: i64,
+    },
+}
+
+/// `autoscaler_goes`: a HorizontalPodAutoscaler of ours exists and is not desired any more.
+pub fn transition(body: &Value, current: &Value, autoscaler_goes: bool) -> Transition {
+    let Some(pods) = current["spec"]["replicas"].as_i64() else {
+        return Transition::None;
+    };
+    match body["spec"]["replicas"].as_i64() {
+        None if owner::is_applied_by(current, MANAGER, FIELD) => Transition::HandOver { current: pods },
+        Some(wanted) if autoscaler_goes => Transition::TakeBack { current: pods, wanted },
+        _ => Transition::None,
+    }
+}
+
+impl Transition {
+    /// The number that the object has after the apply; `None` leaves the prediction as it is.
+    pub fn replicas(self) -> Option<i64> {
+        match self {
+            Transition::None => None,
+            Transition::HandOver { current } => Some(current),
+            Transition::TakeBack { current, wanted } => Some(current.max(wanted)),
+        }
+    }
+
+    /// What the plan says about it.
+    pub fn note(self) -> Option<String> {
+        match self {
+            Transition::None => None,
+            Transition::HandOver { current } => {
+                Some(format!("{FIELD} stays {current} and passes to the autoscaler"))
+            }
+            Transition::TakeBack { current, wanted } if current > wanted => Some(format!(
+                "{FIELD} passes from the autoscaler to this stack at {current}, so that no pod goes; the stack's {wanted} come with the next apply"
+            )),
+            Transition::TakeBack { wanted, .. } => {
+                Some(format!("{FIELD} passes from the autoscaler to this stack at {wanted}"))
+            }
+        }
+    }
+}
+
+/// The part of a Deployment by which [`HAND_OVER_MANAGER`] takes the field.
+pub fn hand_over_body(body: &Value, current: i64) -> Value {
+    json!({
+        "apiVersion": body["apiVersion"],
+        "kind": body["kind"],
+        "metadata": { "name": body["metadata"]["name"], "namespace": body["metadata"]["namespace"] },
+        "spec": { "replicas": current },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(replicas: i64, manager: &str) -> Value {
+        json!({
+            "metadata": { "managedFields": [{
+                "manager": manager, "operation": "Apply", "fieldsV1": { "f:spec": { "f:replicas": {} } },
+            }] },
+            "spec": { "replicas": replicas },
+        })
+    }
+
+    #[test]
+    fn turning_on_hands_the_present_number_over() {
+        let transition = transition(&json!({ "spec": {} }), &live(3, MANAGER), false);
+        assert_eq!(transition, Transition::HandOver { current: 3 });
+        assert_eq!(transition.replicas(), Some(3));
+    }
+
+    #[test]
+    fn a_number_that_is_already_the_autoscalers_needs_nothing() {
+        assert_eq!(transition(&json!({ "spec": {} }), &live(3, "kube-controller-manager"), false), Transition::None);
+    }
+
+    #[test]
+    fn turning_off_never_drops_a_pod() {
+        let body = json!({ "spec": { "replicas": 2 } });
+        let down = transition(&body, &live(5, HAND_OVER_MANAGER), true);
+        assert_eq!(down.replicas(), Some(5));
+        let up = transition(&body, &live(1, HAND_OVER_MANAGER), true);
+        assert_eq!(up.replicas(), Some(2));
+    }
+}
