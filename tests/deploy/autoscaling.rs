@@ -182,3 +182,22 @@ async fn on_and_off_and_on_again_keeps_the_number() {
     assert_eq!(floor.end(), 3, "pods were dropped");
     assert_eq!(sandbox.plan().await.json()["has_changes"], false);
 }
+
+/// The worst moment to be killed: the autoscaler is deleted, and the Deployment still carries its number.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn turning_off_that_was_cut_off_is_completed_without_dropping_a_pod() {
+    let sandbox = Sandbox::new("scaling-cut").await;
+    sandbox.write(AUTOSCALED);
+    sandbox.apply().await;
+    scale(&sandbox, 5).await;
+    let autoscalers = sandbox.api(Kind::HorizontalPodAutoscaler);
+    autoscalers
+        .delete(NAME, &Default::default())
+        .await
+        .expect("it was there");
+    let floor = Floor::watch(&sandbox).await;
+    sandbox.write(fixed("replicas = 2"));
+    sandbox.apply().await;
+    assert_eq!(floor.end(), 5, "pods were dropped");
+}
