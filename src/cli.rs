@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands;
 use crate::ui::Ui;
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
@@ -19,7 +20,9 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Build(commands::build::Args),
+}
 
 /// Which stack file, and which of its environments.
 #[derive(Debug, Clone, Args)]
@@ -64,6 +67,8 @@ fn run(cli: Cli) -> miette::Result<u8> {
     runtime.block_on(dispatch(cli.command, ui))
 }
 
-async fn dispatch(command: Command, _ui: Ui) -> miette::Result<u8> {
-    match command {}
+async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
+    match command {
+        Command::Build(args) => commands::build::run(args, ui).await,
+    }
 }
