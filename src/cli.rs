@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands;
 use crate::ui::Ui;
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
@@ -19,7 +20,11 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Init(commands::init::Args),
+    Validate(commands::validate::Args),
+    Schema(commands::schema::Args),
+}
 
 /// Which stack file, and which of its environments.
 #[derive(Debug, Clone, Args)]
@@ -64,6 +69,10 @@ fn run(cli: Cli) -> miette::Result<u8> {
     runtime.block_on(dispatch(cli.command, ui))
 }
 
-async fn dispatch(command: Command, _ui: Ui) -> miette::Result<u8> {
-    match command {}
+async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
+    match command {
+        Command::Init(args) => commands::init::run(args, ui).await,
+        Command::Validate(args) => commands::validate::run(args, ui).await,
+        Command::Schema(args) => commands::schema::run(args, ui).await,
+    }
 }
