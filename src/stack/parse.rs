@@ -193,6 +193,53 @@ fn tolerate(text: &str, table: &mut Table<'_>, faults: &mut Faults) {
             (Some(meant), Some((section, _))) => format!("{section}.{meant}"),
         });
     }
+    refuse_lists(table.get_mut(), faults);
+}
+
+/// Keys whose value is a list.
+const LISTS: [&str; 6] = [
+    "ca-certificates",
+    "pull-secrets",
+    "policies",
+    "from-namespaces",
+    "allow",
+    "rule",
+];
+
+/// Notes and removes lists where a table belongs: serde would read `["1", "2"]` as a section's keys in the order in
+/// which we happen to declare them.
+fn refuse_lists(table: &mut DeTable<'_>, faults: &mut Faults) {
+    let mut misplaced = Vec::new();
+    find_misplaced_lists(table, &mut misplaced);
+    for span in misplaced {
+        faults.add(
+            &span,
+            "expected a table, found a list",
+            "write `{ key = value }`, or `[section]` on a line of its own",
+        );
+        if let Some(path) = remove_at(table, &span) {
+            faults.add_unread(path);
+        }
+    }
+}
+
+fn find_misplaced_lists(table: &DeTable<'_>, misplaced: &mut Vec<Range<usize>>) {
+    for (key, value) in table {
+        match value.get_ref() {
+            DeValue::Table(inner) => find_misplaced_lists(inner, misplaced),
+            DeValue::Array(items) if LISTS.contains(&key.get_ref().as_ref()) => {
+                for item in items {
+                    match item.get_ref() {
+                        DeValue::Table(inner) => find_misplaced_lists(inner, misplaced),
+                        DeValue::Array(_) => misplaced.push(item.span()),
+                        _ => (),
+                    }
+                }
+            }
+            DeValue::Array(_) => misplaced.push(value.span()),
+            _ => (),
+        }
+    }
 }
 
 /// Turns serde's words into ours; for an unknown key also the known one that was probably meant.

@@ -87,3 +87,25 @@ fn an_unknown_environment_is_told_with_the_known_ones() {
         "the nearest environment must be told: {helps:?}"
     );
 }
+
+/// What a user has on the screen while typing: no prefix, and no file with a line less, may panic or be refused
+/// without a reason.
+#[test]
+fn whatever_is_missing_the_reason_is_told() {
+    let whole = include_str!("cases/valid-everything.toml");
+    let prefixes = whole.char_indices().map(|(end, _)| whole[..end].to_owned());
+    let lines: Vec<&str> = whole.lines().collect();
+    let without_a_line = (0..lines.len()).map(|index| {
+        let (before, after) = lines.split_at(index);
+        [before, &after[1..]].concat().join("\n")
+    });
+    for text in prefixes.chain(without_a_line) {
+        if let Err(invalid) = stack::parse(&text, Path::new("uninlu.toml"), None) {
+            assert!(
+                !invalid.faults.is_empty(),
+                "refused without a reason:\n{text}"
+            );
+            render(LoadError::Invalid(invalid));
+        }
+    }
+}
