@@ -13,9 +13,11 @@ pub mod digest;
 pub mod docker;
 pub mod error;
 pub mod ignore;
+mod mend;
 pub mod progress;
 pub mod registry;
 mod revision;
+mod upload;
 
 use std::collections::HashMap;
 
