@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error as EngineError;
-use bollard::models::BuildInfoAux;
+use bollard::models::{BuildInfoAux, PushImageInfo};
 use bollard::query_parameters::{
     BuildImageOptions, BuildImageOptionsBuilder, BuilderVersion, PushImageOptionsBuilder,
 };
@@ -114,6 +114,7 @@ impl Engine {
         let (archive, upload) = upload(std::mem::take(&mut job.entries));
         let credentials = std::mem::take(&mut job.credentials);
         let verbose = job.verbose;
+        let dockerfile = job.dockerfile.clone();
         let messages = self.docker.build_image(
             options(job),
             Some(credentials),
@@ -131,7 +132,7 @@ impl Engine {
             }
             Err(fault) => {
                 step.failed("");
-                Err(explain(fault, upload).await)
+                Err(explain(fault, upload, dockerfile).await)
             }
         }
     }
@@ -150,24 +151,15 @@ impl Engine {
         let reference = format!("{repository}:{tag}");
         let step = ui.step(format!("push {reference}"));
         let options = PushImageOptionsBuilder::default().tag(tag).build();
-        let mut messages = self
+        let messages = self
             .docker
             .push_image(repository, Some(options), credentials);
-        let pushed = async {
-            while let Some(message) = messages.next().await {
-                let message = message?;
-                let detail = message.progress_detail.unwrap_or_default();
-                if let (Some(status), Some(current), true) =
-                    (message.status, detail.current, ui.is_interactive())
-                {
-                    let current = human_bytes(u64::try_from(current).unwrap_or(0));
-                    step.update(format_args!("{} {current}", status.to_lowercase()));
-                }
-            }
-            Ok::<(), EngineError>(())
-        };
         let pushed = tokio::select! {
-            pushed = pushed => pushed.map_err(|error| push_failed(&reference, &error)),
+            pushed = follow_push(messages, &step, ui) => pushed.map_err(|error| {
+                let cause = words(&error);
+                let help = mend::push(&reference, &cause);
+                Error::Push { reference, cause, help }
+            }),
             _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
         };
         match &pushed {
@@ -235,6 +227,24 @@ async fn follow(
     }
 }
 
+async fn follow_push(
+    messages: impl Stream<Item = Result<PushImageInfo, EngineError>>,
+    step: &Step,
+    ui: Ui,
+) -> Result<(), EngineError> {
+    tokio::pin!(messages);
+    while let Some(message) = messages.next().await {
+        let message = message?;
+        let current = message.progress_detail.and_then(|detail| detail.current);
+        if let (Some(status), Some(current), true) = (message.status, current, ui.is_interactive())
+        {
+            let current = human_bytes(u64::try_from(current).unwrap_or(0));
+            step.update(format_args!("{} {current}", status.to_lowercase()));
+        }
+    }
+    Ok(())
+}
+
 /// What the terminal's one moving line says.
 fn running(progress: &Progress, sent: &Sent) -> String {
     let steps: Vec<&str> = progress.running().collect();
@@ -269,7 +279,7 @@ fn is_internal(step: &str) -> bool {
 }
 
 /// Which of the two sides broke it: a fault of the context explains everything that the engine says after it.
-async fn explain(fault: Fault, upload: Upload) -> Error {
+async fn explain(fault: Fault, upload: Upload, dockerfile: String) -> Error {
     let (error, failure) = match fault {
         Fault::Interrupted => return Error::Interrupted,
         Fault::Engine(error, failure) => (error, failure),
@@ -277,21 +287,38 @@ async fn explain(fault: Fault, upload: Upload) -> Error {
     if let Some(error) = upload.fault().await {
         return error;
     }
-    let Some(failure) = failure else {
-        return refused("build the image", &error);
-    };
-    if !failure.log.is_empty() {
-        tell_log(&failure);
+    match (failure, &error) {
+        (Some(failure), _) => {
+            tell_log(&failure);
+            Error::Build {
+                help: mend::build(&failure.error),
+                step: failure.step,
+                cause: failure.error,
+            }
+        }
+        // No step was reached: the Dockerfile itself is at fault.
+        (None, EngineError::DockerStreamError { error }) => Error::Build {
+            help: mend::build(error),
+            step: dockerfile,
+            cause: without_preamble(error).to_owned(),
+        },
+        (None, error) => refused("build the image", error),
     }
-    Error::Build {
-        help: mend::build(&failure.error),
-        step: failure.step,
-        cause: failure.error,
-    }
+}
+
+/// `failed to solve with frontend dockerfile.v0: failed to create LLB definition: ` says nothing to a user.
+fn without_preamble(cause: &str) -> &str {
+    cause
+        .rsplit("failed to create LLB definition: ")
+        .next()
+        .unwrap_or(cause)
 }
 
 /// The log is part of the error: `--quiet` does not take it away.
 fn tell_log(failure: &Failure) {
+    if failure.log.is_empty() {
+        return;
+    }
     let ui = Ui::new(false);
     ui.say(format_args!("the log of `{}` ends so:", failure.step));
     for line in &failure.log {
@@ -299,12 +326,17 @@ fn tell_log(failure: &Failure) {
     }
 }
 
-fn refused(task: &str, error: &EngineError) -> Error {
-    let cause = match error {
+/// What the engine said, without what the library puts around it.
+fn words(error: &EngineError) -> String {
+    match error {
         EngineError::DockerStreamError { error } => error.clone(),
         EngineError::DockerResponseServerError { message, .. } => message.clone(),
         other => root_cause(other).to_string(),
-    };
+    }
+}
+
+fn refused(task: &str, error: &EngineError) -> Error {
+    let cause = words(error);
     Error::Engine {
         task: task.to_owned(),
         help: mend::space(&cause).unwrap_or_else(|| {
@@ -333,17 +365,5 @@ fn no_engine(error: &EngineError) -> Error {
         endpoint,
         cause,
         help: mend::engine(kind).to_owned(),
-    }
-}
-
-fn push_failed(reference: &str, error: &EngineError) -> Error {
-    let refused = refused("push", error);
-    let Error::Engine { cause, .. } = refused else {
-        return refused;
-    };
-    Error::Push {
-        reference: reference.to_owned(),
-        help: mend::push(reference, &cause),
-        cause,
     }
 }

@@ -20,22 +20,28 @@ pub(super) fn engine(kind: Option<io::ErrorKind>) -> &'static str {
     }
 }
 
-/// A failed step.
+/// A failed build.
 pub(super) fn build(cause: &str) -> String {
     if let Some(help) = space(cause) {
         return help;
     }
-    let is_base_image = cause.contains("resolve source metadata")
-        || cause.contains("pull access denied")
-        || (cause.contains("failed to do request") && cause.contains("/manifests/"));
-    if is_base_image {
-        return "the base image could not be fetched: without a way to its registry, make it known to the engine (`docker pull`, `docker load` or `docker import`) and build again".to_owned();
-    }
-    if cause.contains("certificate signed by unknown authority") {
-        return "a proxy opens the traffic: name its certificate in `[image] ca-certificates`"
-            .to_owned();
-    }
-    "the log above says why; `uninlu build --verbose` shows every line of every step. Behind a proxy that opens TLS, `[image] ca-certificates` names its certificate".to_owned()
+    let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
+    let help = if says(&["resolve source metadata", "pull access denied"])
+        || (says(&["failed to do request"]) && says(&["/manifests/"]))
+    {
+        "the base image could not be fetched: without a way to its registry, make it known to the engine (`docker pull`, `docker load` or `docker import`) and build again"
+    } else if says(&["target stage"]) {
+        "`[image] target` names a stage of the Dockerfile (`FROM … AS NAME`); without it, that is `server`, or `server-with-model` when the model goes into the image"
+    } else if says(&["dockerfile parse error"]) {
+        "mend that line of the Dockerfile"
+    } else if says(&["certificate signed by unknown authority"]) {
+        "a proxy opens the traffic: name its certificate in `[image] ca-certificates`"
+    } else if says(&["not found"]) && !says(&["exit code"]) {
+        "paths in COPY and ADD start at `[image] context`, and .dockerignore may leave them out"
+    } else {
+        "the step's log says why; `uninlu build --verbose` shows every line of every step. Behind a proxy that opens TLS, `[image] ca-certificates` names its certificate"
+    };
+    help.to_owned()
 }
 
 /// A full disk, whatever was being done.
@@ -98,6 +104,30 @@ mod tests {
         ];
         for (cause, mend) in cases {
             let help = push("registry.example.com/ai/server:1", cause);
+            assert!(help.contains(mend), "{cause}: the help is `{help}`");
+        }
+    }
+
+    #[test]
+    fn a_failed_build_tells_its_mend() {
+        let cases = [
+            ("target stage sever could not be found", "`FROM … AS NAME`"),
+            (
+                "dockerfile parse error line 2: unknown instruction: RUNN",
+                "that line",
+            ),
+            (
+                "failed to do request: Head \"https://registry.example.com/v2/base/manifests/1\": dial tcp",
+                "docker pull",
+            ),
+            ("\"/nothing\" not found: not found", ".dockerignore"),
+            (
+                "executor failed running [/bin/sh -c nonsense]: exit code: 127",
+                "--verbose",
+            ),
+        ];
+        for (cause, mend) in cases {
+            let help = build(cause);
             assert!(help.contains(mend), "{cause}: the help is `{help}`");
         }
     }
