@@ -21,7 +21,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(commands::init::Args),
+    Validate(commands::validate::Args),
+    Render(commands::render::Args),
     Build(commands::build::Args),
+    Plan(commands::plan::Args),
+    Apply(commands::apply::Args),
+    Status(commands::status::Args),
+    Destroy(commands::destroy::Args),
+    Schema(commands::schema::Args),
 }
 
 /// Which stack file, and which of its environments.
@@ -69,6 +77,14 @@ fn run(cli: Cli) -> miette::Result<u8> {
 
 async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
     match command {
+        Command::Init(args) => commands::init::run(args, ui).await,
+        Command::Validate(args) => commands::validate::run(args, ui).await,
+        Command::Render(args) => commands::render::run(args, ui).await,
         Command::Build(args) => commands::build::run(args, ui).await,
+        Command::Plan(args) => commands::plan::run(args, ui).await,
+        Command::Apply(args) => commands::apply::run(args, ui).await,
+        Command::Status(args) => commands::status::run(args, ui).await,
+        Command::Destroy(args) => commands::destroy::run(args, ui).await,
+        Command::Schema(args) => commands::schema::run(args, ui).await,
     }
 }
