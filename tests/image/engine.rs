@@ -269,7 +269,19 @@ async fn what_was_pushed_is_what_is_resolved() {
 
     let (json, said) = project.built(&["--push"]);
     assert_eq!(json["pinned"], pinned.as_str());
-    assert!(said.contains("nothing was pushed"), "{said}");
+    assert!(said.contains("the registry has their image"), "{said}");
+
+    docker(&["image", "rm", "--force", &inputs.reference()]);
+    let (elsewhere, _) = project.built(&["--push"]);
+    assert_eq!(
+        elsewhere["pinned"],
+        pinned.as_str(),
+        "a machine that never built it pins the same"
+    );
+    assert_eq!(
+        elsewhere["built"], false,
+        "another build would have another digest"
+    );
 }
 
 #[test]
