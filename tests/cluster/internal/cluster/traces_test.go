@@ -1,0 +1,50 @@
+package cluster
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestOnlyMountsBelowOurFoldersAreOurs(t *testing.T) {
+	table := `20 1 8:1 / / rw - ext4 /dev/root rw
+21 20 0:5 / /data/cluster/kubelet/pods/a\040b/volumes rw - tmpfs tmpfs rw
+22 21 0:6 / /data/cluster/kubelet/pods/a\040b/volumes/inner rw - tmpfs tmpfs rw
+23 20 0:7 / /data/cluster-of-another/mount rw - tmpfs tmpfs rw
+`
+	expected := []string{"/data/cluster/kubelet/pods/a b/volumes/inner", "/data/cluster/kubelet/pods/a b/volumes"}
+	if points := mountPointsUnder(table, "/data/cluster"); !slices.Equal(points, expected) {
+		t.Errorf("to be unmounted: %q\nexpected, the innermost first: %q", points, expected)
+	}
+}
+
+const savedRules = `*nat
+:POSTROUTING ACCEPT [0:0]
+:CNI-1f2e - [0:0]
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+-A POSTROUTING -s 10.244.0.7/32 -m comment --comment "name: \"uninlu-testcluster\" id: \"ab\"" -j CNI-1f2e
+-A CNI-1f2e -d 10.244.0.0/24 -m comment --comment "name: \"uninlu-testcluster\" id: \"ab\"" -j ACCEPT
+-A POSTROUTING -s 10.88.0.2/32 -m comment --comment "name: \"podman\" id: \"cd\"" -j CNI-9999
+COMMIT
+`
+
+func TestRulesOfOtherNetworksAreNotOurs(t *testing.T) {
+	expected := []string{"POSTROUTING", "-s", "10.244.0.7/32", "-m", "comment", "--comment", `name: "uninlu-testcluster" id: "ab"`, "-j", "CNI-1f2e"}
+	rules := podRules(savedRules)
+	if len(rules) != 2 || !slices.Equal(rules[0], expected) {
+		t.Errorf("rules to be removed: %q", rules)
+	}
+	if chains := podChains(savedRules); !slices.Equal(chains, []string{"CNI-1f2e"}) {
+		t.Errorf("chains to be removed: %q; the chain of another network must stay", chains)
+	}
+}
+
+func TestTheEndOfALog(t *testing.T) {
+	for _, example := range []struct {
+		text, expected string
+		count          int
+	}{{"a\nb\nc\n", "b\nc\n", 2}, {"a\n", "a\n", 2}, {"", "", 2}, {"a\nb", "b", 1}} {
+		if last := lastLines(example.text, example.count); last != example.expected {
+			t.Errorf("the last %d lines of %q are %q, not %q", example.count, example.text, example.expected, last)
+		}
+	}
+}
