@@ -46,9 +46,25 @@ func (owner Owner) Start(program, log string, command ...string) error {
 	if err := child.Start(); err != nil {
 		return fmt.Errorf("%s does not start: %w", program, err)
 	}
+	ended := make(chan struct{})
 	// A child that ends while we live would stay a zombie.
-	go func() { _ = child.Wait() }()
+	go func() { _ = child.Wait(); close(ended) }()
+	owner.awaitMark(child.Process.Pid, ended)
 	return nil
+}
+
+// awaitMark returns when the mark can be seen: the kernel shows an empty environment for an instant after the start.
+func (owner Owner) awaitMark(pid int, ended <-chan struct{}) {
+	for range 1000 {
+		if _, seen := owner.programOf(pid); seen {
+			return
+		}
+		select {
+		case <-ended:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // The user's cluster must stay out of reach of what runs here.
