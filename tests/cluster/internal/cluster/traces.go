@@ -26,7 +26,7 @@ func (c *Cluster) releaseMachine(ctx context.Context) {
 	deleteNetworkNamespaces(ctx)
 	_ = exec.CommandContext(ctx, "ip", "link", "delete", bridge).Run()
 	removeServiceRules(ctx)
-	removePodRules(ctx)
+	removeRules(ctx)
 	removeControlGroups()
 	_ = os.RemoveAll(runFolder)
 }
@@ -84,49 +84,87 @@ func removeServiceRules(ctx context.Context) {
 	}
 }
 
-// removePodRules takes away the CNI plugins' rules for pods that were not ended in order.
-func removePodRules(ctx context.Context) {
-	for _, table := range []string{"nat", "filter"} {
-		saved, err := exec.CommandContext(ctx, "iptables-save", "-t", table).Output()
-		if err != nil {
-			continue
-		}
-		for _, rule := range podRules(string(saved)) {
-			arguments := append([]string{"-w", "-t", table, "-D"}, rule...)
-			_ = exec.CommandContext(ctx, "iptables", arguments...).Run()
-		}
-		for _, chain := range podChains(string(saved)) {
-			_ = exec.CommandContext(ctx, "iptables", "-w", "-t", table, "-F", chain).Run()
-			_ = exec.CommandContext(ctx, "iptables", "-w", "-t", table, "-X", chain).Run()
+// removeRules takes away the kubelet's rules, and the CNI plugins' for pods that were not ended in order.
+func removeRules(ctx context.Context) {
+	for _, program := range []string{"iptables", "ip6tables"} {
+		for _, table := range []string{"nat", "filter", "mangle"} {
+			filter := packetFilter{program, table}
+			filter.remove(ctx, ourRules(filter.saved(ctx)))
+			// Only now can be seen whether another network uses these.
+			filter.remove(ctx, idleRules(filter.saved(ctx)))
 		}
 	}
 }
 
-// podRules are the arguments of the rules in an iptables-save text that jump to or speak of our pods.
-func podRules(saved string) [][]string {
-	var rules [][]string
+type packetFilter struct{ program, table string }
+
+func (filter packetFilter) saved(ctx context.Context) string {
+	saved, _ := exec.CommandContext(ctx, filter.program+"-save", "-t", filter.table).Output()
+	return string(saved)
+}
+
+func (filter packetFilter) remove(ctx context.Context, left leftovers) {
+	call := func(arguments ...string) {
+		_ = exec.CommandContext(ctx, filter.program, append([]string{"-w", "-t", filter.table}, arguments...)...).Run()
+	}
+	for _, rule := range left.rules {
+		call(append([]string{"-D"}, rule...)...)
+	}
+	for _, chain := range left.chains {
+		call("-F", chain)
+	}
+	for _, chain := range left.chains {
+		call("-X", chain)
+	}
+}
+
+// leftovers are rules, as the arguments that made them, and chains.
+type leftovers struct {
+	rules  [][]string
+	chains []string
+}
+
+// ourRules finds in an iptables-save text what belongs to our node: whatever names our pods' network or addresses, and
+// the kubelet's chains, of which a machine has one set.
+func ourRules(saved string) leftovers {
+	var left leftovers
+	for line := range strings.Lines(saved) {
+		line = strings.TrimSpace(line)
+		if chain, isChain := strings.CutPrefix(line, ":KUBE-"); isChain {
+			name, _, _ := strings.Cut(chain, " ")
+			left.chains = append(left.chains, "KUBE-"+name)
+		}
+		rest, isRule := strings.CutPrefix(line, "-A ")
+		if !isRule || !(strings.Contains(rest, " "+podPrefix) || namesNetwork(rest) || strings.Contains(rest, "KUBE-")) {
+			continue
+		}
+		rule := splitRule(rest)
+		left.rules = append(left.rules, rule)
+		if target := rule[len(rule)-1]; namesNetwork(rest) && strings.HasPrefix(target, "CNI-") && !slices.Contains(left.chains, target) {
+			left.chains = append(left.chains, target)
+		}
+	}
+	return left
+}
+
+// idleRules finds the CNI firewall plugin's chains when they serve no network any more: when all that is left is how
+// they hang together.
+func idleRules(saved string) leftovers {
+	idle := leftovers{chains: []string{"CNI-FORWARD", "CNI-ADMIN"}}
 	for line := range strings.Lines(saved) {
 		rest, isRule := strings.CutPrefix(strings.TrimSpace(line), "-A ")
-		if isRule && (strings.Contains(rest, " "+podPrefix) || namesNetwork(rest)) {
-			rules = append(rules, splitRule(rest))
-		}
-	}
-	return rules
-}
-
-// podChains are the CNI chains that rules of our network jump to.
-func podChains(saved string) []string {
-	var chains []string
-	for line := range strings.Lines(saved) {
-		if !namesNetwork(line) {
+		if !isRule || !strings.Contains(rest, "CNI-FORWARD") && !strings.Contains(rest, "CNI-ADMIN") {
 			continue
 		}
-		_, target, found := strings.Cut(strings.TrimSpace(line), "-j ")
-		if target, _, _ = strings.Cut(target, " "); found && strings.HasPrefix(target, "CNI-") && !slices.Contains(chains, target) {
-			chains = append(chains, target)
+		if !strings.Contains(rest, "CNI firewall plugin") {
+			return leftovers{}
 		}
+		idle.rules = append(idle.rules, splitRule(rest))
 	}
-	return chains
+	if len(idle.rules) == 0 {
+		return leftovers{}
+	}
+	return idle
 }
 
 func namesNetwork(rule string) bool { return strings.Contains(rule, `name: \"`+network+`\"`) }
