@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands;
 use crate::ui::Ui;
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
@@ -19,7 +20,17 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Init(commands::init::Args),
+    Validate(commands::validate::Args),
+    Render(commands::render::Args),
+    Build(commands::build::Args),
+    Plan(commands::plan::Args),
+    Apply(commands::apply::Args),
+    Status(commands::status::Args),
+    Destroy(commands::destroy::Args),
+    Schema(commands::schema::Args),
+}
 
 /// Which stack file, and which of its environments.
 #[derive(Debug, Clone, Args)]
@@ -64,6 +75,16 @@ fn run(cli: Cli) -> miette::Result<u8> {
     runtime.block_on(dispatch(cli.command, ui))
 }
 
-async fn dispatch(command: Command, _ui: Ui) -> miette::Result<u8> {
-    match command {}
+async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
+    match command {
+        Command::Init(args) => commands::init::run(args, ui).await,
+        Command::Validate(args) => commands::validate::run(args, ui).await,
+        Command::Render(args) => commands::render::run(args, ui).await,
+        Command::Build(args) => commands::build::run(args, ui).await,
+        Command::Plan(args) => commands::plan::run(args, ui).await,
+        Command::Apply(args) => commands::apply::run(args, ui).await,
+        Command::Status(args) => commands::status::run(args, ui).await,
+        Command::Destroy(args) => commands::destroy::run(args, ui).await,
+        Command::Schema(args) => commands::schema::run(args, ui).await,
+    }
 }

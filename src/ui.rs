@@ -69,11 +69,19 @@ impl Ui {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// Asks on the terminal; only the exact answer counts as consent. An end of input is a no.
-    pub fn confirm(self, question: &str, consent: &str) -> bool {
+    /// Asks on the terminal; an end of input answers nothing.
+    pub fn ask(self, question: &str) -> String {
         let _ = write!(anstream::stderr().lock(), "{question} ");
         let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == consent
+        match std::io::stdin().read_line(&mut answer) {
+            Ok(_) => answer.trim().to_owned(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Asks for consent; only the exact answer gives it.
+    pub fn confirm(self, question: &str, consent: &str) -> bool {
+        self.ask(question) == consent
     }
 
     /// Starts a step that takes a while.

@@ -1,2 +1,7 @@
-//! Inference server of SiameseUniNLU.
-fn main() {}
+//! The `uninlu-server` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    uninlu_server::cli::main()
+}

@@ -1,2 +1,14 @@
 //! One file per verb: the only orchestration. A command reads its facts, calls pure code, and writes through
 //! [`crate::ui`] or [`crate::cluster`].
+
+pub mod apply;
+pub mod build;
+pub mod destroy;
+pub mod init;
+pub mod plan;
+pub mod render;
+pub mod schema;
+pub mod status;
+pub mod validate;
+
+mod planning;

@@ -1,1 +1,331 @@
-//! (being written)
+//! The server's image: files → digest → tag; built and pushed only where that tag is missing.
+//!
+//! ```text
+//! context folder ─▶ context (.dockerignore) ─▶ digest ─▶ repository:tag      pure behind the file reads
+//! repository:tag ─▶ registry ─▶ repository@sha256:…                          plan needs no Docker engine
+//!                      └ not there: docker build ─▶ docker push ─▶ registry
+//! ```
+
+pub mod archive;
+pub mod context;
+mod credentials;
+pub mod digest;
+pub mod docker;
+pub mod error;
+pub mod ignore;
+pub mod progress;
+pub mod registry;
+mod revision;
+
+use std::collections::HashMap;
+
+pub use error::Error;
+
+use crate::stack::{Build, Image, ModelSource, Stack};
+use crate::ui::{Ui, human_bytes};
+use context::Entry;
+use digest::Recipe;
+use docker::{Engine, Job, LocalImage};
+
+/// What is built: libtorch, and with it the server, exist for this platform.
+const PLATFORM: &str = "linux/amd64";
+/// Label with the whole digest of the inputs, of which the tag is the beginning.
+const INPUTS_LABEL: &str = "dev.uninlu.inputs";
+/// OCI's label for the commit.
+const REVISION_LABEL: &str = "org.opencontainers.image.revision";
+
+/// What a build is made of. Equal inputs give an equal tag, on any machine.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Repository without a tag.
+    pub repository: String,
+    /// The digest's first 16 characters.
+    pub tag: String,
+    /// blake3 of everything that decides about the image, 64 lowercase hexadecimal characters.
+    pub digest: String,
+    recipe: Recipe,
+    /// Context and model: in the digest.
+    entries: Vec<Entry>,
+    /// Sent along for the build stages; not in the digest.
+    certificates: Vec<Entry>,
+}
+
+impl Inputs {
+    /// `repository:tag`
+    pub fn reference(&self) -> String {
+        format!("{}:{}", self.repository, self.tag)
+    }
+
+    /// Bytes of context and model.
+    pub fn size(&self) -> u64 {
+        self.entries.iter().map(Entry::size).sum()
+    }
+
+    /// What to warn of before this is sent anywhere.
+    pub fn surprise(&self) -> Option<String> {
+        let model = format!("{}/", context::MODEL);
+        let own: Vec<Entry> = self
+            .entries
+            .iter()
+            .filter(|entry| !entry.path.starts_with(&model))
+            .cloned()
+            .collect();
+        context::surprise(&own)
+    }
+}
+
+/// Where the image of a stack is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// In the registry, or given by the stack file.
+    Pinned {
+        /// `repository@sha256:…`
+        reference: String,
+    },
+    /// Not in the registry yet.
+    ToBeBuilt {
+        /// `repository:tag`
+        reference: String,
+        /// Why, as a clause for the plan.
+        reason: String,
+    },
+}
+
+impl Resolved {
+    /// What stands in the container's `image`.
+    pub fn reference(&self) -> &str {
+        match self {
+            Resolved::Pinned { reference } | Resolved::ToBeBuilt { reference, .. } => reference,
+        }
+    }
+}
+
+/// How to build.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BuildOptions {
+    /// Builds although the image is there, and runs every step anew.
+    pub no_cache: bool,
+    /// Shows each line that a step writes.
+    pub verbose: bool,
+}
+
+/// What a build came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The image in the engine.
+    pub image: LocalImage,
+    /// Whether something was built; otherwise the engine had the tag already.
+    pub is_new: bool,
+}
+
+/// Reads and hashes what the stack's image is built of. Files only: no engine, no registry. Blocks.
+///
+/// # Errors
+/// [`Error::NotBuilt`] when the stack names its image; a file or folder that is not as it must be.
+pub fn inputs(stack: &Stack) -> Result<Inputs, Error> {
+    let build = match &stack.image {
+        Image::Build(build) => build,
+        Image::Reference { reference, .. } => {
+            return Err(Error::NotBuilt {
+                reference: reference.clone(),
+            });
+        }
+    };
+    let recipe = recipe(build, &stack.model.source);
+    let mut entries = context::walk(&build.context, &recipe.dockerfile)?;
+    if let ModelSource::Image { directory } = &stack.model.source {
+        entries.extend(context::walk_model(directory)?);
+        entries.sort_by(|left, right| left.path.cmp(&right.path));
+    }
+    let digest = digest::digest(&recipe, &entries);
+    Ok(Inputs {
+        repository: build.repository.clone(),
+        tag: digest::tag(&digest),
+        digest,
+        certificates: context::certificates(&build.ca_certificates)?,
+        recipe,
+        entries,
+    })
+}
+
+fn recipe(build: &Build, model: &ModelSource) -> Recipe {
+    let default_target = match model {
+        ModelSource::Image { .. } => "server-with-model",
+        ModelSource::Pvc { .. } | ModelSource::HostPath { .. } => "server",
+    };
+    Recipe {
+        platform: PLATFORM,
+        dockerfile: path_clean::clean(&build.dockerfile)
+            .to_string_lossy()
+            .into_owned(),
+        target: build
+            .target
+            .clone()
+            .unwrap_or_else(|| default_target.to_owned()),
+        args: build.args.clone(),
+    }
+}
+
+async fn inputs_aside(stack: &Stack) -> Result<Inputs, Error> {
+    let stack = stack.clone();
+    tokio::task::spawn_blocking(move || inputs(&stack))
+        .await
+        .expect("hashing files does not panic")
+}
+
+/// Where the stack's image is, by the registry's own word. Needs no Docker engine.
+///
+/// # Errors
+/// As [`inputs`] and [`registry::digest`]: a registry that does not answer is an error, never "not there".
+pub async fn resolve(stack: &Stack) -> Result<(Resolved, Option<Inputs>), Error> {
+    if let Image::Reference { reference, .. } = &stack.image {
+        let reference = reference.clone();
+        return Ok((Resolved::Pinned { reference }, None));
+    }
+    let inputs = inputs_aside(stack).await?;
+    let resolved = match registry::digest(&inputs.reference()).await? {
+        Some(digest) => Resolved::Pinned {
+            reference: format!("{}@{digest}", inputs.repository),
+        },
+        None => Resolved::ToBeBuilt {
+            reference: inputs.reference(),
+            reason: "the registry has no image of these inputs yet".to_owned(),
+        },
+    };
+    Ok((resolved, Some(inputs)))
+}
+
+/// Sees to it that the registry has the image: builds only when the engine lacks the tag, pushes only when the
+/// registry lacks it. Gives `repository@sha256:…`.
+///
+/// # Errors
+/// As [`build`] and [`push`].
+pub async fn build_and_push(stack: &Stack, inputs: &Inputs, ui: Ui) -> Result<String, Error> {
+    if let Some(digest) = registry::digest(&inputs.reference()).await? {
+        return Ok(format!("{}@{digest}", inputs.repository));
+    }
+    build(stack, inputs, BuildOptions::default(), ui).await?;
+    push(inputs, ui).await
+}
+
+/// Builds the image in the engine, unless it has the tag already.
+///
+/// # Errors
+/// No engine, a failing step, a context that changed meanwhile.
+pub async fn build(
+    stack: &Stack,
+    inputs: &Inputs,
+    options: BuildOptions,
+    ui: Ui,
+) -> Result<Built, Error> {
+    let engine = Engine::connect().await?;
+    let reference = inputs.reference();
+    if !options.no_cache
+        && let Some(image) = engine.image(&reference).await?
+    {
+        let is_new = false;
+        return Ok(Built { image, is_new });
+    }
+    if let Some(surprise) = inputs.surprise() {
+        ui.warn(surprise);
+    }
+    let job = job(stack, inputs, options).await?;
+    engine.build(job, ui).await?;
+    let missing = || Error::Engine {
+        task: format!("keep the image {reference}"),
+        cause: "it is not there after the build".to_owned(),
+        help: "something removed it meanwhile (an image prune?): build again".to_owned(),
+    };
+    let image = engine.image(&reference).await?.ok_or_else(missing)?;
+    let is_new = true;
+    Ok(Built { image, is_new })
+}
+
+/// Pushes the image that the engine has, and gives `repository@sha256:…` by the registry's own word, which is what
+/// [`resolve`] finds from then on.
+///
+/// # Errors
+/// [`Error::Push`] with its mend; [`Error::Vanished`] when the engine pushed elsewhere.
+pub async fn push(inputs: &Inputs, ui: Ui) -> Result<String, Error> {
+    let reference = inputs.reference();
+    let registry = registry::host(&reference)?;
+    let credentials = credentials::for_engine(&registry).await?;
+    let engine = Engine::connect().await?;
+    engine
+        .push(&inputs.repository, &inputs.tag, credentials, ui)
+        .await?;
+    match registry::digest(&reference).await? {
+        Some(digest) => Ok(format!("{}@{digest}", inputs.repository)),
+        None => Err(Error::Vanished { reference }),
+    }
+}
+
+async fn job(stack: &Stack, inputs: &Inputs, options: BuildOptions) -> Result<Job, Error> {
+    let revision = match &stack.image {
+        Image::Build(build) => revision::of(&build.context),
+        Image::Reference { .. } => revision::Revision::default(),
+    };
+    let registry = registry::host(&inputs.reference())?;
+    let credential = credentials::for_engine(&registry).await?;
+    let mut entries = inputs.entries.clone();
+    entries.extend(inputs.certificates.iter().cloned());
+    entries.sort_by(|left, right| left.path.cmp(&right.path));
+    entries.dedup_by(|left, right| left.path == right.path);
+    Ok(Job {
+        reference: inputs.reference(),
+        platform: inputs.recipe.platform,
+        dockerfile: inputs.recipe.dockerfile.clone(),
+        target: inputs.recipe.target.clone(),
+        labels: labels(inputs, &revision),
+        args: args(inputs, revision),
+        entries,
+        no_cache: options.no_cache,
+        verbose: options.verbose,
+        credentials: credential
+            .map(|credential| (registry, credential))
+            .into_iter()
+            .collect(),
+    })
+}
+
+/// The stack file's arguments, and `GIT_COMMIT` and `VERSION` for a Dockerfile that wants them. What the user wrote
+/// wins.
+fn args(inputs: &Inputs, revision: revision::Revision) -> HashMap<String, String> {
+    let known = [
+        ("GIT_COMMIT", revision.commit),
+        ("VERSION", revision.version),
+    ];
+    let known = known
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    known.chain(inputs.recipe.args.clone()).collect()
+}
+
+fn labels(inputs: &Inputs, revision: &revision::Revision) -> HashMap<String, String> {
+    let digest = (INPUTS_LABEL.to_owned(), inputs.digest.clone());
+    let commit = revision
+        .commit
+        .clone()
+        .map(|commit| (REVISION_LABEL.to_owned(), commit));
+    std::iter::once(digest).chain(commit).collect()
+}
+
+/// One sentence about what was, or was not, built.
+pub fn summary(inputs: &Inputs, built: &Built) -> String {
+    let size = human_bytes(built.image.size);
+    if built.is_new {
+        format!("built {} ({size})", inputs.reference())
+    } else {
+        format!(
+            "nothing was built: the inputs are unchanged (digest {}), and the engine has {} ({size})",
+            inputs.tag,
+            inputs.reference()
+        )
+    }
+}
+
+/// Chooses rustls' cryptography once for the process; the libraries leave the choice to the program.
+pub fn install_crypto_provider() {
+    // An error says that it was chosen before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

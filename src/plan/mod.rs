@@ -127,7 +127,7 @@ impl Plan {
 }
 
 impl Change {
-    /// Whether running pods are replaced.
+    /// Whether running pods are replaced; by a replaced Deployment all at once.
     pub fn restarts_pods(&self) -> bool {
         self.id.kind == Kind::Deployment
             && (self.action == Action::Replace
@@ -154,7 +154,7 @@ pub fn plan(stack: &Stack, image: PlannedImage, desired: &Desired, live: &Live) 
     refuse_foreign(desired, live, &parent_id)?;
     refuse_missing_namespace(stack, desired, live)?;
     let leaving = leaving(desired, live, &parent_id);
-    let autoscaler_goes = leaving.keys().any(|id| id.kind == Kind::HorizontalPodAutoscaler);
+    let autoscaler_goes = autoscaler_goes(desired, live, &parent_id);
     let mut changes: Vec<Change> = desired
         .iter()
         .map(|(id, body)| derive(id, body, live, autoscaler_goes))
@@ -221,6 +221,14 @@ fn leaving<'a>(desired: &Desired, live: &'a Live, parent: &ObjectId) -> BTreeMap
                 && !has_foreign_owner_reference(current)
         })
         .collect()
+}
+
+/// Whether this apply turns autoscaling off. The parent tells, not the autoscaler: it names the kind until the apply is
+/// through, so that one which was cut off after the autoscaler's deletion is still completed without dropping a pod.
+fn autoscaler_goes(desired: &Desired, live: &Live, parent: &ObjectId) -> bool {
+    let kind = Kind::HorizontalPodAutoscaler;
+    let is_recorded = live.ours.get(parent).is_some_and(|current| apply_set::kinds_of(current).contains(&kind));
+    is_recorded && !desired.keys().any(|id| id.kind == kind)
 }
 
 fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool) -> Change {

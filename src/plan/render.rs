@@ -71,7 +71,11 @@ fn line(text: &mut String, content: impl std::fmt::Display) {
 }
 
 fn paragraph(text: &mut String, change: &Change) {
-    let restart = if change.restarts_pods() { paint(YELLOW, "  pods are replaced, rolling") } else { String::new() };
+    let restart = match (change.restarts_pods(), change.action) {
+        (true, Action::Replace) => paint(RED, "  all pods go before new ones come: the service is down meanwhile"),
+        (true, _) => paint(YELLOW, "  pods are replaced, rolling"),
+        (false, _) => String::new(),
+    };
     line(text, format_args!("{} {}{restart}", change.action.mark(), change.id));
     for field in &change.fields {
         field_lines(text, field);

@@ -31,7 +31,7 @@ pub enum Transition {
     },
 }
 
-/// `autoscaler_goes`: a HorizontalPodAutoscaler of ours exists and is not desired any more.
+/// `autoscaler_goes`: a HorizontalPodAutoscaler was ours and is not desired any more.
 pub fn transition(body: &Value, current: &Value, autoscaler_goes: bool) -> Transition {
     let Some(pods) = current["spec"]["replicas"].as_i64() else {
         return Transition::None;

@@ -1,0 +1,181 @@
+//! The command line: `serve` and `health`.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, oneshot};
+
+use crate::config::ModelError;
+use crate::http::{App, router};
+use crate::metrics::Metrics;
+use crate::settings;
+use crate::worker::Worker;
+
+/// Inference server of SiameseUniNLU
+#[derive(Debug, Parser)]
+#[command(name = "uninlu-server", version)]
+struct Cli {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Serves the model (what happens without a command too)
+    Serve,
+    /// Asks a running server on this machine whether it is alive; exits with 0 or 1
+    Health,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Serve {
+    /// Model folder: config.json, vocab.txt, and pytorch_model.bin or model.safetensors
+    #[arg(long, env = "UNINLU_MODEL", default_value = "/app/model", global = true)]
+    model: PathBuf,
+    /// Address to listen on
+    #[arg(long, env = "UNINLU_LISTEN", default_value = "0.0.0.0:7860", global = true)]
+    listen: SocketAddr,
+    /// Hot settings, watched; an absent file means the defaults
+    #[arg(long, env = "UNINLU_SETTINGS", default_value = "/etc/uninlu/settings.toml", global = true)]
+    settings: PathBuf,
+    /// Text predicted once before the server is ready
+    #[arg(long, env = "UNINLU_WARMUP", global = true)]
+    warmup: Option<String>,
+    /// Bound of the drain after SIGTERM
+    #[arg(long, env = "UNINLU_DRAIN", default_value = "20s", value_parser = humantime::parse_duration, global = true)]
+    drain: Duration,
+    /// Threads of one forward pass (default: what the cgroup grants)
+    #[arg(long, env = "UNINLU_THREADS", global = true)]
+    threads: Option<i32>,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.action {
+        Some(Action::Health) => health(cli.serve.listen.port()),
+        None | Some(Action::Serve) => with_quiet_threads(|| serve(cli.serve)),
+    }
+}
+
+/// Both are read when libtorch's thread pools are loaded, before `main`: threads that spin while they wait starve the
+/// others on a busy core, and OpenBLAS must not start a pool of its own beside them.
+const THREAD_VARIABLES: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "PASSIVE"), ("OPENBLAS_NUM_THREADS", "1")];
+
+fn with_quiet_threads(run: impl FnOnce() -> ExitCode) -> ExitCode {
+    if THREAD_VARIABLES.iter().all(|(name, _)| std::env::var_os(name).is_some()) {
+        return run();
+    }
+    let itself = std::env::current_exe().unwrap_or_else(|_| "uninlu-server".into());
+    let error = Command::new(itself).args(std::env::args_os().skip(1)).envs(THREAD_VARIABLES).exec();
+    tell(&format!("cannot start again with {THREAD_VARIABLES:?}: {error}"))
+}
+
+fn health(port: u16) -> ExitCode {
+    match ask_health(port) {
+        Ok(answer) if answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200") => ExitCode::SUCCESS,
+        Ok(answer) => tell(&format!("not healthy: {}", answer.lines().next().unwrap_or_default())),
+        Err(error) => tell(&format!("no answer on port {port}: {error}")),
+    }
+}
+
+fn ask_health(port: u16) -> std::io::Result<String> {
+    let timeout = Some(Duration::from_secs(3));
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(timeout)?;
+    stream.set_write_timeout(timeout)?;
+    stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// The one place that writes to stderr: what goes wrong before there is a log.
+fn tell(message: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+    ExitCode::FAILURE
+}
+
+fn serve(options: Serve) -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
+    let threads = options.threads.unwrap_or_else(granted_threads);
+    tch::set_num_threads(threads);
+    tracing::info!(threads, version = env!("CARGO_PKG_VERSION"), "starting");
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return tell(&format!("cannot start the runtime: {error}")),
+    };
+    match runtime.block_on(serve_until_stopped(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            tracing::error!(fault, "stopped");
+            tell(&fault)
+        }
+    }
+}
+
+/// Cores that the cgroup's quota and the affinity grant, not those of the machine.
+fn granted_threads() -> i32 {
+    std::thread::available_parallelism().map_or(1, |cores| i32::try_from(cores.get()).unwrap_or(1))
+}
+
+async fn serve_until_stopped(options: Serve) -> Result<(), String> {
+    let metrics = Arc::new(Metrics::default());
+    let settings = settings::watch(options.settings.clone(), metrics.clone());
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let (worker, loaded) = Worker::start(options.model.clone(), options.warmup.clone(), settings.clone(), metrics.clone());
+    let draining = Arc::new(AtomicBool::new(false));
+    let app = App { worker, settings, metrics, draining: draining.clone() };
+    let stop = Arc::new(Notify::new());
+    let stopped = stop.clone();
+    let server = axum::serve(listener, router(app)).with_graceful_shutdown(async move { stopped.notified().await });
+    let server = tokio::spawn(server.into_future());
+    tokio::select! {
+        fault = load_fault(loaded) => return Err(format!("the model {} cannot be served: {fault}", options.model.display())),
+        signal = asked_to_stop() => tracing::info!(signal, "draining"),
+    }
+    draining.store(true, Ordering::Release);
+    // The endpoints' removal takes a moment to reach every proxy: whoever still sends is still served.
+    tokio::time::sleep((options.drain / 4).min(Duration::from_secs(5))).await;
+    stop.notify_one();
+    match tokio::time::timeout(options.drain, server).await {
+        Ok(_) => tracing::info!("drained"),
+        Err(_) => tracing::warn!("the drain's time is over; what is left is cut off"),
+    }
+    Ok(())
+}
+
+/// Ends only when the load failed.
+async fn load_fault(loaded: oneshot::Receiver<Result<(), ModelError>>) -> String {
+    match loaded.await {
+        Ok(Ok(())) => {
+            tracing::info!("ready");
+            std::future::pending().await
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "its thread ended".into(),
+    }
+}
+
+async fn asked_to_stop() -> &'static str {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::warn!("signals cannot be watched; the process can only be killed");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

@@ -1,0 +1,131 @@
+//! `config.json` of a model folder.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+/// The fields of a BERT configuration that inference needs; the defaults are BERT's.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Entries of the vocabulary.
+    pub vocab_size: i64,
+    /// Width of a layer.
+    pub hidden_size: i64,
+    /// Attention heads of a layer; divides the width.
+    pub num_attention_heads: i64,
+    /// Width of the feed-forward part.
+    pub intermediate_size: i64,
+    /// Activation; only the exact GELU is supported.
+    pub hidden_act: String,
+    /// Positions with an embedding; a window and its hint must fit.
+    pub max_position_embeddings: i64,
+    /// Token types with an embedding: 0 for the text, 1 for hints.
+    pub type_vocab_size: i64,
+    /// Epsilon of the layer normalisations.
+    pub layer_norm_eps: f64,
+    /// Only `absolute` is supported.
+    pub position_embedding_type: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            vocab_size: 30_522,
+            hidden_size: 768,
+            num_attention_heads: 12,
+            intermediate_size: 3_072,
+            hidden_act: "gelu".into(),
+            max_position_embeddings: 512,
+            type_vocab_size: 2,
+            layer_norm_eps: 1e-12,
+            position_embedding_type: "absolute".into(),
+        }
+    }
+}
+
+/// Why a model folder cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file is missing or cannot be read.
+    #[error("{file}: {source}; mend: UNINLU_MODEL names a folder with config.json, vocab.txt and weights that uid 1001 may read")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{file}: {fault}")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// What is wrong, and what to do.
+        fault: String,
+    },
+    /// Tensors are missing or have another shape.
+    #[error("{file}: {} tensors do not fit the configuration: {}", faults.len(), faults.join("; "))]
+    Tensors {
+        /// The file.
+        file: String,
+        /// Each tensor with its fault.
+        faults: Vec<String>,
+    },
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+impl ModelError {
+    pub(crate) fn malformed(file: &Path, fault: impl ToString) -> Self {
+        Self::Malformed { file: file.display().to_string(), fault: fault.to_string() }
+    }
+}
+
+/// Reads a file of the model folder.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(file).map_err(|source| ModelError::Unreadable { file: file.display().to_string(), source })
+}
+
+impl Config {
+    /// Reads `config.json`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is no JSON, or asks for what this server does not compute.
+    pub fn load(folder: &Path) -> Result<Self, ModelError> {
+        let file = folder.join("config.json");
+        let config: Config = serde_json::from_slice(&read(&file)?).map_err(|error| ModelError::malformed(&file, error))?;
+        config.check().map_err(|fault| ModelError::malformed(&file, fault))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let sizes = [
+            self.vocab_size,
+            self.hidden_size,
+            self.num_attention_heads,
+            self.intermediate_size,
+            self.max_position_embeddings,
+        ];
+        if sizes.iter().any(|size| !(1..=1 << 24).contains(size)) {
+            return Err("a size is not positive, or absurdly large".into());
+        }
+        if self.hidden_size % self.num_attention_heads != 0 {
+            return Err(format!("hidden_size {} is no multiple of num_attention_heads {}", self.hidden_size, self.num_attention_heads));
+        }
+        if self.hidden_act != "gelu" {
+            return Err(format!("hidden_act {:?} is not supported, only \"gelu\"", self.hidden_act));
+        }
+        if self.position_embedding_type != "absolute" {
+            return Err(format!("position_embedding_type {:?} is not supported, only \"absolute\"", self.position_embedding_type));
+        }
+        if self.type_vocab_size < 2 {
+            return Err("type_vocab_size is below 2: hints need a type of their own".into());
+        }
+        if self.max_position_embeddings < 512 {
+            return Err("max_position_embeddings is below 512, the tokens of a window and its hint".into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+//! Inference server of SiameseUniNLU: one Chinese BERT-size model for entities, relations, events, sentiment,
+//! classification, matching, inference and reading comprehension.
+//!
+//! ```text
+//! HTTP request ──http──▶ job ──worker's bounded queue──▶ extract ──▶ model passes ──▶ decode ──▶ output
+//! ```
+//!
+//! `extract` and `decode` know nothing of tensors, `model` nothing of requests, `http` nothing of either: what is made
+//! faster later stays behind its own door.
+
+pub mod cli;
+pub mod config;
+pub mod decode;
+pub mod extract;
+pub mod http;
+pub mod metrics;
+pub mod model;
+pub mod schema;
+pub mod settings;
+pub mod tokenizer;
+pub mod weights;
+pub mod worker;

@@ -1,0 +1,162 @@
+//! Metrics for Prometheus. Every series that matters is there at 0 from the start, so that a rate is never missing.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Seconds; from a cached answer to a text of many windows.
+const BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// The server's metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Histograms<RouteLabels>,
+    in_flight: Gauge,
+    forward: Histograms<StageLabels>,
+    busy: Counter<f64, std::sync::atomic::AtomicU64>,
+    model_load: Gauge<f64, std::sync::atomic::AtomicU64>,
+    reloads: Family<ResultLabels, Counter>,
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(histogram as fn() -> Histogram),
+            in_flight: Gauge::default(),
+            forward: Family::new_with_constructor(histogram as fn() -> Histogram),
+            busy: Counter::default(),
+            model_load: Gauge::default(),
+            reloads: Family::default(),
+        };
+        metrics.start_at_zero();
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn start_at_zero(&self) {
+        for code in [200, 429] {
+            drop(self.requests.get_or_create(&request_labels("POST", "/api/predict", code)));
+        }
+        drop(self.durations.get_or_create(&RouteLabels { route: "/api/predict".into() }));
+        for stage in ["text", "hints"] {
+            drop(self.forward.get_or_create(&StageLabels { stage }));
+        }
+        for result in ["ok", "error"] {
+            drop(self.reloads.get_or_create(&ResultLabels { result }));
+        }
+    }
+
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Answered requests, each counted once; shed ones too", self.requests.clone());
+        registry.register_with_unit("http_request_duration", "From the request's head to the answer", Unit::Seconds, self.durations.clone());
+        registry.register("http_requests_in_flight", "Requests taken and not answered yet", self.in_flight.clone());
+        registry.register_with_unit("uninlu_forward", "Time in the network", Unit::Seconds, self.forward.clone());
+        registry.register_with_unit("uninlu_busy", "Time in which the model worked: its rate is the utilisation", Unit::Seconds, self.busy.clone());
+        registry.register_with_unit("uninlu_model_load", "Time that loading the model took", Unit::Seconds, self.model_load.clone());
+        registry.register("uninlu_config_reloads", "Settings files taken and refused", self.reloads.clone());
+        self
+    }
+
+    /// A request was taken.
+    pub fn request_began(&self) {
+        self.in_flight.inc();
+    }
+
+    /// A request was answered. `route` is the matched route, never the path: paths are without number.
+    pub fn request_ended(&self, method: &str, route: &str, code: u16, took: Duration) {
+        self.in_flight.dec();
+        self.requests.get_or_create(&request_labels(method, route, code)).inc();
+        self.durations.get_or_create(&RouteLabels { route: route.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    /// The network ran.
+    pub fn forward(&self, stage: &'static str, took: Duration) {
+        self.forward.get_or_create(&StageLabels { stage }).observe(took.as_secs_f64());
+        self.busy.inc_by(took.as_secs_f64());
+    }
+
+    /// The model is in memory.
+    pub fn model_loaded(&self, took: Duration) {
+        self.model_load.set(took.as_secs_f64());
+    }
+
+    /// A settings file was looked at; `result` is `ok` or `error`.
+    pub fn reloads(&self, result: &'static str) {
+        self.reloads.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// The page, in the OpenMetrics text format.
+    pub fn page(&self) -> String {
+        let mut page = String::new();
+        match encode(&mut page, &self.registry) {
+            Ok(()) => page,
+            Err(error) => format!("# {error}\n# EOF\n"),
+        }
+    }
+}
+
+fn request_labels(method: &str, route: &str, code: u16) -> RequestLabels {
+    RequestLabels { method: method.to_owned(), route: route.to_owned(), code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_autoscaler_reads_is_there_from_the_start() {
+        let page = Metrics::default().page();
+        assert!(page.contains(r#"http_requests_total{method="POST",route="/api/predict",code="200"} 0"#), "{page}");
+        assert!(page.contains(r#"uninlu_config_reloads_total{result="error"} 0"#), "{page}");
+    }
+
+    #[test]
+    fn a_request_is_counted_once() {
+        let metrics = Metrics::default();
+        metrics.request_began();
+        metrics.request_ended("POST", "/api/predict", 200, Duration::from_millis(3));
+        let page = metrics.page();
+        assert!(page.contains(r#"http_requests_total{method="POST",route="/api/predict",code="200"} 1"#), "{page}");
+        assert!(page.contains("http_requests_in_flight 0"), "{page}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Hot settings: a file that is watched, validated whole and swapped in at once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+
+/// What may change while the server runs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Longest text that a request may carry, in Unicode code points; a longer one is refused, never cut.
+    pub max_length: usize,
+    /// Most tokens in one forward pass.
+    pub batch_tokens: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_length: 10_000, batch_tokens: 4_096 }
+    }
+}
+
+impl Settings {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// What is wrong, with the line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let settings: Settings = toml::from_str(text).map_err(|error| error.to_string())?;
+        if settings.max_length == 0 {
+            return Err("max-length 0 would refuse every text".into());
+        }
+        if settings.batch_tokens < 512 {
+            return Err("batch-tokens is below 512, the tokens of one window with its hint".into());
+        }
+        Ok(settings)
+    }
+}
+
+/// How often the file is looked at. The kubelet swaps a link, which not every notification survives; a look does.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Reads the file and goes on watching it. A file that is absent means the defaults; a bad one keeps what was before,
+/// says why in the log, and counts in `uninlu_config_reloads_total{result="error"}`.
+pub fn watch(file: PathBuf, metrics: Arc<Metrics>) -> watch::Receiver<Settings> {
+    let (sender, receiver) = watch::channel(Settings::default());
+    let mut known = None;
+    look(&file, &mut known, &sender, &metrics);
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(INTERVAL);
+        while !sender.is_closed() {
+            interval.tick().await;
+            look(&file, &mut known, &sender, &metrics);
+        }
+    });
+    receiver
+}
+
+fn look(file: &std::path::Path, known: &mut Option<String>, sender: &watch::Sender<Settings>, metrics: &Metrics) {
+    let Ok(text) = std::fs::read_to_string(file) else {
+        return;
+    };
+    if known.as_ref() == Some(&text) {
+        return;
+    }
+    match Settings::parse(&text) {
+        Ok(settings) => {
+            tracing::info!(?settings, file = %file.display(), "settings taken");
+            metrics.reloads("ok");
+            sender.send_replace(settings);
+        }
+        Err(fault) => {
+            tracing::error!(fault, file = %file.display(), "settings refused; the old ones stay");
+            metrics.reloads("error");
+        }
+    }
+    *known = Some(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stack_files_own_form_is_read() {
+        let settings = Settings::parse("max-length = 512\nbatch-tokens = 4096\n").expect("settings");
+        assert_eq!(settings, Settings { max_length: 512, batch_tokens: 4_096 });
+    }
+
+    #[test]
+    fn what_would_break_the_server_is_refused() {
+        for text in ["max-length = 0", "batch-tokens = 100", "max_length = 5", "max-length = \"many\"", "["] {
+            assert!(Settings::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

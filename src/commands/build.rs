@@ -1,0 +1,126 @@
+//! `uninlu build`
+
+use serde::Serialize;
+
+use crate::cli::{StackArgs, exit};
+use crate::image::{self, BuildOptions, Inputs};
+use crate::stack::{self, Image, Stack};
+use crate::ui::{Ui, human_bytes};
+
+/// Builds the stack's image, unless its inputs are unchanged; prints reference, digest and size
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Pushes the image to its repository as well, unless the registry has it
+    #[arg(long)]
+    push: bool,
+    /// Builds although the image is there, and runs every step anew
+    #[arg(long)]
+    no_cache: bool,
+    /// Shows each line that a step of the build writes
+    #[arg(long, short)]
+    verbose: bool,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the command prints on stdout.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    /// `repository:tag`, the name in the engine.
+    reference: String,
+    /// blake3 of the inputs.
+    inputs: String,
+    /// The image's id in the engine.
+    id: String,
+    /// Size in bytes, unpacked.
+    size: u64,
+    /// Whether something was built.
+    built: bool,
+    /// `repository@sha256:…`, only with `--push`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// An invalid stack file; whatever [`image::build`] and [`image::push`] meet.
+pub async fn run(args: Args, ui: Ui) -> miette::Result<u8> {
+    let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
+    if let Image::Reference { reference, .. } = &stack.image {
+        ui.say("nothing to build: the stack names its image");
+        ui.data(format_args!("{reference}\n"));
+        return Ok(exit::OK);
+    }
+    let inputs = image::inputs(&stack)?;
+    let outcome = build(&stack, &inputs, &args, ui).await?;
+    ui.data(if args.json {
+        json(&outcome)
+    } else {
+        text(&outcome)
+    });
+    Ok(exit::OK)
+}
+
+async fn build(
+    stack: &Stack,
+    inputs: &Inputs,
+    args: &Args,
+    ui: Ui,
+) -> Result<Outcome, image::Error> {
+    let options = BuildOptions {
+        no_cache: args.no_cache,
+        verbose: args.verbose,
+    };
+    let built = image::build(stack, inputs, options, ui).await?;
+    ui.say(image::summary(inputs, &built));
+    let pinned = match args.push {
+        true => Some(push(inputs, built.is_new, ui).await?),
+        false => None,
+    };
+    Ok(Outcome {
+        reference: inputs.reference(),
+        inputs: inputs.digest.clone(),
+        id: built.image.id,
+        size: built.image.size,
+        built: built.is_new,
+        pinned,
+    })
+}
+
+/// A new image is pushed even when the registry has the tag: the user asked for it with `--no-cache`.
+async fn push(inputs: &Inputs, is_new: bool, ui: Ui) -> Result<String, image::Error> {
+    if !is_new && let Some(digest) = image::registry::digest(&inputs.reference()).await? {
+        ui.say("nothing was pushed: the registry has it");
+        return Ok(format!("{}@{digest}", inputs.repository));
+    }
+    image::push(inputs, ui).await
+}
+
+fn json(outcome: &Outcome) -> String {
+    let text = serde_json::to_string_pretty(outcome).expect("strings and numbers become JSON");
+    format!("{text}\n")
+}
+
+fn text(outcome: &Outcome) -> String {
+    let mut lines = vec![
+        format!("reference  {}", outcome.reference),
+        format!("inputs     blake3:{}", outcome.inputs),
+        format!("image      {}", outcome.id),
+        format!(
+            "size       {} ({} bytes)",
+            human_bytes(outcome.size),
+            outcome.size
+        ),
+    ];
+    lines.extend(
+        outcome
+            .pinned
+            .iter()
+            .map(|pinned| format!("pinned     {pinned}")),
+    );
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,20 @@
+//! `uninlu schema`
+
+use miette::Result;
+
+use crate::cli::exit;
+use crate::stack;
+use crate::ui::Ui;
+
+/// Prints the JSON schema of the stack file, for editors and other programs
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the command.
+///
+/// # Errors
+/// None.
+pub async fn run(_: Args, ui: Ui) -> Result<u8> {
+    ui.data(format_args!("{:#}\n", stack::json_schema()));
+    Ok(exit::OK)
+}

@@ -1,0 +1,121 @@
+//! `uninlu status`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Pod;
+use miette::Result;
+use serde_json::{Value, json};
+
+use crate::cli::{StackArgs, exit};
+use crate::cluster;
+use crate::kinds::{self, Kind, ObjectId, Progress};
+use crate::plan::apply_set;
+use crate::stack::{self, Stack};
+use crate::ui::{GREEN, RED, Ui, YELLOW, paint};
+
+/// Shows the stack's objects, how far they are, and its pods
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Prints the status as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever keeps the cluster from being read.
+pub async fn run(args: Args, ui: Ui) -> Result<u8> {
+    let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
+    let connection = cluster::connect(&stack).await?;
+    let mut objects = cluster::ours(&connection, &BTreeSet::from(Kind::ALL)).await?;
+    objects.remove(&apply_set::parent_id(&stack.name, &stack.namespace));
+    let pods = cluster::pods(&connection).await?;
+    if args.json {
+        ui.data(format_args!("{:#}\n", as_json(&stack, &objects, &pods)));
+    } else {
+        ui.data(as_text(&stack, &objects, &pods));
+    }
+    Ok(exit::OK)
+}
+
+fn as_text(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> String {
+    if objects.is_empty() {
+        return format!("{} is not deployed in namespace {} of context {}\n", stack.name, stack.namespace, stack.cluster.context);
+    }
+    let mut lines: Vec<String> = objects
+        .iter()
+        .map(|(id, live)| format!("{} {id}{}", mark(&kinds::progress(id.kind, live)), detail(id.kind, live)))
+        .collect();
+    lines.extend(pods.iter().map(|pod| {
+        let progress = kinds::pod::explain(pod, &[]);
+        format!("  {} Pod {}, {} restarts{}", mark(&progress), pod_name(pod), restarts(pod), reason(&progress))
+    }));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn mark(progress: &Progress) -> String {
+    match progress {
+        Progress::Ready => paint(GREEN, "✓"),
+        Progress::Waiting(_) => paint(YELLOW, "…"),
+        Progress::Failed(_) => paint(RED, "✗"),
+    }
+}
+
+fn reason(progress: &Progress) -> String {
+    match progress {
+        Progress::Ready => String::new(),
+        Progress::Waiting(reason) | Progress::Failed(reason) => format!(": {reason}"),
+    }
+}
+
+fn detail(kind: Kind, live: &Value) -> String {
+    let status = |key: &str| live["status"][key].as_i64().unwrap_or(0);
+    let facts = match kind {
+        Kind::Deployment => {
+            let image = live["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
+            format!(": {} of {} pods ready, image {image}", status("readyReplicas"), live["spec"]["replicas"])
+        }
+        Kind::HorizontalPodAutoscaler => {
+            format!(": {} pods, {} wanted", status("currentReplicas"), status("desiredReplicas"))
+        }
+        _ => String::new(),
+    };
+    format!("{facts}{}", reason(&kinds::progress(kind, live)))
+}
+
+fn pod_name(pod: &Pod) -> &str {
+    pod.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn restarts(pod: &Pod) -> i32 {
+    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    statuses.into_iter().flatten().map(|container| container.restart_count).sum()
+}
+
+fn as_json(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> Value {
+    let progress = |progress: &Progress| match progress {
+        Progress::Ready => json!({ "state": "ready" }),
+        Progress::Waiting(reason) => json!({ "state": "waiting", "reason": reason }),
+        Progress::Failed(reason) => json!({ "state": "failed", "reason": reason }),
+    };
+    json!({
+        "format_version": 1,
+        "stack": stack.name,
+        "namespace": stack.namespace,
+        "context": stack.cluster.context,
+        "objects": objects.iter().map(|(id, live)| json!({
+            "kind": id.kind.name(),
+            "name": id.name,
+            "progress": progress(&kinds::progress(id.kind, live)),
+        })).collect::<Vec<_>>(),
+        "pods": pods.iter().map(|pod| json!({
+            "name": pod_name(pod),
+            "restarts": restarts(pod),
+            "progress": progress(&kinds::pod::explain(pod, &[])),
+        })).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,54 @@
+//! The rules, in the order in which their findings are told.
+
+use super::{Rule, Severity};
+use crate::stack::{ModelSource, OnFailure, Stack};
+
+pub(super) const RULES: [Rule; 4] = [
+    Rule {
+        id: "host-path",
+        severity: Severity::Warning,
+        place: "[model] source",
+        mend: "use a PersistentVolumeClaim (`pvc`) or an image layer (`image`), or allow it in a namespace of level `privileged`",
+        check: host_path,
+    },
+    Rule {
+        id: "single-replica",
+        severity: Severity::Warning,
+        place: "replicas",
+        mend: "run two pods or more",
+        check: single_replica,
+    },
+    Rule {
+        id: "rollback-not-yet",
+        severity: Severity::Warning,
+        place: "[rollout] on-failure",
+        mend: "write `on-failure = \"keep\"` until a version that rolls back; old pods keep serving as `max-unavailable` allows",
+        check: rollback_not_yet,
+    },
+    Rule {
+        id: "own-rules-not-yet",
+        severity: Severity::Warning,
+        place: "[[gate.rule]]",
+        mend: "check them elsewhere until a version with the `gate` command",
+        check: own_rules_not_yet,
+    },
+];
+
+fn host_path(stack: &Stack) -> Option<String> {
+    matches!(stack.model.source, ModelSource::HostPath { .. }).then(|| {
+        "the PodSecurity levels `restricted` and `baseline` refuse pods that mount a host path, and each node needs the folder".into()
+    })
+}
+
+fn single_replica(stack: &Stack) -> Option<String> {
+    (stack.replicas.minimum() < 2).then(|| "one pod may be all that runs: a node drain or failure ends the service, and no budget can protect it".into())
+}
+
+fn rollback_not_yet(stack: &Stack) -> Option<String> {
+    (stack.rollout.on_failure == OnFailure::Rollback)
+        .then(|| "this version does not roll back by itself: a failed rollout is kept and told".into())
+}
+
+fn own_rules_not_yet(stack: &Stack) -> Option<String> {
+    (!stack.gate.rules.is_empty()).then(|| format!("{} rule(s) in CEL are not evaluated by this version", stack.gate.rules.len()))
+}

@@ -1,0 +1,144 @@
+//! What the registry has, asked without a Docker engine, so that `plan` needs none.
+
+use std::time::Duration;
+
+use oci_client::client::{Client, ClientConfig, ClientProtocol};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::{ParseError, Reference};
+
+use super::credentials;
+use super::error::{Error, io_kind, root_cause};
+
+/// The digest (`sha256:…`) that the registry has for `repository:tag`; `None` when it does not have it.
+///
+/// # Errors
+/// A registry that does not answer or refuses: never taken for "not there".
+pub async fn digest(reference: &str) -> Result<Option<String>, Error> {
+    super::install_crypto_provider();
+    let image = parse(reference)?;
+    let auth = credentials::for_registry(image.resolve_registry()).await?;
+    match client(&image).fetch_manifest_digest(&image, &auth).await {
+        Ok(digest) => Ok(Some(digest)),
+        Err(error) if is_not_there(&error) => Ok(None),
+        Err(error) => Err(Error::Registry {
+            reference: reference.to_owned(),
+            cause: cause(&error),
+            help: help(&error, image.resolve_registry()),
+        }),
+    }
+}
+
+/// The registry's host (and port) of a reference.
+///
+/// # Errors
+/// A reference that is none.
+pub fn host(reference: &str) -> Result<String, Error> {
+    Ok(parse(reference)?.resolve_registry().to_owned())
+}
+
+fn parse(reference: &str) -> Result<Reference, Error> {
+    reference
+        .parse()
+        .map_err(|error: ParseError| Error::BadReference {
+            reference: reference.to_owned(),
+            cause: error.to_string(),
+        })
+}
+
+fn client(image: &Reference) -> Client {
+    let is_plain = is_loopback(image.resolve_registry());
+    Client::new(ClientConfig {
+        protocol: if is_plain {
+            ClientProtocol::Http
+        } else {
+            ClientProtocol::Https
+        },
+        connect_timeout: Some(Duration::from_secs(10)),
+        read_timeout: Some(Duration::from_secs(30)),
+        user_agent: concat!("uninlu/", env!("CARGO_PKG_VERSION")),
+        ..ClientConfig::default()
+    })
+}
+
+/// Registries on this machine are plain HTTP, as the Docker engine takes them.
+fn is_loopback(registry: &str) -> bool {
+    let host = match registry.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => registry.split(':').next().unwrap_or(registry),
+    };
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn is_not_there(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ImageManifestNotFoundError(_)
+        | OciDistributionError::ServerError { code: 404, .. } => true,
+        OciDistributionError::RegistryError { envelope, .. } => {
+            envelope.errors.iter().any(|error| {
+                matches!(
+                    error.code,
+                    OciErrorCode::ManifestUnknown
+                        | OciErrorCode::NameUnknown
+                        | OciErrorCode::NotFound
+                )
+            })
+        }
+        _ => false,
+    }
+}
+
+fn cause(error: &OciDistributionError) -> String {
+    match error {
+        OciDistributionError::UnauthorizedError { .. } => {
+            "it wants a credential (401 Unauthorized)".to_owned()
+        }
+        _ => root_cause(error).to_string(),
+    }
+}
+
+fn help(error: &OciDistributionError, registry: &str) -> String {
+    match error {
+        OciDistributionError::UnauthorizedError { .. }
+        | OciDistributionError::AuthenticationFailure(_) => format!("`docker login {registry}`"),
+        OciDistributionError::RequestError(_)
+            if io_kind(error) == Some(std::io::ErrorKind::ConnectionRefused) =>
+        {
+            format!(
+                "nothing listens at {registry}: start the registry, or mend `[image] repository`"
+            )
+        }
+        OciDistributionError::RequestError(_) => format!(
+            "is {registry} right (`[image] repository`), and reachable from here? A proxy is taken from HTTPS_PROXY and NO_PROXY; registries on localhost are asked by plain HTTP, all others by HTTPS"
+        ),
+        _ => format!("the registry {registry} answered so; its own log knows more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn only_registries_of_this_machine_are_plain() {
+        for registry in [
+            "localhost:5000",
+            "localhost",
+            "127.0.0.1:5000",
+            "127.8.8.8",
+            "[::1]:5000",
+        ] {
+            assert!(is_loopback(registry), "{registry} is this machine");
+        }
+        for registry in [
+            "registry.example.com",
+            "localhost.example.com:5000",
+            "10.0.0.1:5000",
+            "[2001:db8::1]:5000",
+        ] {
+            assert!(!is_loopback(registry), "{registry} is not this machine");
+        }
+    }
+}

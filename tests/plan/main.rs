@@ -1,0 +1,188 @@
+//! Plans without a cluster: a folder of `tests/plan/cases` is a case, and adding one adds no Rust.
+//!
+//! `after.toml` is the stack to plan, `before.toml` (if it is there) the stack that was applied earlier: what it renders
+//! is what the cluster holds. `cluster.yaml` (if it is there) says in what the cluster differs from that.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uninlu::kinds::{self, Desired, Facts, Kind, MANAGER, ObjectId};
+use uninlu::plan::{self, Cause, Conflict, Live, PlannedImage, Prediction, apply_set, render};
+use uninlu::stack::{self, Stack};
+
+/// In what the cluster differs from what `before.toml` renders; by kind, since a stack has one object of most.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct Cluster {
+    /// Merge patches over the live objects.
+    live: BTreeMap<String, Value>,
+    /// Entries of `managedFields` besides our own.
+    managers: BTreeMap<String, Vec<Value>>,
+    /// Conflicts that the API server answers.
+    conflicts: BTreeMap<String, Vec<(String, String)>>,
+    /// Immutable fields that the API server names.
+    immutable: BTreeMap<String, Vec<(String, String)>>,
+    /// Kinds whose live object the list by our labels does not show: it is somebody else's, or was deleted.
+    not_listed: Vec<String>,
+    /// Why the image must be built first.
+    to_be_built: Option<String>,
+}
+
+#[test]
+fn plans_of_the_cases() {
+    insta::glob!("cases/*", |folder| {
+        let (stack, after) = members(&folder.join("after.toml")).expect("a case has an after.toml");
+        let before = members(&folder.join("before.toml")).map(|(_, before)| before);
+        let cluster = fs::read_to_string(folder.join("cluster.yaml"))
+            .map(|text| serde_saphyr::from_str(&text).expect("cluster.yaml is valid"))
+            .unwrap_or_default();
+        let live = live(&stack, before.as_ref(), &after, &cluster);
+        let image = PlannedImage {
+            reference: IMAGE.into(),
+            to_be_built: cluster.to_be_built,
+        };
+        insta::assert_snapshot!(told(plan::plan(&stack, image, &after, &live)));
+    });
+}
+
+const IMAGE: &str = "registry.test/siamese-uninlu@sha256:0123";
+
+/// The plan for people and for programs, or why there is none.
+fn told(plan: Result<plan::Plan, plan::Refusal>) -> String {
+    match plan {
+        Ok(plan) => {
+            let text = anstream::adapter::strip_str(&render::text(&plan)).to_string();
+            format!("{text}\n{:#}", render::json(&plan))
+        }
+        Err(refusal) => format!("{:?}", miette::Report::from(refusal)),
+    }
+}
+
+fn members(file: &Path) -> Option<(Stack, Desired)> {
+    let text = fs::read_to_string(file).ok()?;
+    let stack = stack::parse(&text, file, None).expect("the case's stack is valid");
+    let desired = kinds::desired(
+        &stack,
+        &Facts {
+            image: IMAGE.into(),
+        },
+    );
+    let desired = plan::as_members(desired, &stack);
+    Some((stack, desired))
+}
+
+fn live(stack: &Stack, before: Option<&Desired>, after: &Desired, cluster: &Cluster) -> Live {
+    let mut ours: BTreeMap<ObjectId, Value> = before
+        .into_iter()
+        .flatten()
+        .map(|(id, body)| (id.clone(), applied(id, body, cluster)))
+        .collect();
+    let predictions = after
+        .iter()
+        .map(|(id, body)| (id.clone(), prediction(id, body, before, cluster)))
+        .collect();
+    if let Some(before) = before {
+        let parent = apply_set::parent_id(&stack.name, &stack.namespace);
+        let body = apply_set::parent_body(
+            &stack.name,
+            &parent,
+            &before.keys().map(|id| id.kind).collect(),
+        );
+        ours.insert(parent, body);
+    }
+    ours.retain(|id, _| !cluster.not_listed.iter().any(|kind| kind == id.kind.name()));
+    Live { ours, predictions }
+}
+
+/// What the cluster holds after an apply of `body`, and after what others did since.
+fn applied(id: &ObjectId, body: &Value, cluster: &Cluster) -> Value {
+    let mut object = existing(body);
+    let mut managers = vec![json!({
+        "manager": MANAGER, "operation": "Apply", "time": "2026-01-01T00:00:00Z", "fieldsV1": fields(body),
+    })];
+    managers.extend(
+        cluster
+            .managers
+            .get(id.kind.name())
+            .into_iter()
+            .flatten()
+            .cloned(),
+    );
+    object["metadata"]["managedFields"] = json!(managers);
+    if let Some(patch) = cluster.live.get(id.kind.name()) {
+        merge(&mut object, patch);
+    }
+    object
+}
+
+fn existing(body: &Value) -> Value {
+    let mut object = body.clone();
+    object["metadata"]["uid"] = json!("11111111-1111-1111-1111-111111111111");
+    object["metadata"]["resourceVersion"] = json!("1");
+    object
+}
+
+fn prediction(
+    id: &ObjectId,
+    body: &Value,
+    before: Option<&Desired>,
+    cluster: &Cluster,
+) -> Prediction {
+    let kind = id.kind.name();
+    let pairs = |pairs: &Vec<(String, String)>| pairs.clone().into_iter();
+    if let Some(immutable) = cluster.immutable.get(kind) {
+        return Prediction::Immutable(
+            pairs(immutable)
+                .map(|(field, message)| Cause { field, message })
+                .collect(),
+        );
+    }
+    if let Some(conflicts) = cluster.conflicts.get(kind) {
+        let conflicts = pairs(conflicts)
+            .map(|(field, manager)| Conflict { field, manager })
+            .collect();
+        return Prediction::Conflicting {
+            forced: existing(body),
+            conflicts,
+        };
+    }
+    match before {
+        None if id.kind != Kind::Namespace => Prediction::NamespaceMissing,
+        Some(before) if before.contains_key(id) => Prediction::Applied(existing(body)),
+        _ => Prediction::Applied(body.clone()),
+    }
+}
+
+/// The field set of everything in the body; lists are owned whole, which is enough here.
+fn fields(body: &Value) -> Value {
+    match body {
+        Value::Object(object) => Value::Object(
+            object
+                .iter()
+                .map(|(key, value)| (format!("f:{key}"), fields(value)))
+                .collect(),
+        ),
+        _ => Value::Object(Map::new()),
+    }
+}
+
+/// RFC 7386, but for lists: an object patches the items of a list by their index.
+fn merge(target: &mut Value, patch: &Value) {
+    match (target, patch) {
+        (Value::Object(target), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(target.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(target), Value::Object(patch)) => {
+            for (index, value) in patch {
+                let index: usize = index.parse().expect("a list is patched by index");
+                merge(&mut target[index], value);
+            }
+        }
+        (target, patch) => *target = patch.clone(),
+    }
+}
