@@ -169,7 +169,8 @@ async fn metrics(State(app): State<App>) -> Response {
 async fn info(State(app): State<App>) -> Json<Value> {
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "revision": option_env!("GIT_COMMIT"),
+        // Set by the image, so that another commit does not compile the server again.
+        "revision": std::env::var("GIT_COMMIT").ok(),
         "threads": tch::get_num_threads(),
         "model": app.worker.info(),
     }))
