@@ -58,8 +58,8 @@ build_into() {
   flags+=" -X $package.gitCommit=testcluster -X $package.gitTreeState=clean"
   flags+=" -X k8s.io/client-go/pkg/version.gitVersion=$kubernetes_version"
   export CGO_ENABLED=0
-  (cd "$here" && go build -trimpath -ldflags "$flags" -o "$out/testcluster" .) &&
-    (cd "$here" && go build -trimpath -ldflags '-s -w' -o "$out/pause" ./pause) &&
+  (cd "$here" && go build -trimpath -buildvcs=false -ldflags "$flags" -o "$out/testcluster" .) &&
+    (cd "$here" && go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$out/pause" ./pause) &&
     # kwok needs an older Kubernetes than ours, hence a module of its own.
-    (cd "$here/kwok" && go build -trimpath -ldflags '-s -w' -o "$out/kwok" sigs.k8s.io/kwok/cmd/kwok)
+    (cd "$here/kwok" && go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$out/kwok" sigs.k8s.io/kwok/cmd/kwok)
 }

@@ -1,4 +1,4 @@
-# Processes that outlive this script, each with its log and its recorded identity. Sourced by ../cluster.
+# Processes that outlive this script, each with its log and its recorded identity. Sourced by ../docker.
 # shellcheck shell=bash
 
 # start NAME COMMAND…
@@ -26,15 +26,6 @@ is_alive() {
   [[ -n $started && $(start_time "$pid") == "$started" ]]
 }
 
-has_dead_process() {
-  local file
-  for file in "$data"/pid/*; do
-    [[ -e $file ]] || continue
-    is_alive "${file##*/}" || return 0
-  done
-  return 1
-}
-
 # await NAME WHAT COMMAND…: until the command succeeds, for as long as the process lives, at most a minute.
 await() {
   local name=$1 what=$2 started=$SECONDS
@@ -49,11 +40,10 @@ await() {
 give_up() {
   say "last lines of $data/log/$1.log:"
   tail -n 8 "$data/log/$1.log" >&2
-  mkdir -p "$cache/cluster/failed" && cp "$data"/log/*.log "$cache/cluster/failed/"
-  fail "$2" "the logs are kept in $cache/cluster/failed"
+  fail "$2" "the reason is in $data/log/$1.log"
 }
 
-# stop_processes NAME…: a second to obey, then no choice. Only what start recorded.
+# stop_processes NAME…: ten seconds to obey (an engine stops its containers), then no choice. Only what start recorded.
 stop_processes() {
   local name pid pids=() attempt
   for name; do
@@ -65,26 +55,9 @@ stop_processes() {
   done
   ((${#pids[@]})) || return 0
   kill "${pids[@]}" 2>/dev/null || true
-  for attempt in {1..20}; do
+  for attempt in {1..100}; do
     kill -0 "${pids[@]}" 2>/dev/null || return 0
     sleep 0.1
-    ((attempt < 20)) || kill -9 "${pids[@]}" 2>/dev/null || true
+    ((attempt < 100)) || kill -9 "${pids[@]}" 2>/dev/null || true
   done
-}
-
-# A port that nobody listens on, outside of the ranges for NodePorts and outgoing connections.
-free_port() {
-  local port
-  while :; do
-    port=$((20000 + RANDOM % 9000))
-    [[ -n $(ss -Hltn "sport = :$port") ]] || break
-  done
-  echo "$port"
-}
-
-# must_be_free PORT WHAT
-must_be_free() {
-  local listener
-  listener=$(ss -Hltnp "sport = :$1")
-  [[ -z $listener ]] || fail "port $1 ($2) is in use by ${listener##*users:}" "stop it and run again"
 }

@@ -18,14 +18,23 @@ install() {
   ((${#missing[@]})) || return 0
   say "installing Debian packages: ${missing[*]}"
   [[ $(id -u) == 0 ]] || fail "packages are missing: ${missing[*]}" "sudo apt-get install ${missing[*]}"
-  # Services are started by these scripts, in folders of their own, not by the packages.
-  local policy=/usr/sbin/policy-rc.d made=no
-  if [[ ! -e $policy ]]; then printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=yes; fi
-  if ! apt_install "${missing[@]}" && ! { apt-get update -qq && apt_install "${missing[@]}"; }; then
-    [[ $made == no ]] || rm -f "$policy"
+  without_services apt_install "${missing[@]}" ||
+    without_services update_and_install "${missing[@]}" ||
     fail "these packages cannot be installed: ${missing[*]}" "apt-get update && apt-get install ${missing[*]}"
-  fi
-  [[ $made == no ]] || rm -f "$policy"
 }
+
+# Services are started by these scripts, in folders of their own, not by the packages. In a subshell, so that an
+# interruption takes the policy away too.
+without_services() (
+  policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+  fi
+  "$@"
+)
+
+update_and_install() { apt-get update -qq && apt_install "$@"; }
 
 apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
