@@ -41,13 +41,28 @@ enum Action {
 #[derive(Debug, Clone, Args)]
 struct Serve {
     /// Model folder: config.json, vocab.txt, and pytorch_model.bin or model.safetensors
-    #[arg(long, env = "UNINLU_MODEL", default_value = "/app/model", global = true)]
+    #[arg(
+        long,
+        env = "UNINLU_MODEL",
+        default_value = "/app/model",
+        global = true
+    )]
     model: PathBuf,
     /// Address to listen on
-    #[arg(long, env = "UNINLU_LISTEN", default_value = "0.0.0.0:7860", global = true)]
+    #[arg(
+        long,
+        env = "UNINLU_LISTEN",
+        default_value = "0.0.0.0:7860",
+        global = true
+    )]
     listen: SocketAddr,
     /// Hot settings, watched; an absent file means the defaults
-    #[arg(long, env = "UNINLU_SETTINGS", default_value = "/etc/uninlu/settings.toml", global = true)]
+    #[arg(
+        long,
+        env = "UNINLU_SETTINGS",
+        default_value = "/etc/uninlu/settings.toml",
+        global = true
+    )]
     settings: PathBuf,
     /// Text predicted once before the server is ready
     #[arg(long, env = "UNINLU_WARMUP", global = true)]
@@ -71,21 +86,37 @@ pub fn main() -> ExitCode {
 
 /// Both are read when libtorch's thread pools are loaded, before `main`: threads that spin while they wait starve the
 /// others on a busy core, and OpenBLAS must not start a pool of its own beside them.
-const THREAD_VARIABLES: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "PASSIVE"), ("OPENBLAS_NUM_THREADS", "1")];
+const THREAD_VARIABLES: [(&str, &str); 2] = [
+    ("OMP_WAIT_POLICY", "PASSIVE"),
+    ("OPENBLAS_NUM_THREADS", "1"),
+];
 
 fn with_quiet_threads(run: impl FnOnce() -> ExitCode) -> ExitCode {
-    if THREAD_VARIABLES.iter().all(|(name, _)| std::env::var_os(name).is_some()) {
+    if THREAD_VARIABLES
+        .iter()
+        .all(|(name, _)| std::env::var_os(name).is_some())
+    {
         return run();
     }
     let itself = std::env::current_exe().unwrap_or_else(|_| "uninlu-server".into());
-    let error = Command::new(itself).args(std::env::args_os().skip(1)).envs(THREAD_VARIABLES).exec();
-    tell(&format!("cannot start again with {THREAD_VARIABLES:?}: {error}"))
+    let error = Command::new(itself)
+        .args(std::env::args_os().skip(1))
+        .envs(THREAD_VARIABLES)
+        .exec();
+    tell(&format!(
+        "cannot start again with {THREAD_VARIABLES:?}: {error}"
+    ))
 }
 
 fn health(port: u16) -> ExitCode {
     match ask_health(port) {
-        Ok(answer) if answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200") => ExitCode::SUCCESS,
-        Ok(answer) => tell(&format!("not healthy: {}", answer.lines().next().unwrap_or_default())),
+        Ok(answer) if answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200") => {
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => tell(&format!(
+            "not healthy: {}",
+            answer.lines().next().unwrap_or_default()
+        )),
         Err(error) => tell(&format!("no answer on port {port}: {error}")),
     }
 }
@@ -108,8 +139,13 @@ fn tell(message: &str) -> ExitCode {
 }
 
 fn serve(options: Serve) -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .init();
     let threads = options.threads.unwrap_or_else(granted_threads);
     tch::set_num_threads(threads);
     tracing::info!(threads, version = env!("CARGO_PKG_VERSION"), "starting");
@@ -134,13 +170,28 @@ fn granted_threads() -> i32 {
 async fn serve_until_stopped(options: Serve) -> Result<(), String> {
     let metrics = Arc::new(Metrics::default());
     let settings = settings::watch(options.settings.clone(), metrics.clone());
-    let listener = TcpListener::bind(options.listen).await.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    let (worker, loaded) = Worker::start(options.model.clone(), options.warmup.clone(), settings.clone(), metrics.clone());
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!(%address, "listening");
+    let (worker, loaded) = Worker::start(
+        options.model.clone(),
+        options.warmup.clone(),
+        settings.clone(),
+        metrics.clone(),
+    );
     let draining = Arc::new(AtomicBool::new(false));
-    let app = App { worker, settings, metrics, draining: draining.clone() };
+    let app = App {
+        worker,
+        settings,
+        metrics,
+        draining: draining.clone(),
+    };
     let stop = Arc::new(Notify::new());
     let stopped = stop.clone();
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(async move { stopped.notified().await });
+    let server = axum::serve(listener, router(app))
+        .with_graceful_shutdown(async move { stopped.notified().await });
     let server = tokio::spawn(server.into_future());
     tokio::select! {
         fault = load_fault(loaded) => return Err(format!("the model {} cannot be served: {fault}", options.model.display())),
@@ -148,9 +199,10 @@ async fn serve_until_stopped(options: Serve) -> Result<(), String> {
     }
     draining.store(true, Ordering::Release);
     // The endpoints' removal takes a moment to reach every proxy: whoever still sends is still served.
-    tokio::time::sleep((options.drain / 4).min(Duration::from_secs(5))).await;
+    let still_accepting = (options.drain / 4).min(Duration::from_secs(5));
+    tokio::time::sleep(still_accepting).await;
     stop.notify_one();
-    match tokio::time::timeout(options.drain, server).await {
+    match tokio::time::timeout(options.drain.saturating_sub(still_accepting), server).await {
         Ok(_) => tracing::info!("drained"),
         Err(_) => tracing::warn!("the drain's time is over; what is left is cut off"),
     }
@@ -170,7 +222,10 @@ async fn load_fault(loaded: oneshot::Receiver<Result<(), ModelError>>) -> String
 }
 
 async fn asked_to_stop() -> &'static str {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         tracing::warn!("signals cannot be watched; the process can only be killed");
         return std::future::pending().await;
     };

@@ -48,7 +48,9 @@ impl Default for Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file is missing or cannot be read.
-    #[error("{file}: {source}; mend: UNINLU_MODEL names a folder with config.json, vocab.txt and weights that uid 1001 may read")]
+    #[error(
+        "{file}: {source}; mend: UNINLU_MODEL names a folder with config.json, vocab.txt and weights that uid 1001 may read"
+    )]
     Unreadable {
         /// The file.
         file: String,
@@ -79,13 +81,19 @@ pub enum ModelError {
 
 impl ModelError {
     pub(crate) fn malformed(file: &Path, fault: impl ToString) -> Self {
-        Self::Malformed { file: file.display().to_string(), fault: fault.to_string() }
+        Self::Malformed {
+            file: file.display().to_string(),
+            fault: fault.to_string(),
+        }
     }
 }
 
 /// Reads a file of the model folder.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(file).map_err(|source| ModelError::Unreadable { file: file.display().to_string(), source })
+    std::fs::read(file).map_err(|source| ModelError::Unreadable {
+        file: file.display().to_string(),
+        source,
+    })
 }
 
 impl Config {
@@ -95,8 +103,11 @@ impl Config {
     /// A file that cannot be read, is no JSON, or asks for what this server does not compute.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let file = folder.join("config.json");
-        let config: Config = serde_json::from_slice(&read(&file)?).map_err(|error| ModelError::malformed(&file, error))?;
-        config.check().map_err(|fault| ModelError::malformed(&file, fault))?;
+        let config: Config = serde_json::from_slice(&read(&file)?)
+            .map_err(|error| ModelError::malformed(&file, error))?;
+        config
+            .check()
+            .map_err(|fault| ModelError::malformed(&file, fault))?;
         Ok(config)
     }
 
@@ -112,19 +123,30 @@ impl Config {
             return Err("a size is not positive, or absurdly large".into());
         }
         if self.hidden_size % self.num_attention_heads != 0 {
-            return Err(format!("hidden_size {} is no multiple of num_attention_heads {}", self.hidden_size, self.num_attention_heads));
+            return Err(format!(
+                "hidden_size {} is no multiple of num_attention_heads {}",
+                self.hidden_size, self.num_attention_heads
+            ));
         }
         if self.hidden_act != "gelu" {
-            return Err(format!("hidden_act {:?} is not supported, only \"gelu\"", self.hidden_act));
+            return Err(format!(
+                "hidden_act {:?} is not supported, only \"gelu\"",
+                self.hidden_act
+            ));
         }
         if self.position_embedding_type != "absolute" {
-            return Err(format!("position_embedding_type {:?} is not supported, only \"absolute\"", self.position_embedding_type));
+            return Err(format!(
+                "position_embedding_type {:?} is not supported, only \"absolute\"",
+                self.position_embedding_type
+            ));
         }
         if self.type_vocab_size < 2 {
             return Err("type_vocab_size is below 2: hints need a type of their own".into());
         }
         if self.max_position_embeddings < 512 {
-            return Err("max_position_embeddings is below 512, the tokens of a window and its hint".into());
+            return Err(
+                "max_position_embeddings is below 512, the tokens of a window and its hint".into(),
+            );
         }
         Ok(())
     }

@@ -29,7 +29,11 @@ pub struct Entity {
 
 /// How many windows a text of so many tokens has.
 pub fn window_count(tokens: usize) -> usize {
-    if tokens <= WINDOW { 1 } else { (tokens - WINDOW).div_ceil(STRIDE) + 1 }
+    if tokens <= WINDOW {
+        1
+    } else {
+        (tokens - WINDOW).div_ceil(STRIDE) + 1
+    }
 }
 
 /// One row of logits for the whole text: where windows overlap, the mean of both (in f64, as the reference does).
@@ -47,7 +51,10 @@ fn merge_row<'a>(windows: impl Iterator<Item = &'a [f64]>, tokens: usize) -> Vec
             *slot = Some(slot.map_or(*value, |first| (first + value) / 2.0));
         }
     }
-    merged.into_iter().map(|value| value.unwrap_or(f64::NEG_INFINITY)).collect()
+    merged
+        .into_iter()
+        .map(|value| value.unwrap_or(f64::NEG_INFINITY))
+        .collect()
 }
 
 /// Every head takes the first tail at or behind it. Nothing is left out: no limit of length, no removal of duplicates,
@@ -67,8 +74,13 @@ pub fn decode(logits: &Logits, offsets: &[(usize, usize)], text: &[char]) -> Vec
 
 /// Python's slice: an end before the start is an empty span.
 fn entity(start: usize, end: usize, text: &[char]) -> Entity {
-    let span = text.get(start..end.max(start).min(text.len())).unwrap_or_default();
-    Entity { offset: [start, end], span: span.iter().collect() }
+    let span = text
+        .get(start..end.max(start).min(text.len()))
+        .unwrap_or_default();
+    Entity {
+        offset: [start, end],
+        span: span.iter().collect(),
+    }
 }
 
 #[cfg(test)]
@@ -85,9 +97,15 @@ mod tests {
 
     #[test]
     fn overlapping_logits_are_averaged() {
-        let window = |value: f64| Logits { head: vec![value; WINDOW], tail: vec![value; WINDOW] };
+        let window = |value: f64| Logits {
+            head: vec![value; WINDOW],
+            tail: vec![value; WINDOW],
+        };
         let merged = merge(&[window(1.0), window(2.0)], 400);
-        assert_eq!((merged.head[0], merged.head[STRIDE], merged.head[WINDOW]), (1.0, 1.5, 2.0));
+        assert_eq!(
+            (merged.head[0], merged.head[STRIDE], merged.head[WINDOW]),
+            (1.0, 1.5, 2.0)
+        );
         assert_eq!(merged.head.len(), 400);
     }
 }

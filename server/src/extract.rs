@@ -34,7 +34,9 @@ pub trait Scorer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExtractError<E> {
     /// The schema's questions multiplied beyond the bound.
-    #[error("the schema asks more than {limit} questions of this text: each entity of one level asks all types of the next")]
+    #[error(
+        "the schema asks more than {limit} questions of this text: each entity of one level asks all types of the next"
+    )]
     TooManyHints {
         /// The bound.
         limit: usize,
@@ -62,8 +64,17 @@ pub struct Question<'a> {
 ///
 /// # Errors
 /// [`ExtractError`]
-pub fn extract<S: Scorer>(question: &Question<'_>, schema: &Schema, scorer: &mut S) -> Result<Vec<Vec<Step>>, ExtractError<S::Error>> {
-    let mut walk = Walk { question, scorer, hints: 0, output: Vec::new() };
+pub fn extract<S: Scorer>(
+    question: &Question<'_>,
+    schema: &Schema,
+    scorer: &mut S,
+) -> Result<Vec<Vec<Step>>, ExtractError<S::Error>> {
+    let mut walk = Walk {
+        question,
+        scorer,
+        hints: 0,
+        output: Vec::new(),
+    };
     walk.level(&[], schema)?;
     Ok(walk.output)
 }
@@ -81,7 +92,11 @@ impl<S: Scorer> Walk<'_, S> {
         for ((kind, nested), found) in schema.types.iter().zip(entities) {
             for entity in found {
                 let mut path = prefix.to_vec();
-                path.push(Step { kind: kind.clone(), span: entity.span, offset: entity.offset });
+                path.push(Step {
+                    kind: kind.clone(),
+                    span: entity.span,
+                    offset: entity.offset,
+                });
                 match nested {
                     None => self.output.push(path),
                     Some(nested) => {
@@ -96,15 +111,28 @@ impl<S: Scorer> Walk<'_, S> {
         Ok(())
     }
 
-    fn entities(&mut self, prefix: &[Step], schema: &Schema) -> Result<Vec<Vec<Entity>>, ExtractError<S::Error>> {
-        let hints: Vec<String> = schema.types.iter().map(|(kind, _)| hint(prefix, kind)).collect();
+    fn entities(
+        &mut self,
+        prefix: &[Step],
+        schema: &Schema,
+    ) -> Result<Vec<Vec<Entity>>, ExtractError<S::Error>> {
+        let hints: Vec<String> = schema
+            .types
+            .iter()
+            .map(|(kind, _)| hint(prefix, kind))
+            .collect();
         self.hints += hints.len();
         if self.hints > self.question.hint_limit {
-            return Err(ExtractError::TooManyHints { limit: self.question.hint_limit });
+            return Err(ExtractError::TooManyHints {
+                limit: self.question.hint_limit,
+            });
         }
         let scores = self.scorer.score(&hints).map_err(ExtractError::Scorer)?;
         let Question { text, tokens, .. } = self.question;
-        Ok(scores.iter().map(|windows| decode(&merge(windows, tokens.ids.len()), &tokens.offsets, text)).collect())
+        Ok(scores
+            .iter()
+            .map(|windows| decode(&merge(windows, tokens.ids.len()), &tokens.offsets, text))
+            .collect())
     }
 }
 

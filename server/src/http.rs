@@ -46,6 +46,8 @@ pub fn router(app: App) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/info", get(info))
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
@@ -63,21 +65,33 @@ struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), place: None, retry_after: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            place: None,
+            retry_after: None,
+        }
     }
 
     fn malformed(place: impl Into<String>, message: impl Into<String>) -> Self {
         let place = Some(place.into());
-        Self { place, ..Self::new(StatusCode::BAD_REQUEST, "malformed", message) }
+        Self {
+            place,
+            ..Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({ "error": { "code": self.code, "message": self.message, "place": self.place } });
+        let body =
+            json!({ "error": { "code": self.code, "message": self.message, "place": self.place } });
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -93,34 +107,72 @@ impl From<PredictError> for ApiError {
             },
             PredictError::TooManyHints => Self {
                 place: Some("schema".into()),
-                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "schema_too_large", message)
+                ..Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "schema_too_large",
+                    message,
+                )
             },
-            PredictError::Model(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", message),
+            PredictError::Model(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", message)
+            }
         }
     }
 }
 
+async fn no_route() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "no_route",
+        "there is POST /api/predict, and GET /health, /ready, /metrics, /info",
+    )
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        "POST /api/predict; every other route answers GET",
+    )
+}
+
 /// `{"text": …, "schema": …}` → `{"output": [[{"type", "span", "offset"}, …], …]}`
-async fn predict(State(app): State<App>, body: Result<Bytes, axum::extract::rejection::BytesRejection>) -> Result<Response, ApiError> {
+async fn predict(
+    State(app): State<App>,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, ApiError> {
     let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the body is larger than {BODY_LIMIT} bytes"))
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the body is larger than {BODY_LIMIT} bytes"),
+        ),
         _ => ApiError::malformed("body", rejection.body_text()),
     })?;
     let request = parse(&body, app.settings.borrow().max_length)?;
     if !app.worker.is_loaded() {
-        let loading = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "loading", "the model is being loaded");
-        return Err(ApiError { retry_after: Some(1), ..loading });
+        let loading = ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "loading",
+            "the model is being loaded",
+        );
+        return Err(ApiError {
+            retry_after: Some(1),
+            ..loading
+        });
     }
     let output = app.worker.predict(request).await?;
     Ok(Json(json!({ "output": output })).into_response())
 }
 
 fn parse(body: &[u8], max_length: usize) -> Result<Request, ApiError> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| ApiError::malformed("body", format!("no JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::malformed("body", format!("no JSON: {error}")))?;
     let Value::Object(fields) = value else {
-        return Err(ApiError::malformed("body", "write an object with `text` and `schema`"));
+        return Err(ApiError::malformed(
+            "body",
+            "write an object with `text` and `schema`",
+        ));
     };
     let text = match fields.get("text") {
         Some(Value::String(text)) => text.clone(),
@@ -129,17 +181,34 @@ fn parse(body: &[u8], max_length: usize) -> Result<Request, ApiError> {
     };
     let length = text.chars().count();
     if length > max_length {
-        let message = format!("the text has {length} characters, and max-length is {max_length}; nothing was cut off");
-        return Err(ApiError { place: Some("text".into()), ..ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_long", message) });
+        let message = format!(
+            "the text has {length} characters, and max-length is {max_length}; nothing was cut off"
+        );
+        return Err(ApiError {
+            place: Some("text".into()),
+            ..ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_long", message)
+        });
     }
-    let schema = fields.get("schema").ok_or_else(|| ApiError::malformed("schema", "`schema` is missing"))?;
-    let schema = Schema::parse(schema).map_err(|error| ApiError::malformed(error.place, error.message))?;
+    let schema = fields
+        .get("schema")
+        .ok_or_else(|| ApiError::malformed("schema", "`schema` is missing"))?;
+    let schema =
+        Schema::parse(schema).map_err(|error| ApiError::malformed(error.place, error.message))?;
     let output_all_prefix = match fields.get("output_all_prefix") {
         None => false,
         Some(Value::Bool(flag)) => *flag,
-        Some(_) => return Err(ApiError::malformed("output_all_prefix", "`output_all_prefix` is no boolean")),
+        Some(_) => {
+            return Err(ApiError::malformed(
+                "output_all_prefix",
+                "`output_all_prefix` is no boolean",
+            ));
+        }
     };
-    Ok(Request { text, schema, output_all_prefix })
+    Ok(Request {
+        text,
+        schema,
+        output_all_prefix,
+    })
 }
 
 /// Alive while the process can make progress; never asks the model's queue.
@@ -147,7 +216,11 @@ async fn health(State(app): State<App>) -> Response {
     if app.worker.is_alive() {
         Json(json!({ "status": "ok" })).into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stuck" }))).into_response()
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(json!({ "status": "stuck" })),
+        )
+            .into_response()
     }
 }
 
@@ -158,7 +231,11 @@ async fn ready(State(app): State<App>) -> Response {
         (false, _) => "loading",
         (true, false) => return Json(json!({ "status": "ready" })).into_response(),
     };
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": status }))).into_response()
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        Json(json!({ "status": status })),
+    )
+        .into_response()
 }
 
 async fn metrics(State(app): State<App>) -> Response {
@@ -180,7 +257,11 @@ async fn info(State(app): State<App>) -> Json<Value> {
 async fn observe(State(app): State<App>, request: axum::extract::Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().to_string();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     let id = request_id(request.headers());
     let trace = request.headers().get(TRACE_PARENT).cloned();
     app.metrics.request_began();
@@ -188,8 +269,19 @@ async fn observe(State(app): State<App>, request: axum::extract::Request, next: 
     let (code, took) = (response.status().as_u16(), began.elapsed());
     app.metrics.request_ended(&method, &route, code, took);
     if route == "/api/predict" || code >= 500 && code != 503 {
-        let trace = trace.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
-        tracing::info!(method, route, code, seconds = took.as_secs_f64(), request_id = id.to_str().unwrap_or_default(), trace, "answered");
+        let trace = trace
+            .as_ref()
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        tracing::info!(
+            method,
+            route,
+            code,
+            seconds = took.as_secs_f64(),
+            request_id = id.to_str().unwrap_or_default(),
+            trace,
+            "answered"
+        );
     }
     response.headers_mut().insert(REQUEST_ID, id);
     if let Some(trace) = trace {
@@ -205,7 +297,11 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     match headers.get(REQUEST_ID) {
         Some(id) if id.len() <= 128 => id.clone(),
         _ => {
-            let id = format!("{:x}-{:x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let id = format!(
+                "{:x}-{:x}",
+                std::process::id(),
+                COUNT.fetch_add(1, Ordering::Relaxed)
+            );
             HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("none"))
         }
     }

@@ -11,7 +11,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 /// Seconds; from a cached answer to a text of many windows.
-const BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const BUCKETS: [f64; 12] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -74,9 +76,14 @@ impl Default for Metrics {
 impl Metrics {
     fn start_at_zero(&self) {
         for code in [200, 429] {
-            drop(self.requests.get_or_create(&request_labels("POST", "/api/predict", code)));
+            drop(
+                self.requests
+                    .get_or_create(&request_labels("POST", "/api/predict", code)),
+            );
         }
-        drop(self.durations.get_or_create(&RouteLabels { route: "/api/predict".into() }));
+        drop(self.durations.get_or_create(&RouteLabels {
+            route: "/api/predict".into(),
+        }));
         for stage in ["text", "hints"] {
             drop(self.forward.get_or_create(&StageLabels { stage }));
         }
@@ -87,13 +94,45 @@ impl Metrics {
 
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
-        registry.register("http_requests", "Answered requests, each counted once; shed ones too", self.requests.clone());
-        registry.register_with_unit("http_request_duration", "From the request's head to the answer", Unit::Seconds, self.durations.clone());
-        registry.register("http_requests_in_flight", "Requests taken and not answered yet", self.in_flight.clone());
-        registry.register_with_unit("uninlu_forward", "Time in the network", Unit::Seconds, self.forward.clone());
-        registry.register_with_unit("uninlu_busy", "Time in which the model worked: its rate is the utilisation", Unit::Seconds, self.busy.clone());
-        registry.register_with_unit("uninlu_model_load", "Time that loading the model took", Unit::Seconds, self.model_load.clone());
-        registry.register("uninlu_config_reloads", "Settings files taken and refused", self.reloads.clone());
+        registry.register(
+            "http_requests",
+            "Answered requests, each counted once; shed ones too",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http_request_duration",
+            "From the request's head to the answer",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register(
+            "http_requests_in_flight",
+            "Requests taken and not answered yet",
+            self.in_flight.clone(),
+        );
+        registry.register_with_unit(
+            "uninlu_forward",
+            "Time in the network",
+            Unit::Seconds,
+            self.forward.clone(),
+        );
+        registry.register_with_unit(
+            "uninlu_busy",
+            "Time in which the model worked: its rate is the utilisation",
+            Unit::Seconds,
+            self.busy.clone(),
+        );
+        registry.register_with_unit(
+            "uninlu_model_load",
+            "Time that loading the model took",
+            Unit::Seconds,
+            self.model_load.clone(),
+        );
+        registry.register(
+            "uninlu_config_reloads",
+            "Settings files taken and refused",
+            self.reloads.clone(),
+        );
         self
     }
 
@@ -105,13 +144,21 @@ impl Metrics {
     /// A request was answered. `route` is the matched route, never the path: paths are without number.
     pub fn request_ended(&self, method: &str, route: &str, code: u16, took: Duration) {
         self.in_flight.dec();
-        self.requests.get_or_create(&request_labels(method, route, code)).inc();
-        self.durations.get_or_create(&RouteLabels { route: route.to_owned() }).observe(took.as_secs_f64());
+        self.requests
+            .get_or_create(&request_labels(method, route, code))
+            .inc();
+        self.durations
+            .get_or_create(&RouteLabels {
+                route: route.to_owned(),
+            })
+            .observe(took.as_secs_f64());
     }
 
     /// The network ran.
     pub fn forward(&self, stage: &'static str, took: Duration) {
-        self.forward.get_or_create(&StageLabels { stage }).observe(took.as_secs_f64());
+        self.forward
+            .get_or_create(&StageLabels { stage })
+            .observe(took.as_secs_f64());
         self.busy.inc_by(took.as_secs_f64());
     }
 
@@ -136,7 +183,11 @@ impl Metrics {
 }
 
 fn request_labels(method: &str, route: &str, code: u16) -> RequestLabels {
-    RequestLabels { method: method.to_owned(), route: route.to_owned(), code }
+    RequestLabels {
+        method: method.to_owned(),
+        route: route.to_owned(),
+        code,
+    }
 }
 
 #[cfg(test)]
@@ -146,8 +197,16 @@ mod tests {
     #[test]
     fn what_the_autoscaler_reads_is_there_from_the_start() {
         let page = Metrics::default().page();
-        assert!(page.contains(r#"http_requests_total{method="POST",route="/api/predict",code="200"} 0"#), "{page}");
-        assert!(page.contains(r#"uninlu_config_reloads_total{result="error"} 0"#), "{page}");
+        assert!(
+            page.contains(
+                r#"http_requests_total{method="POST",route="/api/predict",code="200"} 0"#
+            ),
+            "{page}"
+        );
+        assert!(
+            page.contains(r#"uninlu_config_reloads_total{result="error"} 0"#),
+            "{page}"
+        );
     }
 
     #[test]
@@ -156,7 +215,12 @@ mod tests {
         metrics.request_began();
         metrics.request_ended("POST", "/api/predict", 200, Duration::from_millis(3));
         let page = metrics.page();
-        assert!(page.contains(r#"http_requests_total{method="POST",route="/api/predict",code="200"} 1"#), "{page}");
+        assert!(
+            page.contains(
+                r#"http_requests_total{method="POST",route="/api/predict",code="200"} 1"#
+            ),
+            "{page}"
+        );
         assert!(page.contains("http_requests_in_flight 0"), "{page}");
     }
 }

@@ -39,17 +39,29 @@ impl Schema {
 
     fn object(value: &Value, place: &str) -> Result<Self, SchemaError> {
         let Value::Object(map) = value else {
-            return Err(fault(place, format!("{} is no schema; write an object such as {{\"人物\": null}}", describe(value))));
+            return Err(fault(
+                place,
+                format!(
+                    "{} is no schema; write an object such as {{\"人物\": null}}",
+                    describe(value)
+                ),
+            ));
         };
         if map.is_empty() {
-            return Err(fault(place, "the object asks for no type; name at least one".into()));
+            return Err(fault(
+                place,
+                "the object asks for no type; name at least one".into(),
+            ));
         }
         let types = types(map, place)?;
         Ok(Self { types })
     }
 }
 
-fn types(map: &Map<String, Value>, place: &str) -> Result<Vec<(String, Option<Schema>)>, SchemaError> {
+fn types(
+    map: &Map<String, Value>,
+    place: &str,
+) -> Result<Vec<(String, Option<Schema>)>, SchemaError> {
     map.iter()
         .map(|(name, value)| {
             let nested = match value {
@@ -62,7 +74,10 @@ fn types(map: &Map<String, Value>, place: &str) -> Result<Vec<(String, Option<Sc
 }
 
 fn fault(place: &str, message: String) -> SchemaError {
-    SchemaError { place: place.to_owned(), message }
+    SchemaError {
+        place: place.to_owned(),
+        message,
+    }
 }
 
 const fn describe(value: &Value) -> &'static str {
@@ -83,7 +98,8 @@ mod tests {
 
     #[test]
     fn order_is_kept_and_a_repeated_key_is_pythons() {
-        let value: Value = serde_json::from_str(r#"{"b": null, "a": null, "b": {"c": null}}"#).expect("JSON");
+        let value: Value =
+            serde_json::from_str(r#"{"b": null, "a": null, "b": {"c": null}}"#).expect("JSON");
         let schema = Schema::parse(&value).expect("a schema");
         let names: Vec<&str> = schema.types.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["b", "a"]);
@@ -92,7 +108,10 @@ mod tests {
 
     #[test]
     fn a_string_may_hold_the_schema() {
-        assert_eq!(Schema::parse(&json!(r#"{"人物": null}"#)), Schema::parse(&json!({ "人物": null })));
+        assert_eq!(
+            Schema::parse(&json!(r#"{"人物": null}"#)),
+            Schema::parse(&json!({ "人物": null }))
+        );
     }
 
     #[test]
@@ -108,7 +127,11 @@ mod tests {
             (json!({ "人物": { "a": [] } }), "schema.人物.a"),
         ];
         for (value, place) in cases {
-            assert_eq!(Schema::parse(&value).expect_err("no schema").place, place, "{value}");
+            assert_eq!(
+                Schema::parse(&value).expect_err("no schema").place,
+                place,
+                "{value}"
+            );
         }
     }
 }

@@ -21,7 +21,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_length: 10_000, batch_tokens: 4_096 }
+        Self {
+            max_length: 10_000,
+            batch_tokens: 4_096,
+        }
     }
 }
 
@@ -61,14 +64,24 @@ pub fn watch(file: PathBuf, metrics: Arc<Metrics>) -> watch::Receiver<Settings> 
     receiver
 }
 
-fn look(file: &std::path::Path, known: &mut Option<String>, sender: &watch::Sender<Settings>, metrics: &Metrics) {
-    let Ok(text) = std::fs::read_to_string(file) else {
-        return;
+fn look(
+    file: &std::path::Path,
+    known: &mut Option<Result<String, String>>,
+    sender: &watch::Sender<Settings>,
+    metrics: &Metrics,
+) {
+    let content = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+        content => content.map_err(|error| error.to_string()),
     };
-    if known.as_ref() == Some(&text) {
+    if known.as_ref() == Some(&content) {
         return;
     }
-    match Settings::parse(&text) {
+    match content
+        .as_deref()
+        .map_err(Clone::clone)
+        .and_then(Settings::parse)
+    {
         Ok(settings) => {
             tracing::info!(?settings, file = %file.display(), "settings taken");
             metrics.reloads("ok");
@@ -79,7 +92,7 @@ fn look(file: &std::path::Path, known: &mut Option<String>, sender: &watch::Send
             metrics.reloads("error");
         }
     }
-    *known = Some(text);
+    *known = Some(content);
 }
 
 #[cfg(test)]
@@ -88,13 +101,26 @@ mod tests {
 
     #[test]
     fn the_stack_files_own_form_is_read() {
-        let settings = Settings::parse("max-length = 512\nbatch-tokens = 4096\n").expect("settings");
-        assert_eq!(settings, Settings { max_length: 512, batch_tokens: 4_096 });
+        let settings =
+            Settings::parse("max-length = 512\nbatch-tokens = 4096\n").expect("settings");
+        assert_eq!(
+            settings,
+            Settings {
+                max_length: 512,
+                batch_tokens: 4_096
+            }
+        );
     }
 
     #[test]
     fn what_would_break_the_server_is_refused() {
-        for text in ["max-length = 0", "batch-tokens = 100", "max_length = 5", "max-length = \"many\"", "["] {
+        for text in [
+            "max-length = 0",
+            "batch-tokens = 100",
+            "max_length = 5",
+            "max-length = \"many\"",
+            "[",
+        ] {
             assert!(Settings::parse(text).is_err(), "{text:?}");
         }
     }

@@ -43,7 +43,11 @@ struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { do_lower_case: true, tokenize_chinese_chars: true, strip_accents: None }
+        Self {
+            do_lower_case: true,
+            tokenize_chinese_chars: true,
+            strip_accents: None,
+        }
     }
 }
 
@@ -55,12 +59,14 @@ impl Tokenizer {
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let options_file = folder.join("tokenizer_config.json");
         let options = if options_file.exists() {
-            serde_json::from_slice(&read(&options_file)?).map_err(|error| ModelError::malformed(&options_file, error))?
+            serde_json::from_slice(&read(&options_file)?)
+                .map_err(|error| ModelError::malformed(&options_file, error))?
         } else {
             Options::default()
         };
         let file = folder.join("vocab.txt");
-        let text = String::from_utf8(read(&file)?).map_err(|error| ModelError::malformed(&file, error))?;
+        let text =
+            String::from_utf8(read(&file)?).map_err(|error| ModelError::malformed(&file, error))?;
         Self::build(&text, &options).map_err(|fault| ModelError::malformed(&file, fault))
     }
 
@@ -78,13 +84,20 @@ impl Tokenizer {
         let vocabulary: Vec<(String, u32)> = tokens.zip(0..).collect();
         let id_of = |token: &str| {
             let found = vocabulary.iter().rev().find(|(known, _)| known == token);
-            found.map(|(_, id)| *id).ok_or_else(|| format!("the vocabulary has no {token}"))
+            found
+                .map(|(_, id)| *id)
+                .ok_or_else(|| format!("the vocabulary has no {token}"))
         };
         let (cls, sep) = (id_of("[CLS]")?, id_of("[SEP]")?);
         id_of("[UNK]")?;
         id_of("[PAD]")?;
         let model = WordPiece::builder()
-            .vocab(vocabulary.iter().cloned().collect::<ahash::AHashMap<_, _>>())
+            .vocab(
+                vocabulary
+                    .iter()
+                    .cloned()
+                    .collect::<ahash::AHashMap<_, _>>(),
+            )
             .unk_token("[UNK]".into())
             .continuing_subword_prefix("##".into())
             .max_input_chars_per_word(100)
@@ -98,14 +111,20 @@ impl Tokenizer {
             options.do_lower_case,
         )));
         inner.with_pre_tokenizer(Some(BertPreTokenizer));
-        inner.with_post_processor(Some(BertProcessing::new(("[SEP]".into(), sep), ("[CLS]".into(), cls))));
+        inner.with_post_processor(Some(BertProcessing::new(
+            ("[SEP]".into(), sep),
+            ("[CLS]".into(), cls),
+        )));
         let known: Vec<AddedToken> = SPECIAL
             .iter()
             .filter(|token| id_of(token).is_ok())
             .map(|token| AddedToken::from(*token, true))
             .collect();
         inner.add_special_tokens(&known);
-        Ok(Self { inner, sep: i64::from(sep) })
+        Ok(Self {
+            inner,
+            sep: i64::from(sep),
+        })
     }
 
     /// Tokenizes a text whole: no truncation.
@@ -113,7 +132,10 @@ impl Tokenizer {
     /// # Errors
     /// The library's own refusal.
     pub fn text(&self, text: &str) -> Result<Tokens, String> {
-        let encoding = self.inner.encode_char_offsets(text, true).map_err(|error| error.to_string())?;
+        let encoding = self
+            .inner
+            .encode_char_offsets(text, true)
+            .map_err(|error| error.to_string())?;
         Ok(Tokens {
             ids: encoding.get_ids().iter().map(|id| i64::from(*id)).collect(),
             offsets: encoding.get_offsets().to_vec(),

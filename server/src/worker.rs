@@ -46,7 +46,9 @@ pub enum PredictError {
         retry_after: Duration,
     },
     /// The schema multiplies beyond the bound.
-    #[error("the schema asks more than {HINT_LIMIT} questions of this text; ask fewer types, or fewer levels")]
+    #[error(
+        "the schema asks more than {HINT_LIMIT} questions of this text; ask fewer types, or fewer levels"
+    )]
     TooManyHints,
     /// The model failed on this request.
     #[error("the model failed: {0}")]
@@ -106,10 +108,16 @@ impl Worker {
     ) -> (Self, oneshot::Receiver<Result<(), ModelError>>) {
         let (queue, jobs) = sync_channel(QUEUE);
         let (done, loaded) = oneshot::channel();
-        let worker = Self { queue, pulse: Arc::default(), started: Instant::now(), info: Arc::default() };
+        let worker = Self {
+            queue,
+            pulse: Arc::default(),
+            started: Instant::now(),
+            info: Arc::default(),
+        };
         let own = worker.clone();
         let thread = std::thread::Builder::new().name("model".into());
-        let spawned = thread.spawn(move || own.run(&folder, warmup.as_deref(), &settings, &metrics, jobs, done));
+        let spawned = thread
+            .spawn(move || own.run(&folder, warmup.as_deref(), &settings, &metrics, jobs, done));
         if let Err(error) = spawned {
             tracing::error!(%error, "the model's thread cannot be started");
         }
@@ -144,11 +152,15 @@ impl Worker {
         let (answer, answered) = oneshot::channel();
         self.pulse.waiting.fetch_add(1, Ordering::AcqRel);
         match self.queue.try_send(Job { request, answer }) {
-            Ok(()) => answered.await.unwrap_or_else(|_| Err(PredictError::Model("its thread ended".into()))),
+            Ok(()) => answered
+                .await
+                .unwrap_or_else(|_| Err(PredictError::Model("its thread ended".into()))),
             Err(refused) => {
                 self.pulse.waiting.fetch_sub(1, Ordering::AcqRel);
                 Err(match refused {
-                    TrySendError::Full(_) => PredictError::Overloaded { retry_after: self.time_of_queue() },
+                    TrySendError::Full(_) => PredictError::Overloaded {
+                        retry_after: self.time_of_queue(),
+                    },
                     TrySendError::Disconnected(_) => PredictError::Model("its thread ended".into()),
                 })
             }
@@ -156,7 +168,10 @@ impl Worker {
     }
 
     fn time_of_queue(&self) -> Duration {
-        let (waiting, average) = (self.pulse.waiting.load(Ordering::Acquire), self.pulse.average.load(Ordering::Acquire));
+        let (waiting, average) = (
+            self.pulse.waiting.load(Ordering::Acquire),
+            self.pulse.average.load(Ordering::Acquire),
+        );
         Duration::from_micros(waiting.saturating_mul(average)).max(Duration::from_secs(1))
     }
 
@@ -188,15 +203,24 @@ impl Worker {
             }
             let began = Instant::now();
             self.pulse.busy_since.store(self.now(), Ordering::Release);
-            let _ = job.answer.send(guarded(|| engine.predict(&job.request, metrics)));
+            let _ = job
+                .answer
+                .send(guarded(|| engine.predict(&job.request, metrics)));
             self.pulse.busy_since.store(0, Ordering::Release);
             self.note_time(began.elapsed());
         }
     }
 
     fn note_time(&self, took: Duration) {
-        let (before, took) = (self.pulse.average.load(Ordering::Acquire), took.as_micros() as u64);
-        let average = if before == 0 { took } else { (before * 7 + took) / 8 };
+        let (before, took) = (
+            self.pulse.average.load(Ordering::Acquire),
+            took.as_micros() as u64,
+        );
+        let average = if before == 0 {
+            took
+        } else {
+            (before * 7 + took) / 8
+        };
         self.pulse.average.store(average, Ordering::Release);
     }
 }
@@ -204,14 +228,20 @@ impl Worker {
 fn warmup_request(text: &str) -> Request {
     Request {
         text: text.to_owned(),
-        schema: Schema { types: vec![("预热".into(), None)] },
+        schema: Schema {
+            types: vec![("预热".into(), None)],
+        },
         output_all_prefix: false,
     }
 }
 
 /// A panic costs the request that made it, not the service.
 fn guarded(predict: impl FnOnce() -> Answer) -> Answer {
-    catch_unwind(AssertUnwindSafe(predict)).unwrap_or_else(|_| Err(PredictError::Model("it panicked; the log tells where".into())))
+    catch_unwind(AssertUnwindSafe(predict)).unwrap_or_else(|_| {
+        Err(PredictError::Model(
+            "it panicked; the log tells where".into(),
+        ))
+    })
 }
 
 /// Model and tokenizer together.
@@ -222,31 +252,60 @@ struct Engine {
 }
 
 impl Engine {
-    fn load(folder: &std::path::Path, settings: watch::Receiver<Settings>) -> Result<Self, ModelError> {
+    fn load(
+        folder: &std::path::Path,
+        settings: watch::Receiver<Settings>,
+    ) -> Result<Self, ModelError> {
         let tokenizer = Tokenizer::load(folder)?;
         let model = Model::load(folder)?;
-        let (known, embedded) = (tokenizer.vocabulary_size() as i64, model.config().vocab_size);
+        let (known, embedded) = (
+            tokenizer.vocabulary_size() as i64,
+            model.config().vocab_size,
+        );
         if known > embedded {
-            let fault = format!("it has {known} tokens, and the model embeds {embedded}: they do not belong together");
+            let fault = format!(
+                "it has {known} tokens, and the model embeds {embedded}: they do not belong together"
+            );
             return Err(ModelError::malformed(&folder.join("vocab.txt"), fault));
         }
-        Ok(Self { model, tokenizer, settings })
+        Ok(Self {
+            model,
+            tokenizer,
+            settings,
+        })
     }
 
     fn info(&self) -> Info {
         let (tower_layers, cross_layers) = self.model.layers();
         let config = self.model.config();
-        Info { tower_layers, cross_layers, hidden_size: config.hidden_size, vocabulary: config.vocab_size, precision: "fp32" }
+        Info {
+            tower_layers,
+            cross_layers,
+            hidden_size: config.hidden_size,
+            vocabulary: config.vocab_size,
+            precision: "fp32",
+        }
     }
 
     fn predict(&self, request: &Request, metrics: &Metrics) -> Answer {
         let _no_gradients = tch::no_grad_guard();
         let characters: Vec<char> = request.text.chars().collect();
-        let tokens = self.tokenizer.text(&request.text).map_err(PredictError::Model)?;
+        let tokens = self
+            .tokenizer
+            .text(&request.text)
+            .map_err(PredictError::Model)?;
         let began = Instant::now();
-        let text = self.model.encode_text(&tokens.ids).map_err(|error| PredictError::Model(error.to_string()))?;
+        let text = self
+            .model
+            .encode_text(&tokens.ids)
+            .map_err(|error| PredictError::Model(error.to_string()))?;
         metrics.forward("text", began.elapsed());
-        let mut scorer = TextScorer { engine: self, text, batch_tokens: self.settings.borrow().batch_tokens, metrics };
+        let mut scorer = TextScorer {
+            engine: self,
+            text,
+            batch_tokens: self.settings.borrow().batch_tokens,
+            metrics,
+        };
         let question = Question {
             text: &characters,
             tokens: &tokens,
@@ -272,9 +331,16 @@ impl Scorer for TextScorer<'_> {
     type Error = String;
 
     fn score(&mut self, hints: &[String]) -> Result<Vec<Vec<Logits>>, String> {
-        let ids = hints.iter().map(|hint| self.engine.tokenizer.hint(hint)).collect::<Result<Vec<_>, _>>()?;
+        let ids = hints
+            .iter()
+            .map(|hint| self.engine.tokenizer.hint(hint))
+            .collect::<Result<Vec<_>, _>>()?;
         let began = Instant::now();
-        let scores = self.engine.model.score(&self.text, &ids, self.batch_tokens).map_err(|error| error.to_string());
+        let scores = self
+            .engine
+            .model
+            .score(&self.text, &ids, self.batch_tokens)
+            .map_err(|error| error.to_string());
         self.metrics.forward("hints", began.elapsed());
         scores
     }

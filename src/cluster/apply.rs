@@ -16,8 +16,10 @@ use crate::ui::Ui;
 /// # Errors
 /// The first write that is refused ends it; what was written before stays.
 pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), Error> {
-    let (namespaces, others): (Vec<&Change>, Vec<&Change>) =
-        plan.changes.iter().partition(|change| change.id.kind == Kind::Namespace);
+    let (namespaces, others): (Vec<&Change>, Vec<&Change>) = plan
+        .changes
+        .iter()
+        .partition(|change| change.id.kind == Kind::Namespace);
     for change in namespaces {
         send(connection, change, ui).await?;
     }
@@ -25,9 +27,9 @@ pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), E
         send_apply(connection, &plan.parent.id, body, MANAGER, false).await?;
     }
     // An autoscaler that goes must not scale while its number passes to us.
-    let (first, rest): (Vec<&Change>, Vec<&Change>) = others
-        .into_iter()
-        .partition(|change| change.id.kind == Kind::HorizontalPodAutoscaler && change.action == Action::Delete);
+    let (first, rest): (Vec<&Change>, Vec<&Change>) = others.into_iter().partition(|change| {
+        change.id.kind == Kind::HorizontalPodAutoscaler && change.action == Action::Delete
+    });
     for change in first.into_iter().chain(rest) {
         send(connection, change, ui).await?;
     }
@@ -55,30 +57,55 @@ async fn send(connection: &Connection, change: &Change, ui: Ui) -> Result<(), Er
         }
         // Force takes exactly the fields that the plan showed and the user agreed to: anything else that another
         // manager owned would have made the plans differ before this was reached.
-        let force = !change.conflicts.is_empty() || matches!(change.transition, Transition::TakeBack { .. });
+        let force = !change.conflicts.is_empty()
+            || matches!(change.transition, Transition::TakeBack { .. });
         send_apply(connection, &change.id, body, MANAGER, force).await?;
     }
     ui.say(format_args!("  {} {done}", change.id));
     Ok(())
 }
 
-async fn send_apply(connection: &Connection, id: &ObjectId, body: &Value, manager: &str, force: bool) -> Result<(), Error> {
-    let parameters = PatchParams { force, field_manager: Some(manager.to_owned()), ..Default::default() };
-    let result = connection.api(id.kind).patch(&id.name, &parameters, &Patch::Apply(body)).await;
+async fn send_apply(
+    connection: &Connection,
+    id: &ObjectId,
+    body: &Value,
+    manager: &str,
+    force: bool,
+) -> Result<(), Error> {
+    let parameters = PatchParams {
+        force,
+        field_manager: Some(manager.to_owned()),
+        ..Default::default()
+    };
+    let result = connection
+        .api(id.kind)
+        .patch(&id.name, &parameters, &Patch::Apply(body))
+        .await;
     result.map_err(|error| explain(error, connection, "apply", id))?;
     Ok(())
 }
 
 /// Deletes the object with that uid and waits until it is gone; one that is gone already is fine, another one of the
 /// same name is not touched.
-pub(super) async fn delete(connection: &Connection, id: &ObjectId, uid: Option<&str>) -> Result<(), Error> {
+pub(super) async fn delete(
+    connection: &Connection,
+    id: &ObjectId,
+    uid: Option<&str>,
+) -> Result<(), Error> {
     request_deletion(connection, id, uid).await?;
     super::destroy::wait_until_gone(connection, &[(id.clone(), uid.map(str::to_owned))]).await
 }
 
-pub(super) async fn request_deletion(connection: &Connection, id: &ObjectId, uid: Option<&str>) -> Result<(), Error> {
+pub(super) async fn request_deletion(
+    connection: &Connection,
+    id: &ObjectId,
+    uid: Option<&str>,
+) -> Result<(), Error> {
     let parameters = DeleteParams {
-        preconditions: uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+        preconditions: uid.map(|uid| Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        }),
         propagation_policy: Some(PropagationPolicy::Foreground),
         ..Default::default()
     };

@@ -36,12 +36,28 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 pub async fn connect(stack: &Stack) -> Result<Connection, Error> {
     let kubeconfig = read_kubeconfig(stack)?;
     let context = &stack.cluster.context;
-    if !kubeconfig.contexts.iter().any(|known| known.name == *context) {
-        let known: Vec<&str> = kubeconfig.contexts.iter().map(|known| known.name.as_str()).collect();
-        return Err(Error::UnknownContext { context: context.clone(), known: known.join(", ") });
+    if !kubeconfig
+        .contexts
+        .iter()
+        .any(|known| known.name == *context)
+    {
+        let known: Vec<&str> = kubeconfig
+            .contexts
+            .iter()
+            .map(|known| known.name.as_str())
+            .collect();
+        return Err(Error::UnknownContext {
+            context: context.clone(),
+            known: known.join(", "),
+        });
     }
-    let options = KubeConfigOptions { context: Some(context.clone()), ..Default::default() };
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(Error::Kubeconfig)?;
+    let options = KubeConfigOptions {
+        context: Some(context.clone()),
+        ..Default::default()
+    };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(Error::Kubeconfig)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
     let agent = HeaderValue::from_static(concat!("uninlu/", env!("CARGO_PKG_VERSION")));

@@ -34,13 +34,23 @@ const POLL: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// [`Error::NamespaceInUse`] when the namespace is the stack's and holds somebody else's objects.
-pub async fn destruction(connection: &Connection, with_namespace: bool) -> Result<Destruction, Error> {
+pub async fn destruction(
+    connection: &Connection,
+    with_namespace: bool,
+) -> Result<Destruction, Error> {
     let live = ours(connection, &BTreeSet::from(Kind::ALL)).await?;
     let parent = apply_set::parent_id(&connection.stack, &connection.namespace);
     let mut objects: Vec<(ObjectId, Option<String>)> = live
         .iter()
-        .filter(|(id, value)| belongs(id, value, &parent) && (id.kind != Kind::Namespace || with_namespace))
-        .map(|(id, value)| (id.clone(), value["metadata"]["uid"].as_str().map(str::to_owned)))
+        .filter(|(id, value)| {
+            belongs(id, value, &parent) && (id.kind != Kind::Namespace || with_namespace)
+        })
+        .map(|(id, value)| {
+            (
+                id.clone(),
+                value["metadata"]["uid"].as_str().map(str::to_owned),
+            )
+        })
         .collect();
     // The parent goes last but for the namespace: a destroy that is cut off still finds what is left.
     objects.sort_by_key(|(id, _)| (id.kind != Kind::Namespace, *id != parent, id.clone()));
@@ -62,7 +72,11 @@ fn belongs(id: &ObjectId, value: &Value, parent: &ObjectId) -> bool {
 ///
 /// # Errors
 /// [`Error::NotGone`] names what stays and its finalizers.
-pub async fn destroy(connection: &Connection, destruction: &Destruction, step: &Step) -> Result<(), Error> {
+pub async fn destroy(
+    connection: &Connection,
+    destruction: &Destruction,
+    step: &Step,
+) -> Result<(), Error> {
     for (id, uid) in &destruction.objects {
         step.update(format_args!("deleting {id}"));
         request_deletion(connection, id, uid.as_deref()).await?;
@@ -76,7 +90,10 @@ pub async fn destroy(connection: &Connection, destruction: &Destruction, step: &
     prove_nothing_left(connection, destruction).await
 }
 
-async fn prove_nothing_left(connection: &Connection, destruction: &Destruction) -> Result<(), Error> {
+async fn prove_nothing_left(
+    connection: &Connection,
+    destruction: &Destruction,
+) -> Result<(), Error> {
     let (names, left) = (
         |left: BTreeMap<ObjectId, Value>| left.keys().map(ObjectId::to_string).collect::<Vec<_>>(),
         ours(connection, &BTreeSet::from(Kind::ALL)).await?,
@@ -84,40 +101,84 @@ async fn prove_nothing_left(connection: &Connection, destruction: &Destruction) 
     let is_planned = |id: &ObjectId| destruction.objects.iter().any(|(planned, _)| planned == id);
     let mut left = names(left.into_iter().filter(|(id, _)| is_planned(id)).collect());
     let pods = pods(connection).await?;
-    left.extend(pods.iter().filter_map(|pod| pod.metadata.name.clone()).map(|name| format!("Pod {name}")));
-    let replica_sets: Api<ReplicaSet> = Api::namespaced(connection.client.clone(), &connection.namespace);
+    left.extend(
+        pods.iter()
+            .filter_map(|pod| pod.metadata.name.clone())
+            .map(|name| format!("Pod {name}")),
+    );
+    let replica_sets: Api<ReplicaSet> =
+        Api::namespaced(connection.client.clone(), &connection.namespace);
     let selected = ListParams::default().labels(&instance_selector(&connection.stack));
-    let list = replica_sets.list(&selected).await.map_err(|error| explain(error, connection, "list", "ReplicaSets"))?;
-    left.extend(list.items.iter().filter_map(|item| item.metadata.name.clone()).map(|name| format!("ReplicaSet {name}")));
-    if left.is_empty() { Ok(()) } else { Err(Error::NotGone { seconds: 0, objects: left.join(", ") }) }
+    let list = replica_sets
+        .list(&selected)
+        .await
+        .map_err(|error| explain(error, connection, "list", "ReplicaSets"))?;
+    left.extend(
+        list.items
+            .iter()
+            .filter_map(|item| item.metadata.name.clone())
+            .map(|name| format!("ReplicaSet {name}")),
+    );
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::NotGone {
+            seconds: 0,
+            objects: left.join(", "),
+        })
+    }
 }
 
 /// Waits until none of the objects (of that uid) is there.
-pub(super) async fn wait_until_gone(connection: &Connection, objects: &[(ObjectId, Option<String>)]) -> Result<(), Error> {
+pub(super) async fn wait_until_gone(
+    connection: &Connection,
+    objects: &[(ObjectId, Option<String>)],
+) -> Result<(), Error> {
     let started = tokio::time::Instant::now();
     let mut left: Vec<(ObjectId, Option<String>)> = objects.to_vec();
     loop {
-        let states = try_join_all(left.iter().map(|(id, uid)| still_there(connection, id, uid.as_deref()))).await?;
+        let states = try_join_all(
+            left.iter()
+                .map(|(id, uid)| still_there(connection, id, uid.as_deref())),
+        )
+        .await?;
         let held: Vec<String> = states.iter().flatten().cloned().collect();
-        left = left.into_iter().zip(states).filter_map(|(object, state)| state.map(|_| object)).collect();
+        left = left
+            .into_iter()
+            .zip(states)
+            .filter_map(|(object, state)| state.map(|_| object))
+            .collect();
         if left.is_empty() {
             return Ok(());
         }
         if started.elapsed() > PATIENCE {
-            return Err(Error::NotGone { seconds: PATIENCE.as_secs(), objects: held.join(", ") });
+            return Err(Error::NotGone {
+                seconds: PATIENCE.as_secs(),
+                objects: held.join(", "),
+            });
         }
         tokio::time::sleep(POLL).await;
     }
 }
 
 /// The object with its finalizers, or `None` when it (that uid) is gone.
-async fn still_there(connection: &Connection, id: &ObjectId, uid: Option<&str>) -> Result<Option<String>, Error> {
+async fn still_there(
+    connection: &Connection,
+    id: &ObjectId,
+    uid: Option<&str>,
+) -> Result<Option<String>, Error> {
     let found = connection.api(id.kind).get_metadata_opt(&id.name).await;
     let found = found.map_err(|error| explain(error, connection, "get", id))?;
-    Ok(found.filter(|object| uid.is_none() || object.metadata.uid.as_deref() == uid).map(|object| {
-        let finalizers = object.metadata.finalizers.unwrap_or_default().join(", ");
-        if finalizers.is_empty() { id.to_string() } else { format!("{id} (finalizers: {finalizers})") }
-    }))
+    Ok(found
+        .filter(|object| uid.is_none() || object.metadata.uid.as_deref() == uid)
+        .map(|object| {
+            let finalizers = object.metadata.finalizers.unwrap_or_default().join(", ");
+            if finalizers.is_empty() {
+                id.to_string()
+            } else {
+                format!("{id} (finalizers: {finalizers})")
+            }
+        }))
 }
 
 /// A namespace that holds somebody else's objects is not ours to delete, even if we made it.
@@ -135,12 +196,20 @@ async fn refuse_shared_namespace(connection: &Connection) -> Result<(), Error> {
         resource::<PersistentVolumeClaim>(),
         resource::<Secret>(),
     ];
-    let lists = try_join_all(resources.iter().map(|resource| others(connection, resource))).await?;
+    let lists = try_join_all(
+        resources
+            .iter()
+            .map(|resource| others(connection, resource)),
+    )
+    .await?;
     let others: Vec<String> = lists.into_iter().flatten().collect();
     if others.is_empty() {
         return Ok(());
     }
-    Err(Error::NamespaceInUse { namespace: connection.namespace.clone(), others: others.join(", ") })
+    Err(Error::NamespaceInUse {
+        namespace: connection.namespace.clone(),
+        others: others.join(", "),
+    })
 }
 
 fn resource<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>() -> ApiResource {
@@ -149,7 +218,8 @@ fn resource<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>() -> 
 
 /// Objects of that kind that are neither ours nor what every namespace has.
 async fn others(connection: &Connection, resource: &ApiResource) -> Result<Vec<String>, Error> {
-    let api: Api<DynamicObject> = Api::namespaced_with(connection.client.clone(), &connection.namespace, resource);
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(connection.client.clone(), &connection.namespace, resource);
     let not_ours = ListParams::default().labels(&format!("{MANAGED_BY}!={MANAGER}"));
     let list = api.list_metadata(&not_ours).await;
     let list = list.map_err(|error| explain(error, connection, "list", &resource.plural))?;
@@ -159,6 +229,12 @@ async fn others(connection: &Connection, resource: &ApiResource) -> Result<Vec<S
             ("ConfigMap", Some("kube-root-ca.crt")) | ("ServiceAccount", Some("default"))
         )
     };
-    let name = |item: &PartialObjectMeta<DynamicObject>| item.metadata.name.clone().unwrap_or_default();
-    Ok(list.items.iter().filter(|item| !is_default(item)).map(|item| format!("{} {}", resource.kind, name(item))).collect())
+    let name =
+        |item: &PartialObjectMeta<DynamicObject>| item.metadata.name.clone().unwrap_or_default();
+    Ok(list
+        .items
+        .iter()
+        .filter(|item| !is_default(item))
+        .map(|item| format!("{} {}", resource.kind, name(item)))
+        .collect())
 }

@@ -10,11 +10,15 @@ use crate::kinds::ObjectId;
 pub enum Error {
     /// The kubeconfig cannot be read.
     #[error("cannot read the kubeconfig")]
-    #[diagnostic(help("set KUBECONFIG or `[cluster] kubeconfig`; `kubectl config view` shows what kubectl reads"))]
+    #[diagnostic(help(
+        "set KUBECONFIG or `[cluster] kubeconfig`; `kubectl config view` shows what kubectl reads"
+    ))]
     Kubeconfig(#[source] kube::config::KubeconfigError),
     /// The stack names a context that the kubeconfig lacks.
     #[error("the kubeconfig has no context `{context}`; it has: {known}")]
-    #[diagnostic(help("mend `[cluster] context` of the stack file: uninlu never uses another context than the one it names"))]
+    #[diagnostic(help(
+        "mend `[cluster] context` of the stack file: uninlu never uses another context than the one it names"
+    ))]
     UnknownContext {
         /// The context that the stack names.
         context: String,
@@ -23,7 +27,9 @@ pub enum Error {
     },
     /// The API server does not answer.
     #[error("the API server of context `{context}` ({server}) does not answer: {reason}")]
-    #[diagnostic(help("is the cluster up, and reachable from here? `kubectl --context {context} version` asks the same server"))]
+    #[diagnostic(help(
+        "is the cluster up, and reachable from here? `kubectl --context {context} version` asks the same server"
+    ))]
     Unreachable {
         /// The context.
         context: String,
@@ -43,7 +49,9 @@ pub enum Error {
     },
     /// The user may not do this.
     #[error("not allowed to {verb} {object}: {message}")]
-    #[diagnostic(help("ask for a role that allows it; `kubectl --context {context} auth can-i --list` shows what is allowed"))]
+    #[diagnostic(help(
+        "ask for a role that allows it; `kubectl --context {context} auth can-i --list` shows what is allowed"
+    ))]
     Forbidden {
         /// The context.
         context: String,
@@ -79,8 +87,12 @@ pub enum Error {
         reason: String,
     },
     /// The namespace holds what is not ours.
-    #[error("destroying the namespace `{namespace}` would delete what is not this stack's: {others}")]
-    #[diagnostic(help("nothing was deleted. Move it away, or keep the namespace: `[cluster] create-namespace = false`"))]
+    #[error(
+        "destroying the namespace `{namespace}` would delete what is not this stack's: {others}"
+    )]
+    #[diagnostic(help(
+        "nothing was deleted. Move it away, or keep the namespace: `[cluster] create-namespace = false`"
+    ))]
     NamespaceInUse {
         /// The namespace.
         namespace: String,
@@ -89,7 +101,9 @@ pub enum Error {
     },
     /// Something deleted does not go.
     #[error("still there after {seconds} s: {objects}")]
-    #[diagnostic(help("a finalizer holds it; its controller must remove it (`kubectl get … -o yaml` names it). Run destroy again then"))]
+    #[diagnostic(help(
+        "a finalizer holds it; its controller must remove it (`kubectl get … -o yaml` names it). Run destroy again then"
+    ))]
     NotGone {
         /// How long was waited.
         seconds: u64,
@@ -99,7 +113,12 @@ pub enum Error {
 }
 
 /// Turns a client error into ours. `verb` and `object` say what was asked for.
-pub(super) fn explain(error: kube::Error, connection: &super::Connection, verb: &'static str, object: impl ToString) -> Error {
+pub(super) fn explain(
+    error: kube::Error,
+    connection: &super::Connection,
+    verb: &'static str,
+    object: impl ToString,
+) -> Error {
     match error {
         kube::Error::Api(status) => refusal(*status, connection, verb, object.to_string()),
         other => Error::Unreachable {
@@ -110,14 +129,34 @@ pub(super) fn explain(error: kube::Error, connection: &super::Connection, verb: 
     }
 }
 
-fn refusal(status: Status, connection: &super::Connection, verb: &'static str, object: String) -> Error {
+fn refusal(
+    status: Status,
+    connection: &super::Connection,
+    verb: &'static str,
+    object: String,
+) -> Error {
     let (context, message) = (connection.context.clone(), status.message.clone());
     match status.code {
         401 => Error::Unauthorized { context, message },
-        403 if status.details.as_ref().is_none_or(|details| details.causes.is_empty()) && message.contains("cannot") => {
-            Error::Forbidden { context, verb, object, message }
+        403 if status
+            .details
+            .as_ref()
+            .is_none_or(|details| details.causes.is_empty())
+            && message.contains("cannot") =>
+        {
+            Error::Forbidden {
+                context,
+                verb,
+                object,
+                message,
+            }
         }
-        code => Error::Refused { verb, object, message, help: help_for(code, &status.message) },
+        code => Error::Refused {
+            verb,
+            object,
+            message,
+            help: help_for(code, &status.message),
+        },
     }
 }
 

@@ -24,20 +24,30 @@ use crate::plan::{Cause, Conflict, Live, Prediction, apply_set};
 /// See [`Error`]; a conflict, an immutable field or a missing namespace is no error but a [`Prediction`].
 pub async fn observe(connection: &Connection, desired: &Desired) -> Result<Live, Error> {
     let kinds: BTreeSet<Kind> = desired.keys().map(|id| id.kind).collect();
-    let (lists, predictions) = join(ours(connection, &kinds), predict_all(connection, desired)).await;
+    let (lists, predictions) =
+        join(ours(connection, &kinds), predict_all(connection, desired)).await;
     let (mut ours_now, predictions) = (lists?, predictions?);
     let parent = apply_set::parent_id(&connection.stack, &connection.namespace);
-    let recorded = ours_now.get(&parent).map(apply_set::kinds_of).unwrap_or_default();
+    let recorded = ours_now
+        .get(&parent)
+        .map(apply_set::kinds_of)
+        .unwrap_or_default();
     let left: BTreeSet<Kind> = recorded.difference(&kinds).copied().collect();
     ours_now.extend(ours(connection, &left).await?);
-    Ok(Live { ours: ours_now, predictions })
+    Ok(Live {
+        ours: ours_now,
+        predictions,
+    })
 }
 
 /// The objects of these kinds that carry the stack's labels.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn ours(connection: &Connection, kinds: &BTreeSet<Kind>) -> Result<BTreeMap<ObjectId, Value>, Error> {
+pub async fn ours(
+    connection: &Connection,
+    kinds: &BTreeSet<Kind>,
+) -> Result<BTreeMap<ObjectId, Value>, Error> {
     let lists = try_join_all(kinds.iter().map(|kind| list(connection, *kind))).await?;
     Ok(lists.into_iter().flatten().collect())
 }
@@ -49,7 +59,10 @@ pub async fn ours(connection: &Connection, kinds: &BTreeSet<Kind>) -> Result<BTr
 pub async fn pods(connection: &Connection) -> Result<Vec<Pod>, Error> {
     let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
     let parameters = ListParams::default().labels(&instance_selector(&connection.stack));
-    let list = api.list(&parameters).await.map_err(|error| explain(error, connection, "list", "Pods"))?;
+    let list = api
+        .list(&parameters)
+        .await
+        .map_err(|error| explain(error, connection, "list", "Pods"))?;
     Ok(list.items)
 }
 
@@ -62,7 +75,11 @@ async fn list(connection: &Connection, kind: Kind) -> Result<Vec<(ObjectId, Valu
     let what = format!("{}s in namespace {}", kind.name(), connection.namespace);
     let list = retried(|| api.list(&parameters)).await;
     let list = list.map_err(|error| explain(error, connection, "list", what))?;
-    Ok(list.items.into_iter().map(|item| identified(connection, kind, item)).collect())
+    Ok(list
+        .items
+        .into_iter()
+        .map(|item| identified(connection, kind, item))
+        .collect())
 }
 
 /// Items of a list carry neither apiVersion nor kind; a prediction does.
@@ -79,7 +96,10 @@ pub(super) fn to_value(kind: Kind, object: DynamicObject) -> Value {
     value
 }
 
-async fn predict_all(connection: &Connection, desired: &Desired) -> Result<BTreeMap<ObjectId, Prediction>, Error> {
+async fn predict_all(
+    connection: &Connection,
+    desired: &Desired,
+) -> Result<BTreeMap<ObjectId, Prediction>, Error> {
     let predictions = desired.iter().map(|(id, body)| async {
         let prediction = predict(connection, id, body).await?;
         Ok((id.clone(), prediction))
@@ -87,7 +107,11 @@ async fn predict_all(connection: &Connection, desired: &Desired) -> Result<BTree
     Ok(try_join_all(predictions).await?.into_iter().collect())
 }
 
-async fn predict(connection: &Connection, id: &ObjectId, body: &Value) -> Result<Prediction, Error> {
+async fn predict(
+    connection: &Connection,
+    id: &ObjectId,
+    body: &Value,
+) -> Result<Prediction, Error> {
     let error = match dry_run(connection, id, body, false).await {
         Ok(predicted) => return Ok(Prediction::Applied(predicted)),
         Err(error) => error,
@@ -113,20 +137,36 @@ async fn predict_by_force(
     body: &Value,
     details: &StatusDetails,
 ) -> Result<Prediction, Error> {
-    let forced = dry_run(connection, id, body, true).await.map_err(|error| explain(error, connection, "plan", id))?;
+    let forced = dry_run(connection, id, body, true)
+        .await
+        .map_err(|error| explain(error, connection, "plan", id))?;
     let conflicts = details
         .causes
         .iter()
         .map(|cause| Conflict {
             field: cause.field.clone(),
-            manager: cause.message.strip_prefix("conflict with ").unwrap_or(&cause.message).to_owned(),
+            manager: cause
+                .message
+                .strip_prefix("conflict with ")
+                .unwrap_or(&cause.message)
+                .to_owned(),
         })
         .collect();
     Ok(Prediction::Conflicting { forced, conflicts })
 }
 
-async fn dry_run(connection: &Connection, id: &ObjectId, body: &Value, force: bool) -> Result<Value, kube::Error> {
-    let parameters = PatchParams { dry_run: true, force, field_manager: Some(MANAGER.into()), ..Default::default() };
+async fn dry_run(
+    connection: &Connection,
+    id: &ObjectId,
+    body: &Value,
+    force: bool,
+) -> Result<Value, kube::Error> {
+    let parameters = PatchParams {
+        dry_run: true,
+        force,
+        field_manager: Some(MANAGER.into()),
+        ..Default::default()
+    };
     let (api, patch) = (connection.api(id.kind), Patch::Apply(body));
     let object = retried(|| api.patch(&id.name, &parameters, &patch)).await?;
     Ok(to_value(id.kind, object))
@@ -135,19 +175,30 @@ async fn dry_run(connection: &Connection, id: &ObjectId, body: &Value, force: bo
 /// A wrong uid also answers 422, and is no reason to replace anything: only fields outside of `metadata` are.
 fn is_immutable(details: &StatusDetails) -> bool {
     !details.causes.is_empty()
-        && details.causes.iter().all(|cause| cause.message.contains("immutable") && !cause.field.starts_with("metadata"))
+        && details.causes.iter().all(|cause| {
+            cause.message.contains("immutable") && !cause.field.starts_with("metadata")
+        })
 }
 
 fn causes(details: &StatusDetails) -> Vec<Cause> {
     let text = |message: &str| message.rsplit(": ").next().unwrap_or_default().to_owned();
-    details.causes.iter().map(|cause| Cause { field: cause.field.clone(), message: text(&cause.message) }).collect()
+    details
+        .causes
+        .iter()
+        .map(|cause| Cause {
+            field: cause.field.clone(),
+            message: text(&cause.message),
+        })
+        .collect()
 }
 
 /// Attempts of a read, with waits of 0.2, 0.4 and 0.8 s between them unless the server names its own.
 const ATTEMPTS: u32 = 4;
 
 /// Tries a read again when the answer may be better next time. Never used for writes.
-async fn retried<T, F: Future<Output = Result<T, kube::Error>>>(read: impl Fn() -> F) -> Result<T, kube::Error> {
+async fn retried<T, F: Future<Output = Result<T, kube::Error>>>(
+    read: impl Fn() -> F,
+) -> Result<T, kube::Error> {
     let mut attempt = 1;
     loop {
         match read().await {
@@ -176,7 +227,10 @@ fn is_transient_status(status: &Status) -> bool {
 
 fn pause(error: &kube::Error, attempt: u32) -> Duration {
     let named = match error {
-        kube::Error::Api(status) => status.details.as_ref().map_or(0, |details| details.retry_after_seconds),
+        kube::Error::Api(status) => status
+            .details
+            .as_ref()
+            .map_or(0, |details| details.retry_after_seconds),
         _ => 0,
     };
     Duration::from_millis(200 << (attempt - 1)).max(Duration::from_secs(named.min(10).into()))

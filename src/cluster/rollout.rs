@@ -36,7 +36,11 @@ enum Change {
 ///
 /// # Errors
 /// [`Error::Rollout`] with the reason, as soon as it is final or when `budget` is used up.
-pub async fn watch_rollout(connection: &Connection, budget: Duration, step: &Step) -> Result<(), Error> {
+pub async fn watch_rollout(
+    connection: &Connection,
+    budget: Duration,
+    step: &Step,
+) -> Result<(), Error> {
     let started = Instant::now();
     let mut watch = Watch::default();
     let mut changes = changes(connection);
@@ -52,7 +56,13 @@ pub async fn watch_rollout(connection: &Connection, budget: Duration, step: &Ste
         }
         watch.tell(&report, step);
         let failure = watch.final_reason(&report).or_else(|| {
-            (started.elapsed() > budget).then(|| format!("not done after {} s: {}", budget.as_secs(), describe(&report)))
+            (started.elapsed() > budget).then(|| {
+                format!(
+                    "not done after {} s: {}",
+                    budget.as_secs(),
+                    describe(&report)
+                )
+            })
         });
         if let Some(reason) = failure {
             return Err(failed(connection, &report, reason).await);
@@ -76,7 +86,10 @@ impl Watch {
             }
             Change::ReplicaSet(set) => upsert(&mut self.scene.replica_sets, set),
             Change::Pod(pod) => upsert(&mut self.scene.pods, pod),
-            Change::PodGone(pod) => self.scene.pods.retain(|known| known.metadata.uid != pod.metadata.uid),
+            Change::PodGone(pod) => self
+                .scene
+                .pods
+                .retain(|known| known.metadata.uid != pod.metadata.uid),
             Change::Event(event) => upsert(&mut self.scene.events, event),
         }
     }
@@ -95,7 +108,8 @@ impl Watch {
             return Some(describe_with(reason, report));
         }
         let reasons = reasons(report);
-        self.since.retain(|key, _| reasons.iter().any(|reason| reason.key == *key));
+        self.since
+            .retain(|key, _| reasons.iter().any(|reason| reason.key == *key));
         for reason in reasons {
             let since = *self.since.entry(reason.key).or_insert_with(Instant::now);
             if reason.is_final || since.elapsed() > GRACE {
@@ -127,7 +141,11 @@ fn reasons(report: &Report) -> Vec<Reason> {
             _ => return None,
         };
         let kind = reason.split(':').next().unwrap_or_default();
-        Some(Reason { key: format!("{name} {kind}"), text: format!("pod {name}: {reason}"), is_final })
+        Some(Reason {
+            key: format!("{name} {kind}"),
+            text: format!("pod {name}: {reason}"),
+            is_final,
+        })
     });
     creation.chain(pods).collect()
 }
@@ -140,12 +158,19 @@ fn describe(report: &Report) -> String {
 }
 
 fn describe_with(reason: &str, report: &Report) -> String {
-    let pods = report.pods.iter().filter_map(|(name, progress)| match progress {
-        Progress::Waiting(why) | Progress::Failed(why) => Some(format!("{name}: {why}")),
-        Progress::Ready => None,
-    });
+    let pods = report
+        .pods
+        .iter()
+        .filter_map(|(name, progress)| match progress {
+            Progress::Waiting(why) | Progress::Failed(why) => Some(format!("{name}: {why}")),
+            Progress::Ready => None,
+        });
     let details: Vec<String> = report.creation.clone().into_iter().chain(pods).collect();
-    if details.is_empty() { reason.to_owned() } else { format!("{reason}; {}", details.join("; ")) }
+    if details.is_empty() {
+        reason.to_owned()
+    } else {
+        format!("{reason}; {}", details.join("; "))
+    }
 }
 
 /// The error, with the last lines that a crashed pod wrote.
@@ -167,13 +192,20 @@ async fn failed(connection: &Connection, report: &Report, reason: String) -> Err
 
 async fn last_lines(connection: &Connection, pod: &str) -> Option<String> {
     let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
-    let parameters = LogParams { tail_lines: Some(10), previous: true, ..Default::default() };
+    let parameters = LogParams {
+        tail_lines: Some(10),
+        previous: true,
+        ..Default::default()
+    };
     let log = api.logs(pod, &parameters).await.ok()?;
     (!log.trim().is_empty()).then(|| log.trim_end().to_owned())
 }
 
 fn upsert<K: Resource>(known: &mut Vec<K>, new: K) {
-    match known.iter_mut().find(|object| object.meta().uid == new.meta().uid) {
+    match known
+        .iter_mut()
+        .find(|object| object.meta().uid == new.meta().uid)
+    {
         Some(object) => *object = new,
         None => known.push(new),
     }
@@ -186,10 +218,22 @@ fn changes(connection: &Connection) -> BoxStream<'static, Change> {
     let by_name = watcher::Config::default().fields(&format!("metadata.name={}", connection.stack));
     let by_label = watcher::Config::default().labels(&selector);
     select_all([
-        objects::<Deployment>(connection, by_name, |object, _| Some(Change::Deployment(object))),
-        objects::<ReplicaSet>(connection, by_label.clone(), |object, _| Some(Change::ReplicaSet(object))),
-        objects::<Pod>(connection, by_label, |object, gone| Some(if gone { Change::PodGone(object) } else { Change::Pod(object) })),
-        objects::<Event>(connection, watcher::Config::default(), |object, gone| (!gone).then_some(Change::Event(object))),
+        objects::<Deployment>(connection, by_name, |object, _| {
+            Some(Change::Deployment(object))
+        }),
+        objects::<ReplicaSet>(connection, by_label.clone(), |object, _| {
+            Some(Change::ReplicaSet(object))
+        }),
+        objects::<Pod>(connection, by_label, |object, gone| {
+            Some(if gone {
+                Change::PodGone(object)
+            } else {
+                Change::Pod(object)
+            })
+        }),
+        objects::<Event>(connection, watcher::Config::default(), |object, gone| {
+            (!gone).then_some(Change::Event(object))
+        }),
     ])
     .boxed()
 }
@@ -200,13 +244,20 @@ fn objects<K>(
     change: impl Fn(K, bool) -> Option<Change> + Send + 'static,
 ) -> BoxStream<'static, Change>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
 {
     let api: Api<K> = Api::namespaced(connection.client.clone(), &connection.namespace);
     watcher(api, config)
         .default_backoff()
         .map_ok(move |event| match event {
-            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => change(object, false),
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                change(object, false)
+            }
             watcher::Event::Delete(object) => change(object, true),
             watcher::Event::Init | watcher::Event::InitDone => None,
         })

@@ -42,7 +42,9 @@ enum Stop {
     #[error("not confirmed; nothing was changed")]
     NotConfirmed,
     #[error("other managers own fields that this stack sets: {0}")]
-    #[diagnostic(help("nothing was changed. Take them with --take (the plan shows how to write it), or leave them to their owner"))]
+    #[diagnostic(help(
+        "nothing was changed. Take them with --take (the plan shows how to write it), or leave them to their owner"
+    ))]
     Conflicts(String),
     #[error("the cluster moved since the plan was shown: {0}")]
     #[diagnostic(help("nothing was changed. Look at a new plan and apply again"))]
@@ -89,13 +91,26 @@ fn refuse_conflicts(plan: &Plan, take: &[String]) -> Result<(), Stop> {
     let notations: BTreeSet<String> = plan
         .changes
         .iter()
-        .flat_map(|change| change.conflicts.iter().map(|conflict| render::take_notation(change, &conflict.field)))
+        .flat_map(|change| {
+            change
+                .conflicts
+                .iter()
+                .map(|conflict| render::take_notation(change, &conflict.field))
+        })
         .collect();
     if let Some(unknown) = take.iter().find(|field| !notations.contains(*field)) {
         return Err(Stop::UnknownTake(unknown.clone()));
     }
-    let left: Vec<&str> = notations.iter().map(String::as_str).filter(|field| !take.iter().any(|taken| taken == field)).collect();
-    if left.is_empty() { Ok(()) } else { Err(Stop::Conflicts(left.join(", "))) }
+    let left: Vec<&str> = notations
+        .iter()
+        .map(String::as_str)
+        .filter(|field| !take.iter().any(|taken| taken == field))
+        .collect();
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Conflicts(left.join(", ")))
+    }
 }
 
 fn confirm(args: &Args, ui: Ui) -> Result<(), Stop> {
@@ -105,7 +120,11 @@ fn confirm(args: &Args, ui: Ui) -> Result<(), Stop> {
     if !ui.can_ask() {
         return Err(Stop::CannotAsk);
     }
-    if ui.confirm("Apply this plan? Only `yes` does:", "yes") { Ok(()) } else { Err(Stop::NotConfirmed) }
+    if ui.confirm("Apply this plan? Only `yes` does:", "yes") {
+        Ok(())
+    } else {
+        Err(Stop::NotConfirmed)
+    }
 }
 
 /// Builds and pins the image, then looks at the cluster once more: what is sent is what was shown, or nothing is.
@@ -113,13 +132,20 @@ async fn settle(stack: &Stack, planned: &Planned, ui: Ui) -> Result<Plan> {
     let image = match (&planned.plan.image.to_be_built, &planned.inputs) {
         (Some(_), Some(inputs)) => {
             let reference = image::build_and_push(stack, inputs, ui).await?;
-            PlannedImage { reference, to_be_built: None }
+            PlannedImage {
+                reference,
+                to_be_built: None,
+            }
         }
         _ => planned.plan.image.clone(),
     };
     let plan = derive(stack, &planned.connection, image).await?;
     let moved = moved(&planned.plan, &plan);
-    if moved.is_empty() { Ok(plan) } else { Err(Stop::Moved(moved.join(", ")).into()) }
+    if moved.is_empty() {
+        Ok(plan)
+    } else {
+        Err(Stop::Moved(moved.join(", ")).into())
+    }
 }
 
 async fn wait(stack: &Stack, planned: &Planned, ui: Ui) -> Result<()> {
@@ -127,8 +153,18 @@ async fn wait(stack: &Stack, planned: &Planned, ui: Ui) -> Result<()> {
         Timeout::Auto => kinds::wait_budget(stack),
         Timeout::After(duration) => duration.seconds,
     };
-    let step = ui.step(format!("rollout of {} {}", Kind::Deployment.name(), stack.name));
-    match cluster::watch_rollout(&planned.connection, Duration::from_secs(budget.into()), &step).await {
+    let step = ui.step(format!(
+        "rollout of {} {}",
+        Kind::Deployment.name(),
+        stack.name
+    ));
+    match cluster::watch_rollout(
+        &planned.connection,
+        Duration::from_secs(budget.into()),
+        &step,
+    )
+    .await
+    {
         Ok(()) => {
             step.done("ready");
             Ok(())

@@ -35,7 +35,10 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let connection = cluster::connect(&stack).await?;
     let destruction = cluster::destruction(&connection, stack.cluster.create_namespace).await?;
     if destruction.objects.is_empty() {
-        ui.data(format_args!("nothing to destroy: {} has no objects in namespace {}\n", stack.name, stack.namespace));
+        ui.data(format_args!(
+            "nothing to destroy: {} has no objects in namespace {}\n",
+            stack.name, stack.namespace
+        ));
         return Ok(exit::OK);
     }
     for (id, _) in &destruction.objects {
@@ -46,7 +49,10 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     }
     let step = ui.step(format!("destroying {}", stack.name));
     match cluster::destroy(&connection, &destruction, &step).await {
-        Ok(()) => step.done(format_args!("{} objects are gone, and nothing is left", destruction.objects.len())),
+        Ok(()) => step.done(format_args!(
+            "{} objects are gone, and nothing is left",
+            destruction.objects.len()
+        )),
         Err(error) => {
             step.failed("not everything is gone");
             return Err(error.into());
@@ -60,5 +66,9 @@ fn confirm(name: &str, ui: Ui) -> Result<(), Stop> {
         return Err(Stop::CannotAsk);
     }
     let question = format!("This cannot be undone. Type the stack's name ({name}) to destroy it:");
-    if ui.confirm(&question, name) { Ok(()) } else { Err(Stop::NotConfirmed) }
+    if ui.confirm(&question, name) {
+        Ok(())
+    } else {
+        Err(Stop::NotConfirmed)
+    }
 }

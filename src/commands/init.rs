@@ -51,11 +51,19 @@ enum Stop {
     #[diagnostic(help("give {0}, or run on a terminal to be asked"))]
     NotGiven(&'static str),
     #[error("{} is no model folder: {missing} is not there", folder.display())]
-    #[diagnostic(help("name the folder as it is downloaded (config.json, vocab.txt, pytorch_model.bin or model.safetensors)"))]
-    NoModel { folder: PathBuf, missing: &'static str },
+    #[diagnostic(help(
+        "name the folder as it is downloaded (config.json, vocab.txt, pytorch_model.bin or model.safetensors)"
+    ))]
+    NoModel {
+        folder: PathBuf,
+        missing: &'static str,
+    },
     #[error("cannot write {}: {source}", file.display())]
     #[diagnostic(help("nothing was left behind; mend the cause and run again"))]
-    Unwritable { file: PathBuf, source: std::io::Error },
+    Unwritable {
+        file: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 /// Runs the command.
@@ -70,22 +78,36 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let text = stack_file(&args, ui)?;
     stack::parse(&text, &file, None).map_err(|invalid| *invalid)?;
     write_atomically(&file, &text)?;
-    ui.say(format_args!("wrote {}; next: `uninlu plan {}`", file.display(), file.display()));
+    ui.say(format_args!(
+        "wrote {}; next: `uninlu plan {}`",
+        file.display(),
+        file.display()
+    ));
     Ok(exit::OK)
 }
 
 fn stack_file(args: &Args, ui: Ui) -> Result<String, Stop> {
-    let proposal = Kubeconfig::read().ok().and_then(|kubeconfig| kubeconfig.current_context);
+    let proposal = Kubeconfig::read()
+        .ok()
+        .and_then(|kubeconfig| kubeconfig.current_context);
     let context = given_or_asked(args.context.clone(), "--context", proposal, ui)?;
     let repository = given_or_asked(args.repository.clone(), "--repository", None, ui)?;
     let (source, memory) = match (&args.model, &args.claim) {
         (Some(folder), _) => model_in_image(folder)?,
         (None, claim) => {
             let claim = given_or_asked(claim.clone(), "--claim", Some("nlu-models".into()), ui)?;
-            (format!("{{ pvc = {claim:?}, path = \"\" }}  # `path`: the folder on the volume"), String::new())
+            (
+                format!("{{ pvc = {claim:?}, path = \"\" }}  # `path`: the folder on the volume"),
+                String::new(),
+            )
         }
     };
-    let Args { name, namespace, build_context, .. } = args;
+    let Args {
+        name,
+        namespace,
+        build_context,
+        ..
+    } = args;
     Ok(format!(
         "# A stack of uninlu. Every section that is not here has a default; `uninlu schema` describes them all.\n\
          name = {name:?}\n\
@@ -100,14 +122,21 @@ fn stack_file(args: &Args, ui: Ui) -> Result<String, Stop> {
     ))
 }
 
-fn given_or_asked(given: Option<String>, flag: &'static str, proposal: Option<String>, ui: Ui) -> Result<String, Stop> {
+fn given_or_asked(
+    given: Option<String>,
+    flag: &'static str,
+    proposal: Option<String>,
+    ui: Ui,
+) -> Result<String, Stop> {
     if let Some(value) = given {
         return Ok(value);
     }
     if !ui.can_ask() {
         return Err(Stop::NotGiven(flag));
     }
-    let hint = proposal.as_ref().map_or(String::new(), |value| format!(" [{value}]"));
+    let hint = proposal
+        .as_ref()
+        .map_or(String::new(), |value| format!(" [{value}]"));
     let answer = ui.ask(&format!("{}{hint}:", flag.trim_start_matches('-')));
     match (answer.is_empty(), proposal) {
         (false, _) => Ok(answer),
@@ -118,7 +147,10 @@ fn given_or_asked(given: Option<String>, flag: &'static str, proposal: Option<St
 
 /// The source, and a memory section that fits the weights: they are held once, and as much again while requests run.
 fn model_in_image(folder: &Path) -> Result<(String, String), Stop> {
-    let missing = |missing| Stop::NoModel { folder: folder.to_owned(), missing };
+    let missing = |missing| Stop::NoModel {
+        folder: folder.to_owned(),
+        missing,
+    };
     for file in ["config.json", "vocab.txt"] {
         if !folder.join(file).is_file() {
             return Err(missing(file));
@@ -136,15 +168,23 @@ fn model_in_image(folder: &Path) -> Result<(String, String), Stop> {
         human_bytes(weights),
         request * 2
     );
-    Ok((format!("{{ image = {:?} }}", directory.display().to_string()), memory))
+    Ok((
+        format!("{{ image = {:?} }}", directory.display().to_string()),
+        memory,
+    ))
 }
 
 /// Beside the file first, then renamed: a full disk leaves no half of a stack file.
 fn write_atomically(file: &Path, text: &str) -> Result<(), Stop> {
-    let unwritable = |source| Stop::Unwritable { file: file.to_owned(), source };
+    let unwritable = |source| Stop::Unwritable {
+        file: file.to_owned(),
+        source,
+    };
     let folder = file.parent().unwrap_or(Path::new("."));
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
     temporary.write_all(text.as_bytes()).map_err(unwritable)?;
-    temporary.persist(file).map_err(|error| unwritable(error.error))?;
+    temporary
+        .persist(file)
+        .map_err(|error| unwritable(error.error))?;
     Ok(())
 }

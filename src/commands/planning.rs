@@ -25,12 +25,22 @@ pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<Planned> {
     let (resolved, inputs) = image::resolve(stack).await?;
     let plan = derive(stack, &connection, planned_image(resolved)).await?;
     step.done(format_args!("context {}", connection.context));
-    Ok(Planned { connection, plan, inputs })
+    Ok(Planned {
+        connection,
+        plan,
+        inputs,
+    })
 }
 
 /// Asks the cluster for its state and its prediction, and derives the plan.
-pub(super) async fn derive(stack: &Stack, connection: &Connection, image: PlannedImage) -> Result<Plan> {
-    let facts = Facts { image: image.reference.clone() };
+pub(super) async fn derive(
+    stack: &Stack,
+    connection: &Connection,
+    image: PlannedImage,
+) -> Result<Plan> {
+    let facts = Facts {
+        image: image.reference.clone(),
+    };
     let desired = plan::as_members(kinds::desired(stack, &facts), stack);
     let live = cluster::observe(connection, &desired).await?;
     Ok(plan::plan(stack, image, &desired, &live)?)
@@ -38,8 +48,14 @@ pub(super) async fn derive(stack: &Stack, connection: &Connection, image: Planne
 
 fn planned_image(resolved: Resolved) -> PlannedImage {
     match resolved {
-        Resolved::Pinned { reference } => PlannedImage { reference, to_be_built: None },
-        Resolved::ToBeBuilt { reference, reason } => PlannedImage { reference, to_be_built: Some(reason) },
+        Resolved::Pinned { reference } => PlannedImage {
+            reference,
+            to_be_built: None,
+        },
+        Resolved::ToBeBuilt { reference, reason } => PlannedImage {
+            reference,
+            to_be_built: Some(reason),
+        },
     }
 }
 
@@ -47,10 +63,18 @@ fn planned_image(resolved: Resolved) -> PlannedImage {
 pub(super) fn tell_findings(stack: &Stack, ui: Ui) -> Vec<Finding> {
     let findings = gate::check(stack, gate::today());
     for finding in &findings {
-        let style = if finding.severity == gate::Severity::Error { RED } else { YELLOW };
+        let style = if finding.severity == gate::Severity::Error {
+            RED
+        } else {
+            YELLOW
+        };
         ui.say(format_args!(
             "{} {} ({}): {}; {}",
-            paint(style, finding.severity.word()), finding.rule, finding.place, finding.message, finding.mend
+            paint(style, finding.severity.word()),
+            finding.rule,
+            finding.place,
+            finding.message,
+            finding.mend
         ));
     }
     findings

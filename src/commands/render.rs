@@ -39,8 +39,13 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     match args.what {
         What::Objects => {
-            let facts = Facts { image: image_reference(&stack)? };
-            let documents: Vec<String> = kinds::desired(&stack, &facts).values().map(yaml).collect::<Result<_>>()?;
+            let facts = Facts {
+                image: image_reference(&stack)?,
+            };
+            let documents: Vec<String> = kinds::desired(&stack, &facts)
+                .values()
+                .map(yaml)
+                .collect::<Result<_>>()?;
             ui.data(documents.join("---\n"));
         }
         What::ServiceMonitor => ui.data(yaml(&prometheus::service_monitor(&stack))?),
@@ -58,5 +63,9 @@ fn image_reference(stack: &Stack) -> Result<String> {
 
 fn yaml(value: &Value) -> Result<String> {
     let text = serde_saphyr::to_string(value).into_diagnostic()?;
-    Ok(if text.ends_with('\n') { text } else { text + "\n" })
+    Ok(if text.ends_with('\n') {
+        text
+    } else {
+        text + "\n"
+    })
 }

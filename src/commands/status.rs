@@ -43,15 +43,30 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 
 fn as_text(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> String {
     if objects.is_empty() {
-        return format!("{} is not deployed in namespace {} of context {}\n", stack.name, stack.namespace, stack.cluster.context);
+        return format!(
+            "{} is not deployed in namespace {} of context {}\n",
+            stack.name, stack.namespace, stack.cluster.context
+        );
     }
     let mut lines: Vec<String> = objects
         .iter()
-        .map(|(id, live)| format!("{} {id}{}", mark(&kinds::progress(id.kind, live)), detail(id.kind, live)))
+        .map(|(id, live)| {
+            format!(
+                "{} {id}{}",
+                mark(&kinds::progress(id.kind, live)),
+                detail(id.kind, live)
+            )
+        })
         .collect();
     lines.extend(pods.iter().map(|pod| {
         let progress = kinds::pod::explain(pod, &[]);
-        format!("  {} Pod {}, {} restarts{}", mark(&progress), pod_name(pod), restarts(pod), reason(&progress))
+        format!(
+            "  {} Pod {}, {} restarts{}",
+            mark(&progress),
+            pod_name(pod),
+            restarts(pod),
+            reason(&progress)
+        )
     }));
     lines.push(String::new());
     lines.join("\n")
@@ -76,11 +91,21 @@ fn detail(kind: Kind, live: &Value) -> String {
     let status = |key: &str| live["status"][key].as_i64().unwrap_or(0);
     let facts = match kind {
         Kind::Deployment => {
-            let image = live["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
-            format!(": {} of {} pods ready, image {image}", status("readyReplicas"), live["spec"]["replicas"])
+            let image = live["spec"]["template"]["spec"]["containers"][0]["image"]
+                .as_str()
+                .unwrap_or_default();
+            format!(
+                ": {} of {} pods ready, image {image}",
+                status("readyReplicas"),
+                live["spec"]["replicas"]
+            )
         }
         Kind::HorizontalPodAutoscaler => {
-            format!(": {} pods, {} wanted", status("currentReplicas"), status("desiredReplicas"))
+            format!(
+                ": {} pods, {} wanted",
+                status("currentReplicas"),
+                status("desiredReplicas")
+            )
         }
         _ => String::new(),
     };
@@ -92,8 +117,15 @@ fn pod_name(pod: &Pod) -> &str {
 }
 
 fn restarts(pod: &Pod) -> i32 {
-    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    statuses.into_iter().flatten().map(|container| container.restart_count).sum()
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    statuses
+        .into_iter()
+        .flatten()
+        .map(|container| container.restart_count)
+        .sum()
 }
 
 fn as_json(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> Value {

@@ -33,7 +33,9 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         let (file, text) = stack::read(path)?;
         let environments = match &args.env {
             Some(name) => vec![Some(name.clone())],
-            None => std::iter::once(None).chain(stack::environments(&text).into_iter().map(Some)).collect(),
+            None => std::iter::once(None)
+                .chain(stack::environments(&text).into_iter().map(Some))
+                .collect(),
         };
         for environment in environments {
             let result = stack::load(&file, environment.as_deref());
@@ -41,33 +43,50 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         }
     }
     if args.json {
-        let values: Vec<Value> = results.iter().map(|(file, environment, error)| as_json(file, environment, error.as_ref())).collect();
+        let values: Vec<Value> = results
+            .iter()
+            .map(|(file, environment, error)| as_json(file, environment, error.as_ref()))
+            .collect();
         ui.data(format_args!("{:#}\n", json!(values)));
     }
     let is_valid = results.iter().all(|(_, _, error)| error.is_none());
     for (file, environment, error) in results {
         let name = environment.map_or(String::new(), |name| format!(" with environment {name}"));
         match error {
-            None => ui.say(format_args!("{} {}{name}", paint(GREEN, "valid:"), file.display())),
-            Some(error) if !args.json => ui.warn(format_args!("{}{name}:\n{:?}", file.display(), Report::new(error))),
+            None => ui.say(format_args!(
+                "{} {}{name}",
+                paint(GREEN, "valid:"),
+                file.display()
+            )),
+            Some(error) if !args.json => ui.warn(format_args!(
+                "{}{name}:\n{:?}",
+                file.display(),
+                Report::new(error)
+            )),
             Some(_) => (),
         }
     }
     Ok(if is_valid { exit::OK } else { exit::ERROR })
 }
 
-fn as_json(file: &std::path::Path, environment: &Option<String>, error: Option<&LoadError>) -> Value {
+fn as_json(
+    file: &std::path::Path,
+    environment: &Option<String>,
+    error: Option<&LoadError>,
+) -> Value {
     let faults = match error {
         None => Vec::new(),
         Some(LoadError::Invalid(invalid)) => invalid
             .faults
             .iter()
-            .map(|fault| json!({
-                "message": fault.message,
-                "help": fault.help,
-                "offset": fault.span.offset(),
-                "length": fault.span.len(),
-            }))
+            .map(|fault| {
+                json!({
+                    "message": fault.message,
+                    "help": fault.help,
+                    "offset": fault.span.offset(),
+                    "length": fault.span.len(),
+                })
+            })
             .collect(),
         Some(other) => vec![json!({ "message": other.to_string() })],
     };

@@ -57,13 +57,25 @@ pub(crate) struct Rule {
 
 /// Applies every rule in its order. `today` decides which waivers still hold.
 pub fn check(stack: &Stack, today: Date) -> Vec<Finding> {
-    let is_waived = |rule: &Rule| stack.gate.allow.iter().any(|waiver| waiver.rule == rule.id && holds(waiver, today));
+    let is_waived = |rule: &Rule| {
+        stack
+            .gate
+            .allow
+            .iter()
+            .any(|waiver| waiver.rule == rule.id && holds(waiver, today))
+    };
     rules::RULES
         .iter()
         .filter(|rule| !is_waived(rule))
         .filter_map(|rule| {
             let message = (rule.check)(stack)?;
-            Some(Finding { rule: rule.id, severity: rule.severity, place: rule.place, message, mend: rule.mend })
+            Some(Finding {
+                rule: rule.id,
+                severity: rule.severity,
+                place: rule.place,
+                message,
+                mend: rule.mend,
+            })
         })
         .collect()
 }
@@ -75,7 +87,9 @@ fn holds(waiver: &Waiver, today: Date) -> bool {
 
 /// The present day in UTC: the only clock here, read by the commands.
 pub fn today() -> Date {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
     Date {
         year: today.year().unsigned_abs(),
         month: today.month().unsigned_abs(),
@@ -97,7 +111,11 @@ mod tests {
     #[test]
     fn a_waiver_holds_up_to_its_last_day() {
         let date = |year, month, day| Date { year, month, day };
-        let waiver = Waiver { rule: "single-replica".into(), reason: "a test".into(), until: Some(date(2026, 12, 31)) };
+        let waiver = Waiver {
+            rule: "single-replica".into(),
+            reason: "a test".into(),
+            until: Some(date(2026, 12, 31)),
+        };
         assert!(holds(&waiver, date(2026, 12, 31)));
         assert!(!holds(&waiver, date(2027, 1, 1)));
     }

@@ -45,10 +45,16 @@ fn single_replica(stack: &Stack) -> Option<String> {
 }
 
 fn rollback_not_yet(stack: &Stack) -> Option<String> {
-    (stack.rollout.on_failure == OnFailure::Rollback)
-        .then(|| "this version does not roll back by itself: a failed rollout is kept and told".into())
+    (stack.rollout.on_failure == OnFailure::Rollback).then(|| {
+        "this version does not roll back by itself: a failed rollout is kept and told".into()
+    })
 }
 
 fn own_rules_not_yet(stack: &Stack) -> Option<String> {
-    (!stack.gate.rules.is_empty()).then(|| format!("{} rule(s) in CEL are not evaluated by this version", stack.gate.rules.len()))
+    (!stack.gate.rules.is_empty()).then(|| {
+        format!(
+            "{} rule(s) in CEL are not evaluated by this version",
+            stack.gate.rules.len()
+        )
+    })
 }

@@ -138,16 +138,30 @@ fn environment(stack: &Stack) -> Vec<Value> {
     let fixed = [
         ("UNINLU_MODEL", stack.model.mount.clone()),
         ("UNINLU_LISTEN", format!("0.0.0.0:{CONTAINER_PORT}")),
-        ("UNINLU_SETTINGS", format!("{}/{}", config_map::FOLDER, config_map::FILE)),
+        (
+            "UNINLU_SETTINGS",
+            format!("{}/{}", config_map::FOLDER, config_map::FILE),
+        ),
         ("UNINLU_DRAIN", stack.rollout.drain.to_string()),
     ];
-    let warmup = stack.model.warmup.clone().map(|text| ("UNINLU_WARMUP", text));
-    fixed.into_iter().chain(warmup).map(|(name, value)| json!({ "name": name, "value": value })).collect()
+    let warmup = stack
+        .model
+        .warmup
+        .clone()
+        .map(|text| ("UNINLU_WARMUP", text));
+    fixed
+        .into_iter()
+        .chain(warmup)
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect()
 }
 
 fn resources(stack: &Stack) -> Value {
     let (mut requests, mut limits) = (Map::new(), Map::new());
-    for (name, bounds) in [("cpu", &stack.resources.cpu), ("memory", &stack.resources.memory)] {
+    for (name, bounds) in [
+        ("cpu", &stack.resources.cpu),
+        ("memory", &stack.resources.memory),
+    ] {
         requests.insert(name.into(), json!(bounds.request.text));
         if let Some(limit) = &bounds.limit {
             limits.insert(name.into(), json!(limit.text));
@@ -182,7 +196,8 @@ fn volume_mounts(stack: &Stack) -> Vec<Value> {
         json!({ "name": "tmp", "mountPath": "/tmp" }),
     ];
     let model = |sub_path: &str| {
-        let mut mount = json!({ "name": "model", "mountPath": stack.model.mount, "readOnly": true });
+        let mut mount =
+            json!({ "name": "model", "mountPath": stack.model.mount, "readOnly": true });
         if !sub_path.is_empty() {
             mount["subPath"] = json!(sub_path);
         }
@@ -206,8 +221,12 @@ pub(super) fn progress(live: &Value) -> Progress {
     }
     let wanted = live["spec"]["replicas"].as_i64().unwrap_or(1);
     let count = |key: &str| live["status"][key].as_i64().unwrap_or(0);
-    let (all, updated, available, ready) =
-        (count("replicas"), count("updatedReplicas"), count("availableReplicas"), count("readyReplicas"));
+    let (all, updated, available, ready) = (
+        count("replicas"),
+        count("updatedReplicas"),
+        count("availableReplicas"),
+        count("readyReplicas"),
+    );
     let waiting = |text: String| Progress::Waiting(text);
     if all < wanted {
         waiting(format!("{all} of {wanted} pods exist"))
@@ -227,7 +246,9 @@ pub(super) fn progress(live: &Value) -> Progress {
 fn settled(live: &Value) -> Progress {
     match (condition(live, "Progressing"), condition(live, "Available")) {
         (Some((_, "NewReplicaSetAvailable", _)) | None, Some(("True", ..))) => Progress::Ready,
-        (Some((_, reason, message)), Some(("True", ..))) => Progress::Waiting(format!("{reason}: {message}")),
+        (Some((_, reason, message)), Some(("True", ..))) => {
+            Progress::Waiting(format!("{reason}: {message}"))
+        }
         (_, Some((_, reason, message))) => Progress::Waiting(format!("{reason}: {message}")),
         (_, None) => Progress::Waiting("no word yet on whether it is available".into()),
     }

@@ -16,7 +16,10 @@ pub(super) fn render(stack: &Stack) -> Option<Value> {
         "maxReplicas": autoscaling.max,
         "metrics": metrics(autoscaling),
     });
-    let rules = [("scaleUp", &autoscaling.behavior.scale_up), ("scaleDown", &autoscaling.behavior.scale_down)];
+    let rules = [
+        ("scaleUp", &autoscaling.behavior.scale_up),
+        ("scaleDown", &autoscaling.behavior.scale_down),
+    ];
     for (key, rules) in rules {
         if let Some(rules) = rules {
             spec["behavior"][key] = scaling_rules(rules);
@@ -76,7 +79,9 @@ pub(super) fn progress(live: &Value) -> Progress {
             Some(("True", ..)) => (),
             Some((_, "ScalingDisabled", message)) => return Progress::Failed(message.to_owned()),
             Some((_, reason, message)) => return Progress::Waiting(format!("{reason}: {message}")),
-            None => return Progress::Waiting("the autoscaler has not looked at its metrics yet".into()),
+            None => {
+                return Progress::Waiting("the autoscaler has not looked at its metrics yet".into());
+            }
         }
     }
     Progress::Ready

@@ -22,10 +22,18 @@ pub fn instance_selector(stack_name: &str) -> String {
 /// The labels of every object: the recommended ones and the stack's own.
 pub(super) fn of_object(stack: &Stack) -> Map<String, Value> {
     let mut labels = selector(stack);
-    labels.insert("app.kubernetes.io/component".into(), json!("inference-server"));
+    labels.insert(
+        "app.kubernetes.io/component".into(),
+        json!("inference-server"),
+    );
     labels.insert("app.kubernetes.io/part-of".into(), json!("uninlu"));
     labels.insert(MANAGED_BY.into(), json!(MANAGER));
-    labels.extend(stack.labels.iter().map(|(key, value)| (key.clone(), json!(value))));
+    labels.extend(
+        stack
+            .labels
+            .iter()
+            .map(|(key, value)| (key.clone(), json!(value))),
+    );
     labels
 }
 

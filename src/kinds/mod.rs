@@ -236,7 +236,9 @@ pub fn progress(kind: Kind, live: &Value) -> Progress {
 /// The condition of that type in `status.conditions`: its status and, in words, why.
 fn condition<'a>(live: &'a Value, kind: &str) -> Option<(&'a str, &'a str, &'a str)> {
     let conditions = live["status"]["conditions"].as_array()?;
-    let condition = conditions.iter().find(|condition| condition["type"] == kind)?;
+    let condition = conditions
+        .iter()
+        .find(|condition| condition["type"] == kind)?;
     let text = |key: &str| condition[key].as_str().unwrap_or_default();
     Some((text("status"), text("reason"), text("message")))
 }

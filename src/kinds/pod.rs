@@ -15,25 +15,42 @@ pub fn explain(pod: &Pod, events: &[Event]) -> Progress {
     let Some(status) = &pod.status else {
         return Progress::Waiting("not scheduled yet".into());
     };
-    if let Some(condition) = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled")
+    if let Some(condition) = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodScheduled")
         && condition.status == "False"
     {
         let message = condition.message.as_deref().unwrap_or("no node takes it");
         return Progress::Waiting(format!("Unschedulable: {message}"));
     }
-    let ready = status.conditions.iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
     if ready {
         return Progress::Ready;
     }
     let container = status.container_statuses.iter().flatten().next();
-    container.and_then(explain_container).unwrap_or_else(|| waiting_for_probe(events))
+    container
+        .and_then(explain_container)
+        .unwrap_or_else(|| waiting_for_probe(events))
 }
 
 /// Whether a reason given by [`explain`] will hardly go away by itself, once it has stood for a while.
 pub fn is_patience_worthless(reason: &str) -> bool {
-    ["Unschedulable", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CrashLoopBackOff"]
-        .iter()
-        .any(|known| reason.starts_with(known))
+    [
+        "Unschedulable",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CrashLoopBackOff",
+    ]
+    .iter()
+    .any(|known| reason.starts_with(known))
 }
 
 fn explain_container(container: &ContainerStatus) -> Option<Progress> {
@@ -41,22 +58,34 @@ fn explain_container(container: &ContainerStatus) -> Option<Progress> {
     let reason = waiting.reason.as_deref().unwrap_or("Waiting");
     let message = waiting.message.as_deref().unwrap_or_default();
     Some(match reason {
-        "CrashLoopBackOff" if container.restart_count >= FINAL_RESTARTS => Progress::Failed(crash(container)),
+        "CrashLoopBackOff" if container.restart_count >= FINAL_RESTARTS => {
+            Progress::Failed(crash(container))
+        }
         "CrashLoopBackOff" => Progress::Waiting(crash(container)),
         "InvalidImageName" => Progress::Failed(format!("{reason}: {message}")),
-        "ContainerCreating" | "PodInitializing" => Progress::Waiting("the container is being created".into()),
+        "ContainerCreating" | "PodInitializing" => {
+            Progress::Waiting("the container is being created".into())
+        }
         _ => Progress::Waiting(format!("{reason}: {message}")),
     })
 }
 
 fn crash(container: &ContainerStatus) -> String {
-    let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+    let last = container
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
     let how = match last {
-        Some(end) if end.reason.as_deref() == Some("OOMKilled") => "out of memory (raise [resources] memory.limit)".to_owned(),
+        Some(end) if end.reason.as_deref() == Some("OOMKilled") => {
+            "out of memory (raise [resources] memory.limit)".to_owned()
+        }
         Some(end) => format!("exit code {}", end.exit_code),
         None => "no exit code known".to_owned(),
     };
-    format!("CrashLoopBackOff: {} restarts, {how}", container.restart_count)
+    format!(
+        "CrashLoopBackOff: {} restarts, {how}",
+        container.restart_count
+    )
 }
 
 /// The latest probe failure, or that the pod is starting.

@@ -36,5 +36,7 @@ pub(super) fn progress(live: &Value) -> Progress {
         return Progress::Ready;
     }
     let (healthy, wanted) = (status("currentHealthy"), status("desiredHealthy"));
-    Progress::Waiting(format!("allows no eviction yet: {healthy} healthy pods, {wanted} must stay"))
+    Progress::Waiting(format!(
+        "allows no eviction yet: {healthy} healthy pods, {wanted} must stay"
+    ))
 }

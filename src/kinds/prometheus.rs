@@ -27,7 +27,10 @@ pub fn service_monitor(stack: &Stack) -> Value {
 
 /// Configuration of the Prometheus Adapter: requests per second of a pod, as the custom metrics API serves it.
 pub fn adapter(stack: &Stack) -> Value {
-    let series = format!(r#"{REQUESTS_TOTAL}{{namespace="{}",pod!="",route="/api/predict"}}"#, stack.namespace);
+    let series = format!(
+        r#"{REQUESTS_TOTAL}{{namespace="{}",pod!="",route="/api/predict"}}"#,
+        stack.namespace
+    );
     json!({ "rules": [{
         "seriesQuery": series,
         "resources": { "overrides": { "namespace": { "resource": "namespace" }, "pod": { "resource": "pod" } } },

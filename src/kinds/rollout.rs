@@ -38,17 +38,31 @@ impl Scene {
     pub fn report(&self) -> Report {
         let Some(deployment) = &self.deployment else {
             let deployment = Progress::Waiting("the Deployment is not visible yet".into());
-            return Report { deployment, pods: Vec::new(), creation: None };
+            return Report {
+                deployment,
+                pods: Vec::new(),
+                creation: None,
+            };
         };
         let newest = self.newest_replica_set(deployment);
-        let new_pods = self.pods.iter().filter(|pod| newest.is_some_and(|set| is_owned(pod, set)));
+        let new_pods = self
+            .pods
+            .iter()
+            .filter(|pod| newest.is_some_and(|set| is_owned(pod, set)));
         Report {
             deployment: progress(Kind::Deployment, deployment),
             pods: new_pods
-                .map(|pod| (pod.metadata.name.clone().unwrap_or_default(), pod::explain(pod, &self.events_of(pod.metadata.uid.as_deref()))))
+                .map(|pod| {
+                    (
+                        pod.metadata.name.clone().unwrap_or_default(),
+                        pod::explain(pod, &self.events_of(pod.metadata.uid.as_deref())),
+                    )
+                })
                 .filter(|(_, progress)| *progress != Progress::Ready)
                 .collect(),
-            creation: newest.and_then(|set| pod::explain_creation(&self.events_of(set.metadata.uid.as_deref()))),
+            creation: newest.and_then(|set| {
+                pod::explain_creation(&self.events_of(set.metadata.uid.as_deref()))
+            }),
         }
     }
 
@@ -56,18 +70,25 @@ impl Scene {
     fn newest_replica_set(&self, deployment: &Value) -> Option<&ReplicaSet> {
         let revision = deployment["metadata"]["annotations"][REVISION].as_str()?;
         self.replica_sets.iter().find(|set| {
-            set.metadata.annotations.as_ref().and_then(|annotations| annotations.get(REVISION)).map(String::as_str)
+            set.metadata
+                .annotations
+                .as_ref()
+                .and_then(|annotations| annotations.get(REVISION))
+                .map(String::as_str)
                 == Some(revision)
         })
     }
 
     fn events_of(&self, uid: Option<&str>) -> Vec<Event> {
-        let is_about = |event: &&Event| uid.is_some() && event.involved_object.uid.as_deref() == uid;
+        let is_about =
+            |event: &&Event| uid.is_some() && event.involved_object.uid.as_deref() == uid;
         self.events.iter().filter(is_about).cloned().collect()
     }
 }
 
 fn is_owned(pod: &Pod, set: &ReplicaSet) -> bool {
     let owners = pod.metadata.owner_references.iter().flatten();
-    owners.into_iter().any(|owner| Some(&owner.uid) == set.metadata.uid.as_ref())
+    owners
+        .into_iter()
+        .any(|owner| Some(&owner.uid) == set.metadata.uid.as_ref())
 }

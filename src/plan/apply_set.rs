@@ -27,7 +27,11 @@ pub fn parent_id(name: &str, namespace: &str) -> ObjectId {
 
 /// The set's id: a hash of where its parent is, so that two parents never share members.
 pub fn id(parent: &ObjectId) -> String {
-    let place = format!("{}.{}.ConfigMap.", parent.name, parent.namespace.as_deref().unwrap_or_default());
+    let place = format!(
+        "{}.{}.ConfigMap.",
+        parent.name,
+        parent.namespace.as_deref().unwrap_or_default()
+    );
     let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(place));
     format!("applyset-{hash}-v1")
 }
@@ -53,10 +57,16 @@ pub fn parent_body(stack_name: &str, parent: &ObjectId, kinds: &BTreeSet<Kind>) 
 
 /// The kinds that the live parent says its set contains. Kinds that we do not know cannot be ours.
 pub fn kinds_of(parent: &Value) -> BTreeSet<Kind> {
-    let group_kinds = parent["metadata"]["annotations"][GROUP_KINDS].as_str().unwrap_or_default();
+    let group_kinds = parent["metadata"]["annotations"][GROUP_KINDS]
+        .as_str()
+        .unwrap_or_default();
     group_kinds
         .split(',')
-        .filter_map(|group_kind| Kind::ALL.into_iter().find(|kind| kind.group_kind() == group_kind))
+        .filter_map(|group_kind| {
+            Kind::ALL
+                .into_iter()
+                .find(|kind| kind.group_kind() == group_kind)
+        })
         .collect()
 }
 
@@ -64,13 +74,17 @@ pub fn kinds_of(parent: &Value) -> BTreeSet<Kind> {
 /// uninlu that changes nothing else must not write.
 pub fn says_the_same(live: &Value, body: &Value) -> bool {
     let labels = [ID, MANAGED_BY, INSTANCE];
-    labels.iter().all(|key| live["metadata"]["labels"][*key] == body["metadata"]["labels"][*key])
+    labels
+        .iter()
+        .all(|key| live["metadata"]["labels"][*key] == body["metadata"]["labels"][*key])
         && kinds_of(live) == kinds_of(body)
 }
 
 /// Whether the live object is the parent of another tool's set.
 pub fn is_foreign(live: &Value, parent: &ObjectId) -> bool {
-    let tooling = live["metadata"]["annotations"][TOOLING].as_str().unwrap_or_default();
+    let tooling = live["metadata"]["annotations"][TOOLING]
+        .as_str()
+        .unwrap_or_default();
     live["metadata"]["labels"][ID] != id(parent) || !tooling.starts_with(&format!("{MANAGER}/"))
 }
 

@@ -45,9 +45,16 @@ fn comparable(object: &Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
         if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-            BOOKKEEPING.iter().for_each(|key| drop(metadata.remove(*key)));
-            if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-                CONTROLLERS_ANNOTATIONS.iter().for_each(|key| drop(annotations.remove(*key)));
+            BOOKKEEPING
+                .iter()
+                .for_each(|key| drop(metadata.remove(*key)));
+            if let Some(annotations) = metadata
+                .get_mut("annotations")
+                .and_then(Value::as_object_mut)
+            {
+                CONTROLLERS_ANNOTATIONS
+                    .iter()
+                    .for_each(|key| drop(annotations.remove(*key)));
             }
         }
     }
@@ -57,13 +64,20 @@ fn comparable(object: &Value) -> Value {
 fn compare(path: &str, from: &Value, to: &Value, changes: &mut Vec<FieldChange>) {
     match (from, to) {
         (Value::Object(from), Value::Object(to)) => compare_objects(path, from, to, changes),
-        (Value::Array(from), Value::Array(to)) if is_keyed(from) && is_keyed(to) => compare_keyed(path, from, to, changes),
+        (Value::Array(from), Value::Array(to)) if is_keyed(from) && is_keyed(to) => {
+            compare_keyed(path, from, to, changes)
+        }
         _ if from == to => (),
         _ => changes.push(change(path.to_owned(), Some(from), Some(to))),
     }
 }
 
-fn compare_objects(path: &str, from: &Map<String, Value>, to: &Map<String, Value>, changes: &mut Vec<FieldChange>) {
+fn compare_objects(
+    path: &str,
+    from: &Map<String, Value>,
+    to: &Map<String, Value>,
+    changes: &mut Vec<FieldChange>,
+) {
     let mut keys: Vec<&String> = from.keys().chain(to.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -88,13 +102,21 @@ fn segment(key: &str) -> String {
 /// List items are matched by the key that Kubernetes merges them by, not by their place: an inserted item must not
 /// make all later ones look changed.
 fn item_key(item: &Value) -> Option<String> {
-    ["name", "mountPath", "containerPort", "port", "topologyKey", "type", "key"]
-        .iter()
-        .find_map(|key| match item.get(*key)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
+    [
+        "name",
+        "mountPath",
+        "containerPort",
+        "port",
+        "topologyKey",
+        "type",
+        "key",
+    ]
+    .iter()
+    .find_map(|key| match item.get(*key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
 }
 
 fn is_keyed(items: &[Value]) -> bool {
@@ -104,7 +126,9 @@ fn is_keyed(items: &[Value]) -> bool {
 }
 
 fn compare_keyed(path: &str, from: &[Value], to: &[Value], changes: &mut Vec<FieldChange>) {
-    let find = |items: &[Value], key: &Option<String>| items.iter().find(|item| item_key(item) == *key).cloned();
+    let find = |items: &[Value], key: &Option<String>| {
+        items.iter().find(|item| item_key(item) == *key).cloned()
+    };
     for item in from {
         let key = item_key(item);
         let path = format!("{path}[{}]", key.as_deref().unwrap_or_default());
@@ -137,7 +161,10 @@ mod tests {
     use serde_json::json;
 
     fn paths(from: Value, to: Value) -> Vec<String> {
-        diff(&from, &to).into_iter().map(|change| change.path).collect()
+        diff(&from, &to)
+            .into_iter()
+            .map(|change| change.path)
+            .collect()
     }
 
     #[test]
@@ -156,12 +183,18 @@ mod tests {
 
     #[test]
     fn a_list_without_keys_is_compared_whole() {
-        assert_eq!(paths(json!({ "args": ["a"] }), json!({ "args": ["a", "b"] })), [".args"]);
+        assert_eq!(
+            paths(json!({ "args": ["a"] }), json!({ "args": ["a", "b"] })),
+            [".args"]
+        );
     }
 
     #[test]
     fn keys_with_dots_are_quoted() {
         let from = json!({ "data": { "settings.toml": "x" } });
-        assert_eq!(paths(from, json!({ "data": {} })), [r#".data["settings.toml"]"#]);
+        assert_eq!(
+            paths(from, json!({ "data": {} })),
+            [r#".data["settings.toml"]"#]
+        );
     }
 }

@@ -104,12 +104,17 @@ pub enum Refusal {
     Foreign(Vec<ObjectId>),
     /// The namespace does not exist and the stack does not make it.
     #[error("the namespace `{0}` does not exist")]
-    #[diagnostic(help("create it (`kubectl create namespace {0}`), or let the stack do so: `[cluster] create-namespace = true`"))]
+    #[diagnostic(help(
+        "create it (`kubectl create namespace {0}`), or let the stack do so: `[cluster] create-namespace = true`"
+    ))]
     NamespaceMissing(String),
 }
 
 fn list(ids: &[ObjectId]) -> String {
-    ids.iter().map(ObjectId::to_string).collect::<Vec<_>>().join(", ")
+    ids.iter()
+        .map(ObjectId::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl Plan {
@@ -117,12 +122,20 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.parent.before.is_none()
             && self.parent.after.is_none()
-            && self.changes.iter().all(|change| change.action == Action::Keep)
+            && self
+                .changes
+                .iter()
+                .all(|change| change.action == Action::Keep)
     }
 
     /// Fields that other managers own, in the notation of `--take`.
     pub fn conflicts(&self) -> impl Iterator<Item = (&ObjectId, &Conflict)> {
-        self.changes.iter().flat_map(|change| change.conflicts.iter().map(|conflict| (&change.id, conflict)))
+        self.changes.iter().flat_map(|change| {
+            change
+                .conflicts
+                .iter()
+                .map(|conflict| (&change.id, conflict))
+        })
     }
 }
 
@@ -131,7 +144,10 @@ impl Change {
     pub fn restarts_pods(&self) -> bool {
         self.id.kind == Kind::Deployment
             && (self.action == Action::Replace
-                || self.fields.iter().any(|field| field.path.starts_with(".spec.template")))
+                || self
+                    .fields
+                    .iter()
+                    .any(|field| field.path.starts_with(".spec.template")))
     }
 }
 
@@ -142,14 +158,22 @@ pub fn as_members(desired: Desired, stack: &Stack) -> Desired {
         body["metadata"]["labels"][apply_set::PART_OF] = json!(id);
         body
     };
-    desired.into_iter().map(|(object, body)| (object, label(body))).collect()
+    desired
+        .into_iter()
+        .map(|(object, body)| (object, label(body)))
+        .collect()
 }
 
 /// Derives the plan. `desired` are the bodies that were dry-run ([`as_members`]).
 ///
 /// # Errors
 /// [`Refusal`] when going on would touch what is not ours.
-pub fn plan(stack: &Stack, image: PlannedImage, desired: &Desired, live: &Live) -> Result<Plan, Refusal> {
+pub fn plan(
+    stack: &Stack,
+    image: PlannedImage,
+    desired: &Desired,
+    live: &Live,
+) -> Result<Plan, Refusal> {
     let parent_id = apply_set::parent_id(&stack.name, &stack.namespace);
     refuse_foreign(desired, live, &parent_id)?;
     refuse_missing_namespace(stack, desired, live)?;
@@ -159,7 +183,12 @@ pub fn plan(stack: &Stack, image: PlannedImage, desired: &Desired, live: &Live) 
         .iter()
         .map(|(id, body)| derive(id, body, live, autoscaler_goes))
         .collect();
-    changes.extend(leaving.iter().rev().map(|(id, current)| deletion(id, current)));
+    changes.extend(
+        leaving
+            .iter()
+            .rev()
+            .map(|(id, current)| deletion(id, current)),
+    );
     Ok(Plan {
         stack: stack.name.clone(),
         namespace: stack.namespace.clone(),
@@ -180,26 +209,43 @@ fn refuse_foreign(desired: &Desired, live: &Live, parent: &ObjectId) -> Result<(
         .keys()
         .filter(|id| match (live.ours.get(*id), live.predictions.get(*id)) {
             (Some(current), _) => {
-                current["metadata"]["labels"][apply_set::PART_OF] != set || has_foreign_owner_reference(current)
+                current["metadata"]["labels"][apply_set::PART_OF] != set
+                    || has_foreign_owner_reference(current)
             }
-            (None, Some(Prediction::Applied(value) | Prediction::Conflicting { forced: value, .. })) => exists(value),
+            (
+                None,
+                Some(Prediction::Applied(value) | Prediction::Conflicting { forced: value, .. }),
+            ) => exists(value),
             (None, Some(Prediction::Immutable(_))) => true,
             (None, _) => false,
         })
         .cloned()
         .collect();
-    if live.ours.get(parent).is_some_and(|current| apply_set::is_foreign(current, parent)) {
+    if live
+        .ours
+        .get(parent)
+        .is_some_and(|current| apply_set::is_foreign(current, parent))
+    {
         foreign.push(parent.clone());
     }
-    if foreign.is_empty() { Ok(()) } else { Err(Refusal::Foreign(foreign)) }
+    if foreign.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::Foreign(foreign))
+    }
 }
 
 fn has_foreign_owner_reference(current: &Value) -> bool {
-    current["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+    current["metadata"]["ownerReferences"]
+        .as_array()
+        .is_some_and(|owners| !owners.is_empty())
 }
 
 fn refuse_missing_namespace(stack: &Stack, desired: &Desired, live: &Live) -> Result<(), Refusal> {
-    let is_missing = live.predictions.values().any(|prediction| *prediction == Prediction::NamespaceMissing);
+    let is_missing = live
+        .predictions
+        .values()
+        .any(|prediction| *prediction == Prediction::NamespaceMissing);
     let is_made_by_us = desired.keys().any(|id| id.kind == Kind::Namespace);
     if is_missing && !is_made_by_us {
         return Err(Refusal::NamespaceMissing(stack.namespace.clone()));
@@ -208,7 +254,11 @@ fn refuse_missing_namespace(stack: &Stack, desired: &Desired, live: &Live) -> Re
 }
 
 /// What carries our labels, was applied by us, and is not desired any more.
-fn leaving<'a>(desired: &Desired, live: &'a Live, parent: &ObjectId) -> BTreeMap<&'a ObjectId, &'a Value> {
+fn leaving<'a>(
+    desired: &Desired,
+    live: &'a Live,
+    parent: &ObjectId,
+) -> BTreeMap<&'a ObjectId, &'a Value> {
     let set = apply_set::id(parent);
     live.ours
         .iter()
@@ -227,7 +277,10 @@ fn leaving<'a>(desired: &Desired, live: &'a Live, parent: &ObjectId) -> BTreeMap
 /// through, so that one which was cut off after the autoscaler's deletion is still completed without dropping a pod.
 fn autoscaler_goes(desired: &Desired, live: &Live, parent: &ObjectId) -> bool {
     let kind = Kind::HorizontalPodAutoscaler;
-    let is_recorded = live.ours.get(parent).is_some_and(|current| apply_set::kinds_of(current).contains(&kind));
+    let is_recorded = live
+        .ours
+        .get(parent)
+        .is_some_and(|current| apply_set::kinds_of(current).contains(&kind));
     is_recorded && !desired.keys().any(|id| id.kind == kind)
 }
 
@@ -245,7 +298,10 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool) -> Ch
     let Some(current) = live.ours.get(id) else {
         change.action = Action::Create;
         if live.predictions.get(id) == Some(&Prediction::NamespaceMissing) {
-            change.notes.push("approximate: nothing can be predicted in a namespace that does not exist yet".into());
+            change.notes.push(
+                "approximate: nothing can be predicted in a namespace that does not exist yet"
+                    .into(),
+            );
         }
         return change;
     };
@@ -269,13 +325,19 @@ fn compare_with_prediction(change: &mut Change, current: &Value, prediction: Opt
     let predicted = match prediction {
         Some(Prediction::Applied(predicted)) => predicted,
         Some(Prediction::Conflicting { forced, conflicts }) => {
-            let is_ours = |conflict: &&Conflict| !(change.transition != Transition::None && conflict.field == replicas::FIELD);
+            let is_ours = |conflict: &&Conflict| {
+                !(change.transition != Transition::None && conflict.field == replicas::FIELD)
+            };
             change.conflicts = conflicts.iter().filter(is_ours).cloned().collect();
             forced
         }
         Some(Prediction::Immutable(causes)) => {
             change.action = Action::Replace;
-            change.notes.extend(causes.iter().map(|cause| format!(".{} cannot be changed: {}", cause.field, cause.message)));
+            change.notes.extend(
+                causes
+                    .iter()
+                    .map(|cause| format!(".{} cannot be changed: {}", cause.field, cause.message)),
+            );
             return;
         }
         Some(Prediction::NamespaceMissing) | None => return,
@@ -308,14 +370,25 @@ fn deletion(id: &ObjectId, current: &Value) -> Change {
 
 /// The parent names the superset of kinds before the apply and the remaining ones after the prune: wherever a crash
 /// happens in between, the next apply still finds everything.
-fn parent(stack: &Stack, id: ObjectId, desired: &Desired, leaving: &BTreeMap<&ObjectId, &Value>, live: &Live) -> Parent {
+fn parent(
+    stack: &Stack,
+    id: ObjectId,
+    desired: &Desired,
+    leaving: &BTreeMap<&ObjectId, &Value>,
+    live: &Live,
+) -> Parent {
     let after: BTreeSet<Kind> = desired.keys().map(|id| id.kind).collect();
     let current = live.ours.get(&id);
-    let mut before: BTreeSet<Kind> = leaving.keys().map(|id| id.kind).chain(after.iter().copied()).collect();
+    let mut before: BTreeSet<Kind> = leaving
+        .keys()
+        .map(|id| id.kind)
+        .chain(after.iter().copied())
+        .collect();
     before.extend(current.map(apply_set::kinds_of).unwrap_or_default());
     let body = |kinds: &BTreeSet<Kind>| apply_set::parent_body(&stack.name, &id, kinds);
     let (before_body, after_body) = (body(&before), body(&after));
-    let is_said = |body: &Value| current.is_some_and(|current| apply_set::says_the_same(current, body));
+    let is_said =
+        |body: &Value| current.is_some_and(|current| apply_set::says_the_same(current, body));
     Parent {
         before: (!is_said(&before_body)).then(|| before_body.clone()),
         after: (before != after).then_some(after_body),
@@ -329,19 +402,35 @@ pub fn moved(earlier: &Plan, later: &Plan) -> Vec<String> {
         plan.changes
             .iter()
             .map(|change| {
-                let fields: Vec<&FieldChange> = change.fields.iter().filter(|field| !is_image(field)).collect();
-                let action = if change.action == Action::Update && fields.is_empty() && change.transition == Transition::None {
+                let fields: Vec<&FieldChange> = change
+                    .fields
+                    .iter()
+                    .filter(|field| !is_image(field))
+                    .collect();
+                let action = if change.action == Action::Update
+                    && fields.is_empty()
+                    && change.transition == Transition::None
+                {
                     Action::Keep
                 } else {
                     change.action
                 };
-                (change.id.to_string(), format!("{action:?} {fields:?} {:?} {:?} {:?}", change.conflicts, change.transition, change.uid))
+                (
+                    change.id.to_string(),
+                    format!(
+                        "{action:?} {fields:?} {:?} {:?} {:?}",
+                        change.conflicts, change.transition, change.uid
+                    ),
+                )
             })
             .collect()
     };
     let (earlier, later) = (ground(earlier), ground(later));
     let ids: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
-    ids.into_iter().filter(|id| earlier.get(*id) != later.get(*id)).cloned().collect()
+    ids.into_iter()
+        .filter(|id| earlier.get(*id) != later.get(*id))
+        .cloned()
+        .collect()
 }
 
 fn is_image(field: &FieldChange) -> bool {

@@ -40,7 +40,10 @@ pub fn is_managed_by_us(live: &Value) -> bool {
 }
 
 fn entries(live: &Value) -> impl Iterator<Item = &Value> {
-    live["metadata"]["managedFields"].as_array().into_iter().flatten()
+    live["metadata"]["managedFields"]
+        .as_array()
+        .into_iter()
+        .flatten()
 }
 
 fn owner(entry: &Value) -> Owner {
@@ -82,11 +85,18 @@ fn owns(fields: &Value, segments: &[String]) -> bool {
     if set.is_empty() {
         return false;
     }
-    let child = match first.strip_prefix('[').and_then(|item| item.strip_suffix(']')) {
+    let child = match first
+        .strip_prefix('[')
+        .and_then(|item| item.strip_suffix(']'))
+    {
         Some(item) => set.iter().find(|(key, _)| is_item(key, item)),
-        None => set.iter().find(|(key, _)| key.strip_prefix("f:") == Some(first)),
+        None => set
+            .iter()
+            .find(|(key, _)| key.strip_prefix("f:") == Some(first)),
     };
-    child.is_some_and(|(_, below)| below.as_object().is_some_and(serde_json::Map::is_empty) || owns(below, rest))
+    child.is_some_and(|(_, below)| {
+        below.as_object().is_some_and(serde_json::Map::is_empty) || owns(below, rest)
+    })
 }
 
 /// `k:{"name":"server"}` names the list item `server`; `f:settings.toml` the quoted key.
@@ -94,11 +104,15 @@ fn is_item(key: &str, item: &str) -> bool {
     if key.strip_prefix("f:") == Some(item) {
         return true;
     }
-    let Some(keys) = key.strip_prefix("k:").and_then(|json| serde_json::from_str::<Value>(json).ok()) else {
+    let Some(keys) = key
+        .strip_prefix("k:")
+        .and_then(|json| serde_json::from_str::<Value>(json).ok())
+    else {
         return false;
     };
     keys.as_object().is_some_and(|keys| {
-        keys.values().any(|value| value.as_str() == Some(item) || value.to_string() == item)
+        keys.values()
+            .any(|value| value.as_str() == Some(item) || value.to_string() == item)
     })
 }
 
@@ -119,8 +133,12 @@ mod tests {
 
     #[test]
     fn the_owner_of_a_field_in_a_list_item_is_found() {
-        let owner = foreign_owner(&object(), ".spec.template.spec.containers[server].image").expect("an owner");
-        assert_eq!((owner.manager.as_str(), owner.operation.as_str()), ("kubectl-edit", "Update"));
+        let owner = foreign_owner(&object(), ".spec.template.spec.containers[server].image")
+            .expect("an owner");
+        assert_eq!(
+            (owner.manager.as_str(), owner.operation.as_str()),
+            ("kubectl-edit", "Update")
+        );
     }
 
     #[test]

@@ -36,19 +36,35 @@ impl Action {
 /// The plan as text: one paragraph per changed object, the rest counted.
 pub fn text(plan: &Plan) -> String {
     let mut text = String::new();
-    let environment = plan.environment.as_ref().map_or(String::new(), |name| format!(" (environment {name})"));
-    line(&mut text, format_args!(
-        "{} in namespace {} of context {}{environment}",
-        paint(BOLD, &plan.stack), plan.namespace, plan.context
-    ));
+    let environment = plan
+        .environment
+        .as_ref()
+        .map_or(String::new(), |name| format!(" (environment {name})"));
+    line(
+        &mut text,
+        format_args!(
+            "{} in namespace {} of context {}{environment}",
+            paint(BOLD, &plan.stack),
+            plan.namespace,
+            plan.context
+        ),
+    );
     match &plan.image.to_be_built {
-        Some(reason) => line(&mut text, format_args!(
-            "image {} is to be built ({reason}); its digest is pinned at apply", plan.image.reference
-        )),
+        Some(reason) => line(
+            &mut text,
+            format_args!(
+                "image {} is to be built ({reason}); its digest is pinned at apply",
+                plan.image.reference
+            ),
+        ),
         None => line(&mut text, format_args!("image {}", plan.image.reference)),
     }
     line(&mut text, "");
-    for change in plan.changes.iter().filter(|change| change.action != Action::Keep) {
+    for change in plan
+        .changes
+        .iter()
+        .filter(|change| change.action != Action::Keep)
+    {
         paragraph(&mut text, change);
     }
     line(&mut text, summary(plan));
@@ -58,12 +74,26 @@ pub fn text(plan: &Plan) -> String {
 /// `2 to create, 1 to update, 0 to replace, 0 to delete, 3 to keep`, or that there is nothing to do.
 pub fn summary(plan: &Plan) -> String {
     if plan.is_empty() {
-        return format!("no differences: {} objects are as the stack wants them", plan.changes.len());
+        return format!(
+            "no differences: {} objects are as the stack wants them",
+            plan.changes.len()
+        );
     }
-    let count = |action| plan.changes.iter().filter(|change| change.action == action).count();
-    [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Keep]
-        .map(|action| format!("{} to {}", count(action), action.word()))
-        .join(", ")
+    let count = |action| {
+        plan.changes
+            .iter()
+            .filter(|change| change.action == action)
+            .count()
+    };
+    [
+        Action::Create,
+        Action::Update,
+        Action::Replace,
+        Action::Delete,
+        Action::Keep,
+    ]
+    .map(|action| format!("{} to {}", count(action), action.word()))
+    .join(", ")
 }
 
 fn line(text: &mut String, content: impl std::fmt::Display) {
@@ -72,19 +102,31 @@ fn line(text: &mut String, content: impl std::fmt::Display) {
 
 fn paragraph(text: &mut String, change: &Change) {
     let restart = match (change.restarts_pods(), change.action) {
-        (true, Action::Replace) => paint(RED, "  all pods go before new ones come: the service is down meanwhile"),
+        (true, Action::Replace) => paint(
+            RED,
+            "  all pods go before new ones come: the service is down meanwhile",
+        ),
         (true, _) => paint(YELLOW, "  pods are replaced, rolling"),
         (false, _) => String::new(),
     };
-    line(text, format_args!("{} {}{restart}", change.action.mark(), change.id));
+    line(
+        text,
+        format_args!("{} {}{restart}", change.action.mark(), change.id),
+    );
     for field in &change.fields {
         field_lines(text, field);
     }
     for conflict in &change.conflicts {
-        line(text, format_args!(
-            "    {} {} belongs to {}; apply takes it only with --take '{}'",
-            paint(RED, "!"), conflict.field, conflict.manager, take_notation(change, &conflict.field)
-        ));
+        line(
+            text,
+            format_args!(
+                "    {} {} belongs to {}; apply takes it only with --take '{}'",
+                paint(RED, "!"),
+                conflict.field,
+                conflict.manager,
+                take_notation(change, &conflict.field)
+            ),
+        );
     }
     for note in &change.notes {
         line(text, format_args!("    {}", paint(DIM, note)));
@@ -98,16 +140,37 @@ pub fn take_notation(change: &Change, field: &str) -> String {
 
 fn field_lines(text: &mut String, field: &FieldChange) {
     let drift = field.owner.as_ref().map_or(String::new(), |owner| {
-        paint(DIM, format_args!("  (set by {}, {} at {})", owner.manager, owner.operation, owner.time))
+        paint(
+            DIM,
+            format_args!(
+                "  (set by {}, {} at {})",
+                owner.manager, owner.operation, owner.time
+            ),
+        )
     });
     match (&field.from, &field.to) {
-        (Some(Value::String(from)), Some(Value::String(to))) if from.contains('\n') || to.contains('\n') => {
+        (Some(Value::String(from)), Some(Value::String(to)))
+            if from.contains('\n') || to.contains('\n') =>
+        {
             line(text, format_args!("    {}{drift}", field.path));
             line_diff(text, from, to);
         }
-        (Some(from), Some(to)) => line(text, format_args!("    {}: {from} → {to}{drift}", field.path)),
-        (None, Some(to)) => line(text, format_args!("    {}: {}{drift}", field.path, paint(GREEN, to))),
-        (Some(from), None) => line(text, format_args!("    {}: {from} → {}{drift}", field.path, paint(RED, "removed"))),
+        (Some(from), Some(to)) => line(
+            text,
+            format_args!("    {}: {from} → {to}{drift}", field.path),
+        ),
+        (None, Some(to)) => line(
+            text,
+            format_args!("    {}: {}{drift}", field.path, paint(GREEN, to)),
+        ),
+        (Some(from), None) => line(
+            text,
+            format_args!(
+                "    {}: {from} → {}{drift}",
+                field.path,
+                paint(RED, "removed")
+            ),
+        ),
         (None, None) => (),
     }
 }
@@ -117,8 +180,14 @@ fn line_diff(text: &mut String, from: &str, to: &str) {
         let content = change.to_string();
         let content = content.trim_end_matches('\n');
         match change.tag() {
-            ChangeTag::Delete => line(text, format_args!("        {}", paint(RED, format_args!("- {content}")))),
-            ChangeTag::Insert => line(text, format_args!("        {}", paint(GREEN, format_args!("+ {content}")))),
+            ChangeTag::Delete => line(
+                text,
+                format_args!("        {}", paint(RED, format_args!("- {content}"))),
+            ),
+            ChangeTag::Insert => line(
+                text,
+                format_args!("        {}", paint(GREEN, format_args!("+ {content}"))),
+            ),
             ChangeTag::Equal => line(text, format_args!("          {content}")),
         }
     }
@@ -142,11 +211,13 @@ fn change_json(change: &Change) -> Value {
     let conflicts: Vec<Value> = change
         .conflicts
         .iter()
-        .map(|conflict| json!({
-            "field": conflict.field,
-            "manager": conflict.manager,
-            "take": take_notation(change, &conflict.field),
-        }))
+        .map(|conflict| {
+            json!({
+                "field": conflict.field,
+                "manager": conflict.manager,
+                "take": take_notation(change, &conflict.field),
+            })
+        })
         .collect();
     json!({
         "kind": change.id.kind.name(),

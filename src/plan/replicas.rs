@@ -37,8 +37,13 @@ pub fn transition(body: &Value, current: &Value, autoscaler_goes: bool) -> Trans
         return Transition::None;
     };
     match body["spec"]["replicas"].as_i64() {
-        None if owner::is_applied_by(current, MANAGER, FIELD) => Transition::HandOver { current: pods },
-        Some(wanted) if autoscaler_goes => Transition::TakeBack { current: pods, wanted },
+        None if owner::is_applied_by(current, MANAGER, FIELD) => {
+            Transition::HandOver { current: pods }
+        }
+        Some(wanted) if autoscaler_goes => Transition::TakeBack {
+            current: pods,
+            wanted,
+        },
         _ => Transition::None,
     }
 }
@@ -57,15 +62,15 @@ impl Transition {
     pub fn note(self) -> Option<String> {
         match self {
             Transition::None => None,
-            Transition::HandOver { current } => {
-                Some(format!("{FIELD} stays {current} and passes to the autoscaler"))
-            }
+            Transition::HandOver { current } => Some(format!(
+                "{FIELD} stays {current} and passes to the autoscaler"
+            )),
             Transition::TakeBack { current, wanted } if current > wanted => Some(format!(
                 "{FIELD} passes from the autoscaler to this stack at {current}, so that no pod goes; the stack's {wanted} come with the next apply"
             )),
-            Transition::TakeBack { wanted, .. } => {
-                Some(format!("{FIELD} passes from the autoscaler to this stack at {wanted}"))
-            }
+            Transition::TakeBack { wanted, .. } => Some(format!(
+                "{FIELD} passes from the autoscaler to this stack at {wanted}"
+            )),
         }
     }
 }
@@ -102,7 +107,14 @@ mod tests {
 
     #[test]
     fn a_number_that_is_already_the_autoscalers_needs_nothing() {
-        assert_eq!(transition(&json!({ "spec": {} }), &live(3, "kube-controller-manager"), false), Transition::None);
+        assert_eq!(
+            transition(
+                &json!({ "spec": {} }),
+                &live(3, "kube-controller-manager"),
+                false
+            ),
+            Transition::None
+        );
     }
 
     #[test]

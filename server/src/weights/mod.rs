@@ -33,22 +33,31 @@ pub fn load(folder: &Path) -> Result<Weights, ModelError> {
     read(&map).map_err(|fault| ModelError::malformed(&file, fault))
 }
 
-#[expect(unsafe_code, reason = "a mapping is unsafe because the file could change; a model folder is mounted read-only")]
+#[expect(
+    unsafe_code,
+    reason = "a mapping is unsafe because the file could change; a model folder is mounted read-only"
+)]
 fn map(file: &Path) -> Result<Mmap, ModelError> {
-    let unreadable = |source| ModelError::Unreadable { file: file.display().to_string(), source };
+    let unreadable = |source| ModelError::Unreadable {
+        file: file.display().to_string(),
+        source,
+    };
     let handle = File::open(file).map_err(unreadable)?;
     // SAFETY: the mapping is only read, and only while the tensors are copied out of it.
     unsafe { Mmap::map(&handle) }.map_err(unreadable)
 }
 
 fn read_safetensors(bytes: &[u8]) -> Result<Weights, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| format!("{error}; is the file whole?"))?;
+    let file =
+        SafeTensors::deserialize(bytes).map_err(|error| format!("{error}; is the file whole?"))?;
     file.tensors()
         .into_iter()
         .map(|(name, view)| {
-            let kind = safetensors_kind(view.dtype()).ok_or_else(|| format!("{name}: type {:?} is not supported", view.dtype()))?;
+            let kind = safetensors_kind(view.dtype())
+                .ok_or_else(|| format!("{name}: type {:?} is not supported", view.dtype()))?;
             let shape: Vec<i64> = view.shape().iter().map(|size| *size as i64).collect();
-            let tensor = tensor(view.data(), &shape, kind).map_err(|fault| format!("{name}: {fault}"))?;
+            let tensor =
+                tensor(view.data(), &shape, kind).map_err(|fault| format!("{name}: {fault}"))?;
             Ok((name, tensor))
         })
         .collect()
@@ -68,11 +77,24 @@ const fn safetensors_kind(dtype: Dtype) -> Option<Kind> {
 
 /// A contiguous tensor copied from little-endian bytes, in fp32 unless it holds integers.
 fn tensor(bytes: &[u8], shape: &[i64], kind: Kind) -> Result<Tensor, String> {
-    let count = shape.iter().try_fold(1_i64, |product, size| product.checked_mul(*size).filter(|_| *size >= 0));
-    let wanted = count.and_then(|count| usize::try_from(count).ok()?.checked_mul(kind.elt_size_in_bytes()));
+    let count = shape.iter().try_fold(1_i64, |product, size| {
+        product.checked_mul(*size).filter(|_| *size >= 0)
+    });
+    let wanted = count.and_then(|count| {
+        usize::try_from(count)
+            .ok()?
+            .checked_mul(kind.elt_size_in_bytes())
+    });
     if wanted != Some(bytes.len()) {
-        return Err(format!("{} bytes do not make the shape {shape:?}", bytes.len()));
+        return Err(format!(
+            "{} bytes do not make the shape {shape:?}",
+            bytes.len()
+        ));
     }
     let tensor = Tensor::f_from_data_size(bytes, shape, kind).map_err(|error| error.to_string())?;
-    Ok(if matches!(kind, Kind::Int64 | Kind::Int) { tensor } else { tensor.to_kind(Kind::Float) })
+    Ok(if matches!(kind, Kind::Int64 | Kind::Int) {
+        tensor
+    } else {
+        tensor.to_kind(Kind::Float)
+    })
 }

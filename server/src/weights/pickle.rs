@@ -44,7 +44,12 @@ pub(super) struct TensorRef {
 
 /// Reads one pickle; gives its value and the bytes behind it.
 pub(super) fn read(bytes: &[u8]) -> Result<(Value, &[u8]), String> {
-    let mut reader = Reader { rest: bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let mut reader = Reader {
+        rest: bytes,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+    };
     while let Some(value) = reader.step()? {
         if let Step::Stop(value) = value {
             return Ok((value, reader.rest));
@@ -81,7 +86,10 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self, width: usize) -> Result<usize, String> {
         let bytes = self.take(width)?;
-        let value = bytes.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+        let value = bytes
+            .iter()
+            .rev()
+            .fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
         usize::try_from(value).map_err(|_| MALFORMED.into())
     }
 
@@ -91,7 +99,11 @@ impl<'a> Reader<'a> {
     }
 
     fn line(&mut self) -> Result<&'a str, String> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n').ok_or(TRUNCATED)?;
+        let end = self
+            .rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or(TRUNCATED)?;
         let line = self.take(end)?;
         self.take(1)?;
         std::str::from_utf8(line).map_err(|_| MALFORMED.into())
@@ -153,7 +165,11 @@ impl<'a> Reader<'a> {
             b'R' | 0x81 => self.reduce()?,
             b'b' => drop(self.pop()?),
             b'Q' => self.persistent()?,
-            other => return Err(format!("the pickle uses opcode {other:#04x}, which weights do not need")),
+            other => {
+                return Err(format!(
+                    "the pickle uses opcode {other:#04x}, which weights do not need"
+                ));
+            }
         }
         Ok(Some(Step::Go))
     }
@@ -177,7 +193,11 @@ impl<'a> Reader<'a> {
     }
 
     fn string(&mut self, opcode: u8) -> Result<(), String> {
-        let length = if matches!(opcode, b'X' | b'T' | b'B') { self.number(4)? } else { self.byte()? };
+        let length = if matches!(opcode, b'X' | b'T' | b'B') {
+            self.number(4)?
+        } else {
+            self.byte()?
+        };
         let value = if matches!(opcode, b'X' | 0x8c | b'T' | b'U') {
             self.text(length)?
         } else {
@@ -193,7 +213,9 @@ impl<'a> Reader<'a> {
             b')' => (Vec::new(), 0),
             b't' => self.pop_to_mark()?,
             short => {
-                let mut items = (0..short - 0x84).map(|_| self.pop()).collect::<Result<Vec<_>, _>>()?;
+                let mut items = (0..short - 0x84)
+                    .map(|_| self.pop())
+                    .collect::<Result<Vec<_>, _>>()?;
                 items.reverse();
                 unzip(items)
             }
@@ -202,7 +224,11 @@ impl<'a> Reader<'a> {
     }
 
     fn append(&mut self, opcode: u8) -> Result<(), String> {
-        let (items, depth) = if opcode == b'a' { unzip(vec![self.pop()?]) } else { self.pop_to_mark()? };
+        let (items, depth) = if opcode == b'a' {
+            unzip(vec![self.pop()?])
+        } else {
+            self.pop_to_mark()?
+        };
         let (target, target_depth) = self.top()?;
         if let Value::List(list) = target {
             Rc::make_mut(list).extend(items);
@@ -220,7 +246,9 @@ impl<'a> Reader<'a> {
         };
         let (target, target_depth) = self.top()?;
         if let Value::Dict(dict) = target {
-            let pairs = items.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+            let pairs = items
+                .chunks_exact(2)
+                .map(|pair| (pair[0].clone(), pair[1].clone()));
             Rc::make_mut(dict).extend(pairs);
         }
         *target_depth = (*target_depth).max(depth + 1);
@@ -239,7 +267,11 @@ impl<'a> Reader<'a> {
     }
 
     fn recall(&mut self, opcode: u8) -> Result<(), String> {
-        let index = if opcode == b'h' { self.byte()? } else { self.number(4)? };
+        let index = if opcode == b'h' {
+            self.byte()?
+        } else {
+            self.number(4)?
+        };
         let value = self.memo.get(&index).cloned().ok_or(MALFORMED)?;
         self.stack.push(value);
         Ok(())
@@ -277,7 +309,10 @@ impl<'a> Reader<'a> {
         let value = match items.as_slice() {
             [Value::Text(_), Value::Global(class), Value::Text(key), ..] => {
                 let class = class.rsplit('.').next().unwrap_or_default().into();
-                Value::Storage(Rc::new(StorageRef { class, key: key.clone() }))
+                Value::Storage(Rc::new(StorageRef {
+                    class,
+                    key: key.clone(),
+                }))
             }
             _ => return Err("the pickle refers to something that is no storage".into()),
         };
@@ -287,7 +322,11 @@ impl<'a> Reader<'a> {
 }
 
 fn check_depth(depth: usize) -> Result<(), String> {
-    if depth > DEEPEST { Err("the pickle nests deeper than weights do".into()) } else { Ok(()) }
+    if depth > DEEPEST {
+        Err("the pickle nests deeper than weights do".into())
+    } else {
+        Ok(())
+    }
 }
 
 fn unzip(items: Vec<(Value, usize)>) -> (Vec<Value>, usize) {
@@ -309,16 +348,28 @@ fn long(bytes: &[u8]) -> Value {
 fn call(name: &str, arguments: &[Value]) -> Result<Value, String> {
     match (name, arguments) {
         ("collections.OrderedDict", _) => Ok(Value::Dict(Rc::default())),
-        ("torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor", [Value::Storage(storage), Value::Int(offset), size, stride, ..]) => {
-            Ok(Value::Tensor(Rc::new(TensorRef {
-                storage: storage.clone(),
-                offset: *offset,
-                size: integers(size)?,
-                stride: integers(stride)?,
-            })))
+        (
+            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor",
+            [
+                Value::Storage(storage),
+                Value::Int(offset),
+                size,
+                stride,
+                ..,
+            ],
+        ) => Ok(Value::Tensor(Rc::new(TensorRef {
+            storage: storage.clone(),
+            offset: *offset,
+            size: integers(size)?,
+            stride: integers(stride)?,
+        }))),
+        ("torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor", _) => {
+            Err("a tensor's description is malformed".into())
         }
-        ("torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor", _) => Err("a tensor's description is malformed".into()),
-        ("torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state", [tensor, ..]) => Ok(tensor.clone()),
+        (
+            "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state",
+            [tensor, ..],
+        ) => Ok(tensor.clone()),
         _ => Ok(Value::Other),
     }
 }

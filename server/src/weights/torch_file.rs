@@ -11,33 +11,53 @@ use super::{Weights, tensor};
 
 /// Reads either form.
 pub(super) fn read(bytes: &[u8]) -> Result<Weights, String> {
-    if bytes.starts_with(b"PK\x03\x04") { read_zip(bytes) } else { read_legacy(bytes) }
+    if bytes.starts_with(b"PK\x03\x04") {
+        read_zip(bytes)
+    } else {
+        read_legacy(bytes)
+    }
 }
 
 fn read_zip(bytes: &[u8]) -> Result<Weights, String> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("{error}; is the file whole?"))?;
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
+        .map_err(|error| format!("{error}; is the file whole?"))?;
     let mut files: HashMap<String, &[u8]> = HashMap::new();
     for index in 0..archive.len() {
-        let entry = archive.by_index_raw(index).map_err(|error| error.to_string())?;
+        let entry = archive
+            .by_index_raw(index)
+            .map_err(|error| error.to_string())?;
         if entry.compression() != zip::CompressionMethod::Stored {
-            return Err(format!("{} is compressed, which torch.save never does", entry.name()));
+            return Err(format!(
+                "{} is compressed, which torch.save never does",
+                entry.name()
+            ));
         }
         // The first folder is the archive's own name, whatever it was saved as.
-        let name = entry.name().split_once('/').map_or(entry.name(), |(_, rest)| rest).to_owned();
-        let start = usize::try_from(entry.data_start()).map_err(|_| "an entry lies outside of the file")?;
-        let length = usize::try_from(entry.size()).map_err(|_| "an entry lies outside of the file")?;
+        let name = entry
+            .name()
+            .split_once('/')
+            .map_or(entry.name(), |(_, rest)| rest)
+            .to_owned();
+        let start =
+            usize::try_from(entry.data_start()).map_err(|_| "an entry lies outside of the file")?;
+        let length =
+            usize::try_from(entry.size()).map_err(|_| "an entry lies outside of the file")?;
         let end = start.checked_add(length).filter(|end| *end <= bytes.len());
-        let data = &bytes[start.min(bytes.len())..end.ok_or("an entry lies outside of the file; is the file whole?")?];
+        let data = &bytes[start.min(bytes.len())
+            ..end.ok_or("an entry lies outside of the file; is the file whole?")?];
         files.insert(name, data);
     }
-    let description = files.get("data.pkl").ok_or("the archive holds no data.pkl: it is no file of torch.save")?;
+    let description = files
+        .get("data.pkl")
+        .ok_or("the archive holds no data.pkl: it is no file of torch.save")?;
     let (state, _) = pickle::read(description)?;
     build(&state, |key| files.get(&format!("data/{key}")).copied())
 }
 
 /// Magic number, protocol version, system information, state, storage keys, then each storage with its length.
 fn read_legacy(bytes: &[u8]) -> Result<Weights, String> {
-    let no_file = |fault: String| format!("this is neither a zip nor an older file of torch.save ({fault})");
+    let no_file =
+        |fault: String| format!("this is neither a zip nor an older file of torch.save ({fault})");
     let (_, rest) = pickle::read(bytes).map_err(no_file)?;
     let (_, rest) = pickle::read(rest).map_err(no_file)?;
     let (_, rest) = pickle::read(rest).map_err(no_file)?;
@@ -46,18 +66,24 @@ fn read_legacy(bytes: &[u8]) -> Result<Weights, String> {
     let Value::List(keys) = keys else {
         return Err("the list of storages is missing".into());
     };
-    let classes: HashMap<Rc<str>, Rc<str>> =
-        tensors(&state).into_iter().map(|(_, tensor)| (tensor.storage.key.clone(), tensor.storage.class.clone())).collect();
+    let classes: HashMap<Rc<str>, Rc<str>> = tensors(&state)
+        .into_iter()
+        .map(|(_, tensor)| (tensor.storage.key.clone(), tensor.storage.class.clone()))
+        .collect();
     let mut storages: HashMap<Rc<str>, &[u8]> = HashMap::new();
     for key in keys.iter() {
         let Value::Text(key) = key else {
             return Err("the list of storages is malformed".into());
         };
-        let class = classes.get(key).ok_or_else(|| format!("storage {key} belongs to no tensor"))?;
+        let class = classes
+            .get(key)
+            .ok_or_else(|| format!("storage {key} belongs to no tensor"))?;
         let truncated = || format!("storage {key} is cut off; is the file whole?");
         let (count, after) = rest.split_first_chunk::<8>().ok_or_else(truncated)?;
         let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| truncated())?;
-        let length = count.checked_mul(kind(class)?.elt_size_in_bytes()).ok_or_else(truncated)?;
+        let length = count
+            .checked_mul(kind(class)?.elt_size_in_bytes())
+            .ok_or_else(truncated)?;
         let (data, after) = after.split_at_checked(length).ok_or_else(truncated)?;
         storages.insert(key.clone(), data);
         rest = after;
@@ -69,29 +95,41 @@ fn build<'a>(state: &Value, storage: impl Fn(&str) -> Option<&'a [u8]>) -> Resul
     tensors(state)
         .into_iter()
         .map(|(name, reference)| {
-            let data = storage(&reference.storage.key).ok_or_else(|| format!("{name}: its storage is missing"))?;
+            let data = storage(&reference.storage.key)
+                .ok_or_else(|| format!("{name}: its storage is missing"))?;
             let tensor = place(&reference, data).map_err(|fault| format!("{name}: {fault}"))?;
             Ok((name.to_string(), tensor))
         })
         .collect()
 }
 
-/// The tensors of a state dict, also of one that a checkpoint wraps.
+/// The tensors of a state dict, also of one that a checkpoint wraps. Only one wrapper is looked into: dictionaries that
+/// refer to each other could multiply without end.
 fn tensors(state: &Value) -> Vec<(Rc<str>, Rc<TensorRef>)> {
-    let Value::Dict(entries) = state else {
-        return Vec::new();
+    const WRAPPERS: [&str; 4] = ["state_dict", "model", "module", "model_state_dict"];
+    let wrapped = entries(state)
+        .filter(|(name, _)| WRAPPERS.contains(&name.as_ref()))
+        .flat_map(|(_, value)| entries(value));
+    entries(state)
+        .chain(wrapped)
+        .filter_map(|(name, value)| match value {
+            Value::Tensor(tensor) => Some((name.clone(), tensor.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The named entries of a dictionary; of anything else none.
+fn entries(value: &Value) -> impl Iterator<Item = (&Rc<str>, &Value)> {
+    let entries = if let Value::Dict(entries) = value {
+        entries.as_slice()
+    } else {
+        &[]
     };
-    let mut found = Vec::new();
-    for (key, value) in entries.iter() {
-        match (key, value) {
-            (Value::Text(name), Value::Tensor(tensor)) => found.push((name.clone(), tensor.clone())),
-            (Value::Text(name), Value::Dict(_)) if matches!(&**name, "state_dict" | "model" | "module" | "model_state_dict") => {
-                found.extend(tensors(value));
-            }
-            _ => (),
-        }
-    }
-    found
+    entries.iter().filter_map(|(key, value)| match key {
+        Value::Text(name) => Some((name, value)),
+        _ => None,
+    })
 }
 
 /// Cuts the tensor out of its storage; one that is not contiguous is laid out anew.
@@ -101,30 +139,50 @@ fn place(reference: &TensorRef, data: &[u8]) -> Result<Tensor, String> {
     let width = kind.elt_size_in_bytes();
     let elements = i64::try_from(data.len() / width).map_err(|_| OUTSIDE)?;
     if reference.size.len() != reference.stride.len()
-        || reference.size.iter().chain(&reference.stride).any(|number| *number < 0)
+        || reference
+            .size
+            .iter()
+            .chain(&reference.stride)
+            .any(|number| *number < 0)
         || reference.offset < 0
     {
         return Err("its shape is malformed".into());
     }
-    let last = last_element(reference).ok_or(OUTSIDE)?;
-    if last.is_some_and(|last| last >= elements) {
+    // A stride of 0 would let a few bytes stand for a tensor of any size.
+    let count = reference
+        .size
+        .iter()
+        .try_fold(1_i64, |product, size| product.checked_mul(*size));
+    if count.is_none_or(|count| count > elements) {
         return Err(OUTSIDE.into());
     }
-    let used = &data[..data.len() / width * width];
-    let storage = tensor(used, &[elements], kind)?;
-    let placed = storage.f_as_strided(&reference.size, &reference.stride, reference.offset).map_err(|error| error.to_string())?;
-    Ok(placed.contiguous().copy())
+    let end = end_of_elements(reference).ok_or(OUTSIDE)?;
+    if end > elements {
+        return Err(OUTSIDE.into());
+    }
+    // Only the elements used are copied: many tensors may lie in one large storage.
+    let start = reference.offset.min(end);
+    let bytes = |element: i64| element as usize * width;
+    let range = tensor(&data[bytes(start)..bytes(end)], &[end - start], kind)?;
+    let placed = range
+        .f_as_strided(&reference.size, &reference.stride, 0)
+        .map_err(|error| error.to_string())?;
+    placed.f_contiguous().map_err(|error| error.to_string())
 }
 
-/// Index of the last element used; `Some(None)` for an empty tensor, `None` when it does not fit a number.
-fn last_element(reference: &TensorRef) -> Option<Option<i64>> {
+/// The element behind the last one used; `None` when it does not fit a number.
+fn end_of_elements(reference: &TensorRef) -> Option<i64> {
     if reference.size.contains(&0) {
-        return Some(None);
+        return Some(0);
     }
-    let span = reference.size.iter().zip(&reference.stride).try_fold(reference.offset, |sum, (size, stride)| {
-        sum.checked_add((size - 1).checked_mul(*stride)?)
-    })?;
-    Some(Some(span))
+    let last = reference
+        .size
+        .iter()
+        .zip(&reference.stride)
+        .try_fold(reference.offset, |sum, (size, stride)| {
+            sum.checked_add((size - 1).checked_mul(*stride)?)
+        })?;
+    last.checked_add(1)
 }
 
 fn kind(class: &str) -> Result<Kind, String> {
