@@ -23,7 +23,7 @@ test-server: ## The server against golden data of the reference implementation (
 	server/cargo test --locked
 
 test-cluster: ## plan, apply, destroy against a real API server with real controllers
-	@tests/with-cluster cargo test --locked --test deploy -- --ignored
+	@tests/with-cluster cargo test --locked --test deploy -- --ignored --test-threads 8
 
 test-image: ## Builds and pushes with a real Docker engine and a real registry
 	@tests/with-engine cargo test --locked --test image -- --ignored

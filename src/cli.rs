@@ -58,6 +58,8 @@ pub mod exit {
 /// Runs the command line. What a command returns is its exit code; an error is told once, here.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Only one hook can be set, and this is the first.
+    let _ = miette::set_hook(Box::new(|_| errors_unwrapped()));
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
@@ -66,6 +68,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit::ERROR)
         }
     }
+}
+
+/// A terminal wraps lines by itself; wrapped by us, a command in an error could not be copied, nor found in a log.
+fn errors_unwrapped() -> Box<dyn miette::ReportHandler> {
+    Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())
 }
 
 fn run(cli: Cli) -> miette::Result<u8> {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::{StackArgs, exit};
+use crate::image::docker::LocalImage;
 use crate::image::{self, BuildOptions, Inputs};
 use crate::stack::{self, Image, Stack};
 use crate::ui::{Ui, human_bytes};
@@ -33,10 +34,12 @@ struct Outcome {
     reference: String,
     /// blake3 of the inputs.
     inputs: String,
-    /// The image's id in the engine.
-    id: String,
-    /// Size in bytes, unpacked.
-    size: u64,
+    /// The image's id in the engine, if that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// Size in bytes, unpacked, if the engine has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
     /// Whether something was built.
     built: bool,
     /// `repository@sha256:…`, only with `--push`.
@@ -71,6 +74,14 @@ async fn build(
     args: &Args,
     ui: Ui,
 ) -> Result<Outcome, image::Error> {
+    if args.push
+        && !args.no_cache
+        && let Some(pinned) = image::registered(inputs).await?
+    {
+        ui.say("nothing was built: the inputs are unchanged, and the registry has their image");
+        let image = image::local(inputs).await?;
+        return Ok(outcome(inputs, image, false, Some(pinned)));
+    }
     let options = BuildOptions {
         no_cache: args.no_cache,
         verbose: args.verbose,
@@ -78,26 +89,27 @@ async fn build(
     let built = image::build(stack, inputs, options, ui).await?;
     ui.say(image::summary(inputs, &built));
     let pinned = match args.push {
-        true => Some(push(inputs, built.is_new, ui).await?),
+        true => Some(image::push(inputs, ui).await?),
         false => None,
     };
-    Ok(Outcome {
-        reference: inputs.reference(),
-        inputs: inputs.digest.clone(),
-        id: built.image.id,
-        size: built.image.size,
-        built: built.is_new,
-        pinned,
-    })
+    Ok(outcome(inputs, Some(built.image), built.is_new, pinned))
 }
 
-/// A new image is pushed even when the registry has the tag: the user asked for it with `--no-cache`.
-async fn push(inputs: &Inputs, is_new: bool, ui: Ui) -> Result<String, image::Error> {
-    if !is_new && let Some(digest) = image::registry::digest(&inputs.reference()).await? {
-        ui.say("nothing was pushed: the registry has it");
-        return Ok(format!("{}@{digest}", inputs.repository));
+fn outcome(
+    inputs: &Inputs,
+    image: Option<LocalImage>,
+    built: bool,
+    pinned: Option<String>,
+) -> Outcome {
+    let (id, size) = image.map(|image| (image.id, image.size)).unzip();
+    Outcome {
+        reference: inputs.reference(),
+        inputs: inputs.digest.clone(),
+        id,
+        size,
+        built,
+        pinned,
     }
-    image::push(inputs, ui).await
 }
 
 fn json(outcome: &Outcome) -> String {
@@ -106,21 +118,17 @@ fn json(outcome: &Outcome) -> String {
 }
 
 fn text(outcome: &Outcome) -> String {
-    let mut lines = vec![
-        format!("reference  {}", outcome.reference),
-        format!("inputs     blake3:{}", outcome.inputs),
-        format!("image      {}", outcome.id),
-        format!(
-            "size       {} ({} bytes)",
-            human_bytes(outcome.size),
-            outcome.size
-        ),
-    ];
-    lines.extend(
+    let size = |size| format!("size       {} ({size} bytes)", human_bytes(size));
+    let lines = [
+        Some(format!("reference  {}", outcome.reference)),
+        Some(format!("inputs     blake3:{}", outcome.inputs)),
+        outcome.id.as_ref().map(|id| format!("image      {id}")),
+        outcome.size.map(size),
         outcome
             .pinned
-            .iter()
+            .as_ref()
             .map(|pinned| format!("pinned     {pinned}")),
-    );
+    ];
+    let lines: Vec<String> = lines.into_iter().flatten().collect();
     lines.join("\n") + "\n"
 }

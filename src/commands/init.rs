@@ -1,42 +1,50 @@
 //! `uninlu init`
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use kube::config::Kubeconfig;
 use miette::{Diagnostic, Result};
 
 use crate::cli::exit;
-use crate::stack;
+use crate::stack::{self, MODEL_FILES};
 use crate::ui::{Ui, human_bytes};
 
-/// Writes a commented stack file; looks at the model folder and the kubeconfig, asks no cluster
+/// Writes a commented stack file; looks at the model folder and the kubeconfig, calls no cluster
+///
+/// On a terminal it asks for what is not given; elsewhere --context, --repository and one of --model and --claim are
+/// needed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder for `uninlu.toml`
-    #[arg(default_value = ".")]
+    #[arg(default_value = ".", value_name = "DIR")]
     folder: PathBuf,
-    /// Name of the service
-    #[arg(long, default_value = "siamese-uninlu")]
-    name: String,
-    /// Namespace
-    #[arg(long, default_value = "nlu")]
-    namespace: String,
-    /// Context of the kubeconfig (default: the current one is proposed)
+    /// Name of the service [default: siamese-uninlu]
+    #[arg(long)]
+    name: Option<String>,
+    /// Namespace of every object [default: nlu]
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Context of the kubeconfig; on a terminal the current one is proposed
     #[arg(long)]
     context: Option<String>,
     /// Image repository to push to, without a tag
     #[arg(long)]
     repository: Option<String>,
-    /// Folder with the Dockerfile that is built
-    #[arg(long, default_value = ".")]
+    /// Folder that is built, with the Dockerfile; relative to DIR
+    #[arg(long, default_value = ".", value_name = "DIR")]
     build_context: String,
     /// Model folder on this machine: it becomes a layer of the image
-    #[arg(long, conflicts_with = "claim")]
+    #[arg(long, value_name = "DIR", conflicts_with = "claim")]
     model: Option<PathBuf>,
     /// PersistentVolumeClaim that holds the model
     #[arg(long)]
     claim: Option<String>,
+    /// Folder of the model on the claim's volume [default: its root]
+    #[arg(long, value_name = "FOLDER", requires = "claim")]
+    path: Option<String>,
     /// Overwrites an existing file
     #[arg(long)]
     force: bool,
@@ -50,18 +58,14 @@ enum Stop {
     #[error("{0} is not given")]
     #[diagnostic(help("give {0}, or run on a terminal to be asked"))]
     NotGiven(&'static str),
-    #[error("{} is no model folder: {missing} is not there", folder.display())]
-    #[diagnostic(help(
-        "name the folder as it is downloaded (config.json, vocab.txt, pytorch_model.bin or model.safetensors)"
-    ))]
-    NoModel {
-        folder: PathBuf,
-        missing: &'static str,
-    },
-    #[error("cannot write {}: {source}", file.display())]
+    #[error("{} is no model folder: it holds no {missing}", folder.display())]
+    #[diagnostic(help("name the folder as it is downloaded"))]
+    NoModel { folder: PathBuf, missing: String },
+    #[error("cannot write {}", file.display())]
     #[diagnostic(help("nothing was left behind; mend the cause and run again"))]
     Unwritable {
         file: PathBuf,
+        #[source]
         source: std::io::Error,
     },
 }
@@ -69,109 +73,233 @@ enum Stop {
 /// Runs the command.
 ///
 /// # Errors
-/// An existing file, an answer that is missing, a folder that holds no model, a disk that takes no file.
+/// An existing file, an answer that is missing or no valid one, a folder that holds no model or no Dockerfile, a disk that takes no file.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let file = args.folder.join("uninlu.toml");
     if file.exists() && !args.force {
         return Err(Stop::Exists(file).into());
     }
-    let text = stack_file(&args, ui)?;
-    stack::parse(&text, &file, None).map_err(|invalid| *invalid)?;
+    let kubeconfig = Kubeconfig::read().unwrap_or_default();
+    let answers = Answers::gather(&args, &kubeconfig, ui)?;
+    let text = stack_file(&answers);
+    stack::check(&text, &file).map_err(|invalid| *invalid)?;
     write_atomically(&file, &text)?;
+    if !kubeconfig
+        .contexts
+        .iter()
+        .any(|known| known.name == answers.context)
+    {
+        ui.warn(format_args!(
+            "the kubeconfig has no context `{}` yet",
+            answers.context
+        ));
+    }
     ui.say(format_args!(
-        "wrote {}; next: `uninlu plan {}`",
-        file.display(),
+        "wrote {0}; next: `uninlu validate {0}`",
         file.display()
     ));
     Ok(exit::OK)
 }
 
-fn stack_file(args: &Args, ui: Ui) -> Result<String, Stop> {
-    let proposal = Kubeconfig::read()
-        .ok()
-        .and_then(|kubeconfig| kubeconfig.current_context);
-    let context = given_or_asked(args.context.clone(), "--context", proposal, ui)?;
-    let repository = given_or_asked(args.repository.clone(), "--repository", None, ui)?;
-    let (source, memory) = match (&args.model, &args.claim) {
-        (Some(folder), _) => model_in_image(folder)?,
-        (None, claim) => {
-            let claim = given_or_asked(claim.clone(), "--claim", Some("nlu-models".into()), ui)?;
-            (
-                format!("{{ pvc = {claim:?}, path = \"\" }}  # `path`: the folder on the volume"),
-                String::new(),
-            )
-        }
-    };
-    let Args {
-        name,
-        namespace,
-        build_context,
-        ..
-    } = args;
-    Ok(format!(
-        "# A stack of uninlu. Every section that is not here has a default; `uninlu schema` describes them all.\n\
-         name = {name:?}\n\
-         namespace = {namespace:?}\n\n\
-         [cluster]\n\
-         context = {context:?}  # never another context than this one\n\n\
-         [image]\n\
-         repository = {repository:?}  # the tag is the digest of what is built\n\
-         context = {build_context:?}\n\n\
-         [model]\n\
-         source = {source}\n{memory}"
-    ))
+/// All that the file needs to know.
+#[derive(Debug)]
+struct Answers {
+    name: String,
+    namespace: String,
+    context: String,
+    repository: String,
+    build_context: String,
+    model: Model,
+}
+
+#[derive(Debug)]
+enum Model {
+    Claim { claim: String, path: String },
+    Folder { directory: PathBuf, weights: u64 },
+}
+
+impl Answers {
+    fn gather(args: &Args, kubeconfig: &Kubeconfig, ui: Ui) -> Result<Self, Stop> {
+        let current = kubeconfig.current_context.as_deref();
+        Ok(Self {
+            name: given_or_default(&args.name, "the service\'s name", "siamese-uninlu", ui),
+            namespace: given_or_default(&args.namespace, "the namespace", "nlu", ui),
+            context: given_or_asked(
+                &args.context,
+                "--context",
+                &context_question(kubeconfig),
+                current,
+                ui,
+            )?,
+            repository: given_or_asked(
+                &args.repository,
+                "--repository",
+                "the image repository to push to, without a tag",
+                None,
+                ui,
+            )?,
+            build_context: args.build_context.clone(),
+            model: gather_model(args, ui)?,
+        })
+    }
+}
+
+fn context_question(kubeconfig: &Kubeconfig) -> String {
+    let known: Vec<&str> = kubeconfig
+        .contexts
+        .iter()
+        .map(|context| context.name.as_str())
+        .collect();
+    match known.as_slice() {
+        [] => "the kubeconfig\'s context".to_owned(),
+        _ => format!("the kubeconfig\'s context, one of {}", known.join(", ")),
+    }
+}
+
+fn gather_model(args: &Args, ui: Ui) -> Result<Model, Stop> {
+    if let Some(folder) = &args.model {
+        return look_at_model(folder);
+    }
+    let question =
+        "the claim that holds the model, or a model folder on this machine for the image";
+    let answer = given_or_asked(
+        &args.claim,
+        "--model or --claim",
+        question,
+        Some("nlu-models"),
+        ui,
+    )?;
+    if args.claim.is_none() && Path::new(&answer).is_dir() {
+        return look_at_model(Path::new(&answer));
+    }
+    Ok(Model::Claim {
+        claim: answer,
+        path: args.path.clone().unwrap_or_default(),
+    })
+}
+
+fn given_or_default(given: &Option<String>, question: &str, default: &str, ui: Ui) -> String {
+    match given {
+        Some(value) => value.clone(),
+        None if ui.can_ask() => ask(question, Some(default), ui).unwrap_or_default(),
+        None => default.to_owned(),
+    }
 }
 
 fn given_or_asked(
-    given: Option<String>,
+    given: &Option<String>,
     flag: &'static str,
-    proposal: Option<String>,
+    question: &str,
+    proposal: Option<&str>,
     ui: Ui,
 ) -> Result<String, Stop> {
-    if let Some(value) = given {
-        return Ok(value);
-    }
-    if !ui.can_ask() {
-        return Err(Stop::NotGiven(flag));
-    }
-    let hint = proposal
-        .as_ref()
-        .map_or(String::new(), |value| format!(" [{value}]"));
-    let answer = ui.ask(&format!("{}{hint}:", flag.trim_start_matches('-')));
-    match (answer.is_empty(), proposal) {
-        (false, _) => Ok(answer),
-        (true, Some(proposal)) => Ok(proposal),
-        (true, None) => Err(Stop::NotGiven(flag)),
+    match given {
+        Some(value) => Ok(value.clone()),
+        None if ui.can_ask() => ask(question, proposal, ui).ok_or(Stop::NotGiven(flag)),
+        None => Err(Stop::NotGiven(flag)),
     }
 }
 
-/// The source, and a memory section that fits the weights: they are held once, and as much again while requests run.
-fn model_in_image(folder: &Path) -> Result<(String, String), Stop> {
-    let missing = |missing| Stop::NoModel {
-        folder: folder.to_owned(),
-        missing,
-    };
-    for file in ["config.json", "vocab.txt"] {
-        if !folder.join(file).is_file() {
-            return Err(missing(file));
-        }
+/// The answer, or the proposal when it is empty.
+fn ask(question: &str, proposal: Option<&str>, ui: Ui) -> Option<String> {
+    let hint = proposal.map_or(String::new(), |value| format!(" [{value}]"));
+    let answer = ui.ask(&format!("{question}{hint}:"));
+    match answer.is_empty() {
+        true => proposal.map(str::to_owned),
+        false => Some(answer),
     }
-    let weights = ["model.safetensors", "pytorch_model.bin"]
-        .iter()
-        .find_map(|file| std::fs::metadata(folder.join(file)).ok())
-        .ok_or_else(|| missing("pytorch_model.bin"))?
-        .len();
+}
+
+/// The folder, absolute since the stack file may lie elsewhere, and the size of its weights.
+fn look_at_model(folder: &Path) -> Result<Model, Stop> {
+    let mut weights = 0;
+    for files in MODEL_FILES {
+        let found = files
+            .iter()
+            .find_map(|file| std::fs::metadata(folder.join(file)).ok());
+        // The weights are the last group.
+        weights = found
+            .map(|found| found.len())
+            .ok_or_else(|| Stop::NoModel {
+                folder: folder.to_owned(),
+                missing: files.join(" and no "),
+            })?;
+    }
     let directory = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let request = (weights.div_ceil(1 << 20) + 192).next_multiple_of(64);
-    let memory = format!(
-        "\n[resources]  # for weights of {}\nmemory = {{ request = \"{request}Mi\", limit = \"{}Mi\" }}\n",
+    Ok(Model::Folder { directory, weights })
+}
+
+fn stack_file(answers: &Answers) -> String {
+    let Answers {
+        name,
+        namespace,
+        context,
+        repository,
+        build_context,
+        model,
+    } = answers;
+    let (source, resources) = match model {
+        Model::Claim { claim, path } if path.is_empty() => {
+            (format!("{{ pvc = {} }}", quoted(claim)), String::new())
+        }
+        Model::Claim { claim, path } => {
+            let source = format!("{{ pvc = {}, path = {} }}", quoted(claim), quoted(path));
+            (source, String::new())
+        }
+        Model::Folder { directory, weights } => {
+            let directory = directory.display().to_string();
+            let source = format!("{{ image = {} }}", quoted(&directory));
+            (source, resources_for(*weights))
+        }
+    };
+    format!(
+        "# A stack of uninlu. What is not here has a default; `uninlu schema` describes every key.\n\
+         name = {name}\n\
+         namespace = {namespace}\n\
+         \n\
+         [cluster]\n\
+         context = {context}  # no other context is ever written to\n\
+         # create-namespace = true              # the namespace comes and goes with the stack\n\
+         \n\
+         [image]\n\
+         repository = {repository}  # the tag is the digest of what is built\n\
+         context = {build_context}\n\
+         \n\
+         [model]\n\
+         source = {source}\n\
+         # warmup = \"测试预热文本\"               # predicted once before a pod is ready\n\
+         {resources}\
+         \n\
+         # [autoscaling]                        # instead of two fixed replicas\n\
+         # replicas = {{ min = 2, max = 8 }}\n\
+         # cpu = 60                             # percent of the request\n\
+         # requests-per-second = 20             # per pod, through the custom metrics API\n",
+        name = quoted(name),
+        namespace = quoted(namespace),
+        context = quoted(context),
+        repository = quoted(repository),
+        build_context = quoted(build_context),
+    )
+}
+
+/// Memory that fits the weights: they are held once, and as much again may be needed while requests run.
+fn resources_for(weights: u64) -> String {
+    let request = (weights.div_ceil(1 << 20) + BESIDE_WEIGHTS).next_multiple_of(64);
+    format!(
+        "\n\
+         [resources]                            # for weights of {}; measure, then set\n\
+         memory = {{ request = \"{request}Mi\", limit = \"{}Mi\" }}\n",
         human_bytes(weights),
         request * 2
-    );
-    Ok((
-        format!("{{ image = {:?} }}", directory.display().to_string()),
-        memory,
-    ))
+    )
+}
+
+/// Memory of libtorch and the server besides the weights, in MiB; generous, since too little kills the pod.
+const BESIDE_WEIGHTS: u64 = 192;
+
+/// As TOML writes a string.
+fn quoted(text: &str) -> toml::Value {
+    toml::Value::from(text)
 }
 
 /// Beside the file first, then renamed: a full disk leaves no half of a stack file.
@@ -181,7 +309,11 @@ fn write_atomically(file: &Path, text: &str) -> Result<(), Stop> {
         source,
     };
     let folder = file.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+    std::fs::create_dir_all(folder).map_err(unwritable)?;
+    let mut temporary = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666)) // less the umask, as for any file that a person writes
+        .tempfile_in(folder)
+        .map_err(unwritable)?;
     temporary.write_all(text.as_bytes()).map_err(unwritable)?;
     temporary
         .persist(file)

@@ -7,6 +7,8 @@ use crate::stack;
 use crate::ui::Ui;
 
 /// Prints the JSON schema of the stack file, for editors and other programs
+///
+/// Editors that know TOML take it from a comment on the file's first line: `#:schema ./uninlu.schema.json`
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

@@ -1,15 +1,17 @@
 //! `uninlu validate`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use miette::{Report, Result};
+use miette::{Diagnostic, Report, Result};
 use serde_json::{Value, json};
 
 use crate::cli::exit;
-use crate::stack::{self, LoadError};
+use crate::stack::{self, Invalid, LoadError, Stack};
 use crate::ui::{GREEN, Ui, paint};
 
-/// Tells every fault of stack files at once, offline, for the file alone and with each of its environments
+/// Tells every fault of stack files at once, offline: as they stand, and with each of their environments
+///
+/// Exits with 1 when there is a fault.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Stack files, or folders that hold `uninlu.toml`
@@ -18,7 +20,10 @@ pub struct Args {
     /// Only this environment
     #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
     env: Option<String>,
-    /// Prints `[{ "file", "environment", "valid", "faults": [{ "message", "help", "offset", "length" }] }]`
+    /// Prints the faults on stdout: `[{ "file", "line", "column", "environment", "message", "help" }]`
+    ///
+    /// `line` and `column` count from 1, and are null when the file cannot be read; `environment` is null unless only
+    /// that environment brings the fault.
     #[arg(long)]
     json: bool,
 }
@@ -26,69 +31,77 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// None besides a file that cannot be read: faults are the result, with exit code 1.
+/// None: faults are the result, with exit code 1.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let mut results = Vec::new();
+    let mut faults = Vec::new();
+    let mut is_valid = true;
     for path in &args.stacks {
-        let (file, text) = stack::read(path)?;
-        let environments = match &args.env {
-            Some(name) => vec![Some(name.clone())],
-            None => std::iter::once(None)
-                .chain(stack::environments(&text).into_iter().map(Some))
-                .collect(),
-        };
-        for environment in environments {
-            let result = stack::load(&file, environment.as_deref());
-            results.push((file.clone(), environment, result.err()));
+        match load(path, args.env.as_deref()) {
+            Ok(stacks) => ui.say(format_args!("{} {}", paint(GREEN, "✓"), summary(&stacks))),
+            Err(error) => {
+                is_valid = false;
+                faults.extend(as_json(&error));
+                tell(error);
+            }
         }
     }
     if args.json {
-        let values: Vec<Value> = results
-            .iter()
-            .map(|(file, environment, error)| as_json(file, environment, error.as_ref()))
-            .collect();
-        ui.data(format_args!("{:#}\n", json!(values)));
-    }
-    let is_valid = results.iter().all(|(_, _, error)| error.is_none());
-    for (file, environment, error) in results {
-        let name = environment.map_or(String::new(), |name| format!(" with environment {name}"));
-        match error {
-            None => ui.say(format_args!(
-                "{} {}{name}",
-                paint(GREEN, "valid:"),
-                file.display()
-            )),
-            Some(error) if !args.json => ui.warn(format_args!(
-                "{}{name}:\n{:?}",
-                file.display(),
-                Report::new(error)
-            )),
-            Some(_) => (),
-        }
+        ui.data(format_args!("{:#}\n", json!(faults)));
     }
     Ok(if is_valid { exit::OK } else { exit::ERROR })
 }
 
-fn as_json(
-    file: &std::path::Path,
-    environment: &Option<String>,
-    error: Option<&LoadError>,
-) -> Value {
-    let faults = match error {
-        None => Vec::new(),
-        Some(LoadError::Invalid(invalid)) => invalid
-            .faults
-            .iter()
-            .map(|fault| {
-                json!({
-                    "message": fault.message,
-                    "help": fault.help,
-                    "offset": fault.span.offset(),
-                    "length": fault.span.len(),
-                })
-            })
-            .collect(),
-        Some(other) => vec![json!({ "message": other.to_string() })],
+fn load(path: &Path, environment: Option<&str>) -> Result<Vec<Stack>, LoadError> {
+    match environment {
+        Some(_) => Ok(vec![stack::load(path, environment)?]),
+        None => stack::load_every(path),
+    }
+}
+
+/// Errors are told also when quiet.
+fn tell(error: LoadError) {
+    Ui::new(false).say(format_args!("{:?}", Report::new(error)));
+}
+
+/// `stacks/tutorial/uninlu.toml is valid (as it stands, staging)`
+fn summary(stacks: &[Stack]) -> String {
+    let environments: Vec<&str> = stacks
+        .iter()
+        .map(|stack| stack.environment.as_deref().unwrap_or("as it stands"))
+        .collect();
+    let file = stacks.first().map(|stack| stack.file.display().to_string());
+    format!(
+        "{} is valid ({})",
+        file.unwrap_or_default(),
+        environments.join(", ")
+    )
+}
+
+fn as_json(error: &LoadError) -> Vec<Value> {
+    match error {
+        LoadError::Invalid(invalid) => faults_as_json(invalid),
+        LoadError::Unreadable { file, source } => vec![json!({
+            "file": file,
+            "line": null,
+            "column": null,
+            "environment": null,
+            "message": format!("{error}: {source}"),
+            "help": error.help().map(|help| help.to_string()),
+        })],
+    }
+}
+
+fn faults_as_json(invalid: &Invalid) -> Vec<Value> {
+    let value = |fault| {
+        let (line, column) = invalid.position(fault);
+        json!({
+            "file": invalid.file,
+            "line": line,
+            "column": column,
+            "environment": fault.environment,
+            "message": fault.message,
+            "help": fault.help,
+        })
     };
-    json!({ "file": file, "environment": environment, "valid": error.is_none(), "faults": faults })
+    invalid.faults.iter().map(value).collect()
 }

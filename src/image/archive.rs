@@ -2,9 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
 
-use super::context::{Content, Entry, FileContent, MODEL};
+use super::context::{Content, Entry, FileContent};
 use super::error::Error;
 
 /// What ended the archive early.
@@ -18,18 +17,16 @@ pub enum Broken {
 
 /// Writes the entries as a tar archive.
 ///
-/// `modified` (seconds since 1970) stands on every entry but the model's. It must not lie before the last build: build
-/// tools with a cache mount (cargo, make) compare times, and would take changed sources with a constant old time for
-/// unchanged ones. BuildKit's own cache looks at contents only. Nobody compares the model's times, and with constant
-/// ones its layer is the same whichever machine built it.
+/// `modified` (seconds since 1970) stands on every entry. It must not lie before the last build: build tools with a
+/// cache mount (cargo, make) compare times, and would take changed sources with a constant old time for unchanged ones.
+/// BuildKit's own cache looks at contents only, so that a new time costs nothing.
 ///
 /// # Errors
 /// [`Broken`]; the archive is then not complete and must not be used.
 pub fn write(entries: &[Entry], modified: u64, sink: impl Write) -> Result<(), Broken> {
     let mut archive = tar::Builder::new(sink);
     for entry in entries {
-        let is_model = Path::new(&entry.path).starts_with(MODEL);
-        let mut header = header(&entry.content, if is_model { 0 } else { modified });
+        let mut header = header(&entry.content, modified);
         append(&mut archive, &mut header, entry)?;
     }
     archive

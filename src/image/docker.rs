@@ -1,27 +1,23 @@
 //! The Docker engine: build, look, push. The only file that knows `bollard::Docker`.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error as EngineError;
-use bollard::models::BuildInfoAux;
+use bollard::models::{BuildInfoAux, PushImageInfo};
 use bollard::query_parameters::{
     BuildImageOptions, BuildImageOptionsBuilder, BuilderVersion, PushImageOptionsBuilder,
 };
 use bollard::{Docker, body_try_stream};
-use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-use super::archive::{self, Broken};
 use super::context::Entry;
 use super::error::{Error, io_kind, root_cause};
+use super::mend;
 use super::progress::{Event, Failure, Progress};
+use super::upload::{Sent, Upload, upload};
 use crate::ui::{DIM, Step, Ui, human_bytes, human_elapsed, paint};
 
 /// Bound on one request until the engine begins to answer. Generous: an engine that unpacks a large context is busy.
@@ -30,9 +26,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where an engine listens unless `DOCKER_HOST` says otherwise.
 const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
-/// How much of the archive is sent at a time, and how many such pieces may wait for the engine.
-const CHUNK: usize = 256 * 1024;
-const WAITING_CHUNKS: usize = 4;
 
 /// An engine that answers.
 pub struct Engine {
@@ -121,6 +114,7 @@ impl Engine {
         let (archive, upload) = upload(std::mem::take(&mut job.entries));
         let credentials = std::mem::take(&mut job.credentials);
         let verbose = job.verbose;
+        let dockerfile = job.dockerfile.clone();
         let messages = self.docker.build_image(
             options(job),
             Some(credentials),
@@ -132,13 +126,13 @@ impl Engine {
         };
         match built {
             Ok(()) => {
-                let sent = human_bytes(upload.sent.load(Ordering::Relaxed));
+                let sent = human_bytes(upload.sent.bytes());
                 step.done(paint(DIM, format_args!("context {sent}")));
                 Ok(())
             }
             Err(fault) => {
                 step.failed("");
-                Err(explain(fault, upload).await)
+                Err(explain(fault, upload, dockerfile).await)
             }
         }
     }
@@ -157,24 +151,15 @@ impl Engine {
         let reference = format!("{repository}:{tag}");
         let step = ui.step(format!("push {reference}"));
         let options = PushImageOptionsBuilder::default().tag(tag).build();
-        let mut messages = self
+        let messages = self
             .docker
             .push_image(repository, Some(options), credentials);
-        let pushed = async {
-            while let Some(message) = messages.next().await {
-                let message = message?;
-                let detail = message.progress_detail.unwrap_or_default();
-                if let (Some(status), Some(current), true) =
-                    (message.status, detail.current, ui.is_interactive())
-                {
-                    let current = human_bytes(u64::try_from(current).unwrap_or(0));
-                    step.update(format_args!("{} {current}", status.to_lowercase()));
-                }
-            }
-            Ok::<(), EngineError>(())
-        };
         let pushed = tokio::select! {
-            pushed = pushed => pushed.map_err(|error| push_failed(&reference, &error)),
+            pushed = follow_push(messages, &step, ui) => pushed.map_err(|error| {
+                let cause = words(&error);
+                let help = mend::push(&reference, &cause);
+                Error::Push { reference, cause, help }
+            }),
             _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
         };
         match &pushed {
@@ -208,56 +193,6 @@ fn session_name() -> String {
     format!("uninlu-{}-{}", std::process::id(), now.as_nanos())
 }
 
-/// The archive on its way to the engine, written by a thread of its own.
-struct Upload {
-    sent: Arc<AtomicU64>,
-    writer: JoinHandle<Result<(), Broken>>,
-}
-
-fn upload(entries: Vec<Entry>) -> (impl Stream<Item = io::Result<Bytes>>, Upload) {
-    let (sender, mut receiver) = mpsc::channel(WAITING_CHUNKS);
-    let sent = Arc::new(AtomicU64::new(0));
-    let mut sink = Sink {
-        sender,
-        sent: Arc::clone(&sent),
-    };
-    let writer = tokio::task::spawn_blocking(move || {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let buffered = io::BufWriter::with_capacity(CHUNK, &mut sink);
-        let written = archive::write(&entries, now.as_secs(), buffered);
-        if written.is_err() {
-            // An archive that merely ends would be built as it is, under a tag that promises more.
-            let _ = sink
-                .sender
-                .blocking_send(Err(io::Error::other("the build context is not complete")));
-        }
-        written
-    });
-    let stream = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
-    (stream, Upload { sent, writer })
-}
-
-struct Sink {
-    sender: mpsc::Sender<io::Result<Bytes>>,
-    sent: Arc<AtomicU64>,
-}
-
-impl Write for &mut Sink {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.sender
-            .blocking_send(Ok(Bytes::copy_from_slice(buffer)))
-            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        self.sent.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-        Ok(buffer.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Why a build ended without an image.
 enum Fault {
     Engine(EngineError, Option<Failure>),
@@ -266,7 +201,7 @@ enum Fault {
 
 async fn follow(
     messages: impl Stream<Item = Result<bollard::models::BuildInfo, EngineError>>,
-    sent: &AtomicU64,
+    sent: &Sent,
     step: &Step,
     ui: Ui,
     verbose: bool,
@@ -292,17 +227,37 @@ async fn follow(
     }
 }
 
+async fn follow_push(
+    messages: impl Stream<Item = Result<PushImageInfo, EngineError>>,
+    step: &Step,
+    ui: Ui,
+) -> Result<(), EngineError> {
+    tokio::pin!(messages);
+    while let Some(message) = messages.next().await {
+        let message = message?;
+        let current = message.progress_detail.and_then(|detail| detail.current);
+        if let (Some(status), Some(current), true) = (message.status, current, ui.is_interactive())
+        {
+            let current = human_bytes(u64::try_from(current).unwrap_or(0));
+            step.update(format_args!("{} {current}", status.to_lowercase()));
+        }
+    }
+    Ok(())
+}
+
 /// What the terminal's one moving line says.
-fn running(progress: &Progress, sent: &AtomicU64) -> String {
+fn running(progress: &Progress, sent: &Sent) -> String {
     let steps: Vec<&str> = progress.running().collect();
     if steps.is_empty() {
-        return format!("sent {}", human_bytes(sent.load(Ordering::Relaxed)));
+        return format!("sent {}", human_bytes(sent.bytes()));
     }
     steps.join(" · ")
 }
 
 fn tell(event: &Event, step: &Step, ui: Ui, verbose: bool) {
     match event {
+        Event::Started { step: name } | Event::Finished { step: name, .. }
+            if is_internal(name) && !verbose => {}
         // On a terminal the moving line says what runs; in a log, a line must say what hangs.
         Event::Started { step: name } if !ui.is_interactive() => step.log(name),
         Event::Started { .. } => {}
@@ -318,32 +273,52 @@ fn tell(event: &Event, step: &Step, ui: Ui, verbose: bool) {
     }
 }
 
+/// BuildKit's own steps, which no Dockerfile names.
+fn is_internal(step: &str) -> bool {
+    step.starts_with("[internal]") || step == "copy /context /"
+}
+
 /// Which of the two sides broke it: a fault of the context explains everything that the engine says after it.
-async fn explain(fault: Fault, upload: Upload) -> Error {
+async fn explain(fault: Fault, upload: Upload, dockerfile: String) -> Error {
     let (error, failure) = match fault {
         Fault::Interrupted => return Error::Interrupted,
         Fault::Engine(error, failure) => (error, failure),
     };
-    if upload.writer.is_finished()
-        && let Ok(Err(Broken::Source(error))) = upload.writer.await
-    {
+    if let Some(error) = upload.fault().await {
         return error;
     }
-    let Some(failure) = failure else {
-        return refused("build the image", &error);
-    };
-    if !failure.log.is_empty() {
-        tell_log(&failure);
+    match (failure, &error) {
+        (Some(failure), _) => {
+            tell_log(&failure);
+            Error::Build {
+                help: mend::build(&failure.error),
+                step: failure.step,
+                cause: failure.error,
+            }
+        }
+        // No step was reached: the Dockerfile itself is at fault.
+        (None, EngineError::DockerStreamError { error }) => Error::Build {
+            help: mend::build(error),
+            step: dockerfile,
+            cause: without_preamble(error).to_owned(),
+        },
+        (None, error) => refused("build the image", error),
     }
-    Error::Build {
-        help: build_help(&failure.error),
-        step: failure.step,
-        cause: failure.error,
-    }
+}
+
+/// `failed to solve with frontend dockerfile.v0: failed to create LLB definition: ` says nothing to a user.
+fn without_preamble(cause: &str) -> &str {
+    cause
+        .rsplit("failed to create LLB definition: ")
+        .next()
+        .unwrap_or(cause)
 }
 
 /// The log is part of the error: `--quiet` does not take it away.
 fn tell_log(failure: &Failure) {
+    if failure.log.is_empty() {
+        return;
+    }
     let ui = Ui::new(false);
     ui.say(format_args!("the log of `{}` ends so:", failure.step));
     for line in &failure.log {
@@ -351,38 +326,20 @@ fn tell_log(failure: &Failure) {
     }
 }
 
-fn build_help(cause: &str) -> String {
-    if let Some(help) = space_help(cause) {
-        return help;
-    }
-    let is_base_image = cause.contains("resolve source metadata")
-        || cause.contains("pull access denied")
-        || (cause.contains("failed to do request") && cause.contains("/manifests/"));
-    if is_base_image {
-        return "the base image could not be fetched: without a way to its registry, make it known to the engine (`docker pull`, `docker load` or `docker import`) and build again".to_owned();
-    }
-    if cause.contains("certificate signed by unknown authority") {
-        return "a proxy opens the traffic: name its certificate in `[image] ca-certificates`"
-            .to_owned();
-    }
-    "the log above says why; `uninlu build --verbose` shows every line of every step. Behind a proxy that opens TLS, `[image] ca-certificates` names its certificate".to_owned()
-}
-
-fn space_help(cause: &str) -> Option<String> {
-    cause
-        .contains("no space left on device")
-        .then(|| "the engine's disk is full: `docker system df` says with what, `docker builder prune` and `docker image prune` free it".to_owned())
-}
-
-fn refused(task: &str, error: &EngineError) -> Error {
-    let cause = match error {
+/// What the engine said, without what the library puts around it.
+fn words(error: &EngineError) -> String {
+    match error {
         EngineError::DockerStreamError { error } => error.clone(),
         EngineError::DockerResponseServerError { message, .. } => message.clone(),
         other => root_cause(other).to_string(),
-    };
+    }
+}
+
+fn refused(task: &str, error: &EngineError) -> Error {
+    let cause = words(error);
     Error::Engine {
         task: task.to_owned(),
-        help: space_help(&cause).unwrap_or_else(|| {
+        help: mend::space(&cause).unwrap_or_else(|| {
             "the engine's own log knows more: `journalctl -u docker`".to_owned()
         }),
         cause,
@@ -407,101 +364,6 @@ fn no_engine(error: &EngineError) -> Error {
     Error::NoEngine {
         endpoint,
         cause,
-        help: engine_help(kind).to_owned(),
-    }
-}
-
-fn engine_help(kind: Option<io::ErrorKind>) -> &'static str {
-    match kind {
-        Some(io::ErrorKind::NotFound) => {
-            "Docker is not installed or not running. Debian and Ubuntu: `sudo apt-get install docker.io`; macOS and Windows: start Docker Desktop; installed but stopped: `sudo systemctl start docker`. An engine elsewhere is named by DOCKER_HOST"
-        }
-        Some(io::ErrorKind::PermissionDenied) => {
-            "this user may not use the engine's socket: `sudo usermod -aG docker $USER`, then log in again"
-        }
-        Some(io::ErrorKind::ConnectionRefused) => {
-            "the engine is not running: `sudo systemctl start docker`, or start Docker Desktop"
-        }
-        _ => {
-            "DOCKER_HOST names the engine as `unix:///path` or `tcp://host:port`; `docker version` tells whether it answers"
-        }
-    }
-}
-
-fn push_failed(reference: &str, error: &EngineError) -> Error {
-    let refused = refused("push", error);
-    let Error::Engine { cause, .. } = refused else {
-        return refused;
-    };
-    Error::Push {
-        reference: reference.to_owned(),
-        help: push_help(reference, &cause),
-        cause,
-    }
-}
-
-fn push_help(reference: &str, cause: &str) -> String {
-    let registry = reference.split('/').next().unwrap_or(reference);
-    let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
-    if says(&["unauthorized", "denied", "no basic auth credentials", "401"]) {
-        format!(
-            "`docker login {registry}` with a user who may push there; some registries want the repository to be made first"
-        )
-    } else if says(&[
-        "connection refused",
-        "no such host",
-        "i/o timeout",
-        "network is unreachable",
-    ]) {
-        format!(
-            "is {registry} right (`[image] repository`), running, and reachable from the Docker engine?"
-        )
-    } else if says(&["server gave HTTP response to HTTPS client"]) {
-        format!(
-            "{registry} speaks plain HTTP, which the engine allows on localhost only: give the registry TLS, or list it under `insecure-registries` in the engine's daemon.json"
-        )
-    } else if says(&["certificate signed by unknown authority"]) {
-        format!(
-            "the engine does not know the registry's certificate authority: put it into /etc/docker/certs.d/{registry}/ca.crt on the engine's machine"
-        )
-    } else {
-        "the finished layers are there already: the same command goes on from there".to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refused_push_tells_its_mend() {
-        let cases = [
-            (
-                "unauthorized: authentication required",
-                "docker login registry.example.com",
-            ),
-            (
-                "Get \"https://registry.example.com/v2/\": dial tcp 10.0.0.1:443: connect: connection refused",
-                "reachable",
-            ),
-            (
-                "http: server gave HTTP response to HTTPS client",
-                "insecure-registries",
-            ),
-            ("x509: certificate signed by unknown authority", "certs.d"),
-        ];
-        for (cause, mend) in cases {
-            let help = push_help("registry.example.com/ai/server:1", cause);
-            assert!(help.contains(mend), "{cause}: the help is `{help}`");
-        }
-    }
-
-    #[test]
-    fn a_full_disk_tells_how_to_free_it() {
-        let help = build_help("failed to copy files: write /var/lib/x: no space left on device");
-        assert!(
-            help.contains("docker builder prune"),
-            "the help is `{help}`"
-        );
+        help: mend::engine(kind).to_owned(),
     }
 }

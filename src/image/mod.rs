@@ -13,9 +13,11 @@ pub mod digest;
 pub mod docker;
 pub mod error;
 pub mod ignore;
+mod mend;
 pub mod progress;
 pub mod registry;
 mod revision;
+mod upload;
 
 use std::collections::HashMap;
 
@@ -183,10 +185,8 @@ pub async fn resolve(stack: &Stack) -> Result<(Resolved, Option<Inputs>), Error>
         return Ok((Resolved::Pinned { reference }, None));
     }
     let inputs = inputs_aside(stack).await?;
-    let resolved = match registry::digest(&inputs.reference()).await? {
-        Some(digest) => Resolved::Pinned {
-            reference: format!("{}@{digest}", inputs.repository),
-        },
+    let resolved = match registered(&inputs).await? {
+        Some(reference) => Resolved::Pinned { reference },
         None => Resolved::ToBeBuilt {
             reference: inputs.reference(),
             reason: "the registry has no image of these inputs yet".to_owned(),
@@ -195,14 +195,36 @@ pub async fn resolve(stack: &Stack) -> Result<(Resolved, Option<Inputs>), Error>
     Ok((resolved, Some(inputs)))
 }
 
+/// `repository@sha256:…`, if the registry has the image of these inputs. It is then never built again: another build,
+/// even of equal inputs, has another digest, and would replace every running pod.
+///
+/// # Errors
+/// As [`registry::digest`].
+pub async fn registered(inputs: &Inputs) -> Result<Option<String>, Error> {
+    let digest = registry::digest(&inputs.reference()).await?;
+    Ok(digest.map(|digest| format!("{}@{digest}", inputs.repository)))
+}
+
+/// The image of these inputs in the engine; none when there is no engine.
+///
+/// # Errors
+/// An engine that answers but cannot say.
+pub async fn local(inputs: &Inputs) -> Result<Option<LocalImage>, Error> {
+    match Engine::connect().await {
+        Ok(engine) => engine.image(&inputs.reference()).await,
+        Err(Error::NoEngine { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Sees to it that the registry has the image: builds only when the engine lacks the tag, pushes only when the
 /// registry lacks it. Gives `repository@sha256:…`.
 ///
 /// # Errors
 /// As [`build`] and [`push`].
 pub async fn build_and_push(stack: &Stack, inputs: &Inputs, ui: Ui) -> Result<String, Error> {
-    if let Some(digest) = registry::digest(&inputs.reference()).await? {
-        return Ok(format!("{}@{digest}", inputs.repository));
+    if let Some(pinned) = registered(inputs).await? {
+        return Ok(pinned);
     }
     build(stack, inputs, BuildOptions::default(), ui).await?;
     push(inputs, ui).await
@@ -254,10 +276,9 @@ pub async fn push(inputs: &Inputs, ui: Ui) -> Result<String, Error> {
     engine
         .push(&inputs.repository, &inputs.tag, credentials, ui)
         .await?;
-    match registry::digest(&reference).await? {
-        Some(digest) => Ok(format!("{}@{digest}", inputs.repository)),
-        None => Err(Error::Vanished { reference }),
-    }
+    registered(inputs)
+        .await?
+        .ok_or(Error::Vanished { reference })
 }
 
 async fn job(stack: &Stack, inputs: &Inputs, options: BuildOptions) -> Result<Job, Error> {

@@ -111,8 +111,12 @@ fn is_item(key: &str, item: &str) -> bool {
         return false;
     };
     keys.as_object().is_some_and(|keys| {
-        keys.values()
-            .any(|value| value.as_str() == Some(item) || value.to_string() == item)
+        keys.values().any(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+                == item
+        })
     })
 }
 
@@ -144,6 +148,14 @@ mod tests {
     #[test]
     fn a_quoted_key_is_found() {
         assert!(foreign_owner(&object(), r#".data["settings.toml"]"#).is_some());
+    }
+
+    #[test]
+    fn an_item_with_a_number_as_its_key_is_found() {
+        let ports = json!({ "f:spec": { "f:ports": { r#"k:{"port":80,"protocol":"TCP"}"#: { "f:port": {} } } } });
+        let live =
+            json!({ "metadata": { "managedFields": [{ "manager": "other", "fieldsV1": ports }] } });
+        assert!(foreign_owner(&live, ".spec.ports[80].port").is_some());
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Duration;
 use super::at::{At, value_or};
 use super::fault::Faults;
+use super::{Bounds, Duration};
 
 /// The autoscaler; at least one of the targets is set.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +79,7 @@ pub enum Select {
 /// The autoscaler: who owns `replicas` while it is on
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Autoscaling")]
 pub(super) struct RawAutoscaling {
     /// Turns the section off where an environment wants a fixed number of replicas (default true)
     enabled: Option<At<bool>>,
@@ -95,6 +96,7 @@ pub(super) struct RawAutoscaling {
 /// Fewest and most pods
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Range")]
 struct RawRange {
     /// Fewest pods
     min: Option<At<u32>>,
@@ -105,6 +107,7 @@ struct RawRange {
 /// How fast the autoscaler may scale
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Behavior")]
 struct RawBehavior {
     /// Rules for adding pods
     scale_up: Option<At<RawScalingRules>>,
@@ -115,6 +118,7 @@ struct RawBehavior {
 /// Rules of one direction
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "ScalingRules")]
 struct RawScalingRules {
     /// How long a recommendation must hold (at most one hour)
     stabilization: Option<At<Duration>>,
@@ -127,6 +131,7 @@ struct RawScalingRules {
 /// One bound: `{ pods = 2, period = "60s" }` or `{ percent = 50, period = "60s" }`
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Policy")]
 struct RawPolicy {
     /// So many pods per period
     pods: Option<At<u32>>,
@@ -141,17 +146,16 @@ impl RawAutoscaling {
     pub(super) fn validate(
         self,
         section: &Range<usize>,
+        cpu: &Bounds,
         faults: &mut Faults,
     ) -> Option<Autoscaling> {
         if !value_or(&self.enabled, true) {
             return None;
         }
-        faults.check(
-            self.cpu.is_some() || self.requests_per_second.is_some(),
-            section,
-            "the autoscaler has no target, so it would never scale",
-            "give `cpu = 60` (percent of the request), `requests-per-second = 20` (per pod), or both",
-        );
+        if self.cpu.is_none() && self.requests_per_second.is_none() {
+            add_no_target(section, faults);
+        }
+        check_reachable(&self.cpu, cpu, faults);
         for at in [&self.cpu, &self.requests_per_second].into_iter().flatten() {
             faults.check(
                 at.value > 0,
@@ -174,6 +178,31 @@ impl RawAutoscaling {
                 .validate(faults),
         })
     }
+}
+
+fn add_no_target(section: &Range<usize>, faults: &mut Faults) {
+    faults.add_missing(
+        "autoscaling.cpu",
+        section,
+        "the autoscaler has no target, so it would never scale",
+        "give `cpu = 60` (percent of the request), `requests-per-second = 20` (per pod), or both",
+    );
+}
+
+/// The kernel holds a pod at its limit, so that a target at or above it is never exceeded and nothing is scaled up.
+fn check_reachable(target: &Option<At<u32>>, cpu: &Bounds, faults: &mut Faults) {
+    let (Some(at), Some(limit)) = (target, &cpu.limit) else {
+        return;
+    };
+    faults.check(
+        i128::from(at.value) * cpu.request.milli < limit.milli * 100,
+        &at.span,
+        format!(
+            "a target of {} % of the request {} is never exceeded under the limit {limit}",
+            at.value, cpu.request
+        ),
+        "lower the target, or raise the limit",
+    );
 }
 
 impl RawRange {
@@ -202,16 +231,18 @@ impl RawRange {
 
 impl RawBehavior {
     fn validate(self, faults: &mut Faults) -> Behavior {
-        let mut rules = |raw: Option<At<RawScalingRules>>| raw.map(|at| at.value.validate(faults));
+        let mut rules = |direction: &str, raw: Option<At<RawScalingRules>>| {
+            raw.map(|at| at.value.validate(direction, faults))
+        };
         Behavior {
-            scale_up: rules(self.scale_up),
-            scale_down: rules(self.scale_down),
+            scale_up: rules("scale-up", self.scale_up),
+            scale_down: rules("scale-down", self.scale_down),
         }
     }
 }
 
 impl RawScalingRules {
-    fn validate(self, faults: &mut Faults) -> ScalingRules {
+    fn validate(self, direction: &str, faults: &mut Faults) -> ScalingRules {
         if let Some(at) = &self.stabilization {
             faults.check(
                 at.value.seconds <= 3_600,
@@ -228,7 +259,11 @@ impl RawScalingRules {
             policies: self
                 .policies
                 .into_iter()
-                .filter_map(|at| at.value.validate(&at.span, faults))
+                .enumerate()
+                .filter_map(|(index, at)| {
+                    let path = format!("autoscaling.behavior.{direction}.policies.{index}");
+                    at.value.validate(&path, &at.span, faults)
+                })
                 .collect(),
             select: self.select.map(|at| at.value),
         }
@@ -236,12 +271,13 @@ impl RawScalingRules {
 }
 
 impl RawPolicy {
-    fn validate(self, span: &Range<usize>, faults: &mut Faults) -> Option<Policy> {
+    fn validate(self, path: &str, span: &Range<usize>, faults: &mut Faults) -> Option<Policy> {
         let (kind, value) = match (self.pods, self.percent) {
             (Some(pods), None) => (PolicyKind::Pods, pods),
             (None, Some(percent)) => (PolicyKind::Percent, percent),
             _ => {
-                faults.add(
+                faults.add_missing(
+                    path,
                     span,
                     "a policy counts either pods or percent",
                     "write `{ pods = 2, period = \"60s\" }`",

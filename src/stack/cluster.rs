@@ -23,6 +23,7 @@ pub struct Cluster {
 /// The one cluster that may be written to
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Cluster")]
 pub(super) struct RawCluster {
     /// Context in the kubeconfig; no other context is ever used
     context: Option<At<String>>,
@@ -39,18 +40,28 @@ impl RawCluster {
         folder: &Path,
         faults: &mut Faults,
     ) -> Cluster {
-        let context = self
-            .context
-            .map(|context| context.value)
-            .unwrap_or_default();
-        faults.check(
-            !context.is_empty(),
-            section,
-            "the stack names no cluster: `[cluster] context` is missing",
-            "write `[cluster]` with `context = \"…\"`, one of `kubectl config get-contexts -o name`",
-        );
+        let help = "write `[cluster]` with `context = \"…\"`, one of `kubectl config get-contexts -o name`";
+        match &self.context {
+            None => faults.add_missing(
+                "cluster.context",
+                section,
+                "the stack names no cluster: `[cluster] context` is missing",
+                help,
+            ),
+            Some(at) => {
+                faults.check(!at.value.is_empty(), &at.span, "`context` is empty", help);
+            }
+        }
+        if let Some(at) = &self.kubeconfig {
+            faults.check(
+                !at.value.starts_with('~'),
+                &at.span,
+                "`~` is the shell's; here it would be a folder of that name",
+                "write an absolute path, or leave `kubeconfig` out for KUBECONFIG, then ~/.kube/config",
+            );
+        }
         Cluster {
-            context,
+            context: value_or(&self.context, String::new()),
             kubeconfig: self.kubeconfig.map(|file| folder.join(file.value)),
             create_namespace: value_or(&self.create_namespace, false),
         }

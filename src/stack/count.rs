@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use super::Refused;
+
 /// A number of pods, or a percentage of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
@@ -38,6 +40,13 @@ impl std::fmt::Display for Count {
     }
 }
 
+fn refused(written: impl std::fmt::Display) -> Refused {
+    Refused::new(
+        format!("`{written}` is neither a number of pods nor a percentage"),
+        "write a number such as 1, or a percentage from \"0%\" to \"100%\"",
+    )
+}
+
 struct CountVisitor;
 
 impl Visitor<'_> for CountVisitor {
@@ -50,7 +59,7 @@ impl Visitor<'_> for CountVisitor {
     fn visit_i64<E: Error>(self, value: i64) -> Result<Count, E> {
         u32::try_from(value)
             .map(Count::Pods)
-            .map_err(|_| E::custom(format!("{value} is no number of pods")))
+            .map_err(|_| E::custom(refused(value)))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Count, E> {
@@ -59,9 +68,7 @@ impl Visitor<'_> for CountVisitor {
             .and_then(|number| number.parse().ok());
         match percent {
             Some(percent @ 0..=100) => Ok(Count::Percent(percent)),
-            _ => Err(E::custom(format!(
-                "`{text}` is no percentage from \"0%\" to \"100%\""
-            ))),
+            _ => Err(E::custom(refused(text))),
         }
     }
 }

@@ -29,6 +29,7 @@ impl Disruption {
 /// The disruption budget (default `max-unavailable = 1` when two pods or more run)
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Disruption")]
 pub(super) struct RawDisruption {
     /// At least so many pods stay: a number or "50%"
     min_available: Option<At<Count>>,
@@ -37,8 +38,14 @@ pub(super) struct RawDisruption {
 }
 
 impl RawDisruption {
-    /// `minimum` is the fewest pods that run when nothing is wrong.
-    pub(super) fn validate(self, minimum: u32, faults: &mut Faults) -> Option<Disruption> {
+    /// `minimum` is the fewest pods that run when nothing is wrong. An inherited budget was written for another number
+    /// of pods: where it would block every drain, the default takes its place.
+    pub(super) fn validate(
+        self,
+        minimum: u32,
+        is_inherited: bool,
+        faults: &mut Faults,
+    ) -> Option<Disruption> {
         let (disruption, span) = match (self.min_available, self.max_unavailable) {
             (Some(min), None) => (Disruption::MinAvailable(min.value), min.span),
             (None, Some(max)) => (Disruption::MaxUnavailable(max.value), max.span),
@@ -52,8 +59,12 @@ impl RawDisruption {
                 return None;
             }
         };
+        let is_blocking = disruption.allowed(minimum) == 0;
+        if is_blocking && is_inherited {
+            return default_for(minimum);
+        }
         faults.check(
-            disruption.allowed(minimum) > 0,
+            !is_blocking,
             &span,
             format!("with {minimum} pod(s) at least, this budget allows no eviction: every node drain would hang"),
             "lower `min-available`, or run more pods (`replicas`, `[autoscaling] replicas.min`)",

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
-use super::{Image, Invalid, ModelSource, Stack, parse};
+use super::fault::Need;
+use super::parse::{parse_every, parse_given};
+use super::{Invalid, Stack};
 
 /// Why a stack could not be loaded.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -26,28 +28,36 @@ pub enum LoadError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Invalid(#[from] Box<Invalid>),
-    /// The file names something on this machine that is not there.
-    #[error("{key} of {} names {}, {fault}", file.display(), path.display())]
-    #[diagnostic(help("{help}"))]
-    Missing {
-        /// The stack file.
-        file: PathBuf,
-        /// The key, such as `[image] context`.
-        key: &'static str,
-        /// What it names.
-        path: PathBuf,
-        /// What is wrong with it.
-        fault: &'static str,
-        /// What to do.
-        help: &'static str,
-    },
 }
 
-/// Reads a stack file (or `uninlu.toml` in a folder) and its text.
+/// Loads a stack file (or `uninlu.toml` in a folder) with one environment laid over it, and checks that what it names
+/// on this machine is there.
 ///
 /// # Errors
-/// [`LoadError::Unreadable`]
-pub fn read(path: &Path) -> Result<(PathBuf, String), LoadError> {
+/// See [`LoadError`]; an invalid file tells all its faults at once.
+pub fn load(path: &Path, environment: Option<&str>) -> Result<Stack, LoadError> {
+    let (file, text) = read(path)?;
+    Ok(parse_given(&text, &file, environment, is_met)?)
+}
+
+/// Loads a stack file as it stands, and once with each of its environments.
+///
+/// # Errors
+/// See [`LoadError`]; the faults of all environments are told at once, each only once.
+pub fn load_every(path: &Path) -> Result<Vec<Stack>, LoadError> {
+    let (file, text) = read(path)?;
+    Ok(parse_every(&text, &file, is_met)?)
+}
+
+/// Checks a stack file before it is written, as [`load`] will read it: `file` is where it will be.
+///
+/// # Errors
+/// All its faults at once.
+pub fn check(text: &str, file: &Path) -> Result<(), Box<Invalid>> {
+    parse_every(text, file, is_met).map(drop)
+}
+
+fn read(path: &Path) -> Result<(PathBuf, String), LoadError> {
     let file = if path.is_dir() {
         path.join("uninlu.toml")
     } else {
@@ -62,65 +72,9 @@ pub fn read(path: &Path) -> Result<(PathBuf, String), LoadError> {
     Ok((absolute, text))
 }
 
-/// Loads a stack file with one environment laid over it, and checks that what it names on this machine is there.
-///
-/// # Errors
-/// See [`LoadError`]; an invalid file tells all its faults at once.
-pub fn load(path: &Path, environment: Option<&str>) -> Result<Stack, LoadError> {
-    let (file, text) = read(path)?;
-    let stack = parse(&text, &file, environment)?;
-    check_files(&stack)?;
-    Ok(stack)
-}
-
-fn check_files(stack: &Stack) -> Result<(), LoadError> {
-    let missing = |key, path: &Path, fault, help| LoadError::Missing {
-        file: stack.file.clone(),
-        key,
-        path: path.to_owned(),
-        fault,
-        help,
-    };
-    if let Image::Build(build) = &stack.image {
-        if !build.context.is_dir() {
-            return Err(missing(
-                "[image] context",
-                &build.context,
-                "which is no folder",
-                "relative paths start at the stack file's folder",
-            ));
-        }
-        let dockerfile = build.context.join(&build.dockerfile);
-        if !dockerfile.is_file() {
-            return Err(missing(
-                "[image] dockerfile",
-                &dockerfile,
-                "which is no file",
-                "the path is relative to `context`",
-            ));
-        }
-        for certificate in &build.ca_certificates {
-            if !certificate.is_file() {
-                return Err(missing(
-                    "[image] ca-certificates",
-                    certificate,
-                    "which is no file",
-                    "name PEM files",
-                ));
-            }
-        }
+fn is_met(need: &Need) -> bool {
+    match need {
+        Need::Folder(folder) => folder.is_dir(),
+        Need::AnyFile(files) => files.iter().any(|file| file.is_file()),
     }
-    if let ModelSource::Image { directory } = &stack.model.source {
-        for file in ["config.json", "vocab.txt"] {
-            if !directory.join(file).is_file() {
-                return Err(missing(
-                    "[model] source",
-                    &directory.join(file),
-                    "which is not there",
-                    "name the model folder as it is downloaded",
-                ));
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! `[gate]`: waivers and own rules.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::value::{Date, Datetime};
@@ -41,6 +43,7 @@ pub struct OwnRule {
 /// Waivers and own rules of the gate
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Gate")]
 pub(super) struct RawGate {
     /// Findings that are accepted, each with a reason and an end
     allow: Vec<At<RawWaiver>>,
@@ -51,6 +54,7 @@ pub(super) struct RawGate {
 /// One accepted finding
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Waiver")]
 struct RawWaiver {
     /// Id of the rule
     rule: Option<At<String>>,
@@ -64,6 +68,7 @@ struct RawWaiver {
 /// One rule of the user's own
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "OwnRule")]
 struct RawOwnRule {
     /// Id by which findings and waivers name it
     id: Option<At<String>>,
@@ -75,22 +80,37 @@ struct RawOwnRule {
 
 impl RawGate {
     pub(super) fn validate(self, faults: &mut Faults) -> Gate {
+        refuse_double_ids(&self.rule, faults);
         Gate {
             allow: self
                 .allow
                 .into_iter()
-                .map(|at| validate_waiver(at, faults))
+                .enumerate()
+                .map(|(index, at)| validate_waiver(index, at, faults))
                 .collect(),
             rules: self
                 .rule
                 .into_iter()
-                .map(|at| validate_rule(at, faults))
+                .enumerate()
+                .map(|(index, at)| validate_rule(index, at, faults))
                 .collect(),
         }
     }
 }
 
-fn validate_waiver(at: At<RawWaiver>, faults: &mut Faults) -> Waiver {
+fn refuse_double_ids(rules: &[At<RawOwnRule>], faults: &mut Faults) {
+    let mut seen = BTreeSet::new();
+    for id in rules.iter().filter_map(|rule| rule.value.id.as_ref()) {
+        faults.check(
+            seen.insert(&id.value),
+            &id.span,
+            format!("a second rule has the id `{}`", id.value),
+            "give each rule an id of its own: waivers and findings name it",
+        );
+    }
+}
+
+fn validate_waiver(index: usize, at: At<RawWaiver>, faults: &mut Faults) -> Waiver {
     let At {
         value: RawWaiver {
             rule,
@@ -99,15 +119,17 @@ fn validate_waiver(at: At<RawWaiver>, faults: &mut Faults) -> Waiver {
         },
         span,
     } = at;
-    faults.check(
-        rule.is_some()
-            && reason
-                .as_ref()
-                .is_some_and(|reason| !reason.value.trim().is_empty()),
-        &span,
-        "a waiver names a rule and a reason",
-        "write `{ rule = \"…\", reason = \"why it is accepted\", until = 2027-01-01 }`",
-    );
+    let is_reasoned = reason
+        .as_ref()
+        .is_some_and(|reason| !reason.value.trim().is_empty());
+    if rule.is_none() || !is_reasoned {
+        faults.add_missing(
+            &format!("gate.allow.{index}"),
+            &span,
+            "a waiver names a rule and a reason",
+            "write `{ rule = \"…\", reason = \"why it is accepted\", until = 2027-01-01 }`",
+        );
+    }
     if let Some(until) = &until {
         faults.check(
             until.value.date.is_some(),
@@ -124,7 +146,7 @@ fn validate_waiver(at: At<RawWaiver>, faults: &mut Faults) -> Waiver {
     }
 }
 
-fn validate_rule(at: At<RawOwnRule>, faults: &mut Faults) -> OwnRule {
+fn validate_rule(index: usize, at: At<RawOwnRule>, faults: &mut Faults) -> OwnRule {
     let At {
         value: RawOwnRule {
             id,
@@ -133,12 +155,14 @@ fn validate_rule(at: At<RawOwnRule>, faults: &mut Faults) -> OwnRule {
         },
         span,
     } = at;
-    faults.check(
-        id.is_some() && expression.is_some() && message.is_some(),
-        &span,
-        "a rule has an id, an expression and a message",
-        "write `id`, `expression` (CEL over `object` and `stack`) and `message`",
-    );
+    if id.is_none() || expression.is_none() || message.is_none() {
+        faults.add_missing(
+            &format!("gate.rule.{index}"),
+            &span,
+            "a rule has an id, an expression and a message",
+            "write `id`, `expression` (CEL over `object` and `stack`) and `message`",
+        );
+    }
     let text = |key: Option<At<String>>| key.map(|at| at.value).unwrap_or_default();
     OwnRule {
         id: text(id),

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use oci_client::Reference;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Quantity;
 use super::at::At;
-use super::fault::Faults;
+use super::fault::{Faults, Need};
+use super::names;
 
 /// The server's image.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +61,7 @@ impl Image {
 /// The server's image: what is built and pushed, or a reference with a digest
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Image")]
 pub(super) struct RawImage {
     /// Repository to push to, without a tag: the tag is the digest of the build's inputs
     repository: Option<At<String>>,
@@ -71,14 +74,25 @@ pub(super) struct RawImage {
     /// Stage to build (default `server`, or `server-with-model` when the model goes into the image)
     target: Option<At<String>>,
     /// Build arguments
-    args: BTreeMap<String, String>,
+    args: BTreeMap<String, At<String>>,
     /// PEM files with further CA certificates for the build stages; never in the final image
     ca_certificates: Vec<At<String>>,
     /// Budget for the image's size, such as "300Mi"
     max_size: Option<At<Quantity>>,
     /// Names of existing Secrets with the registry's credentials
-    pull_secrets: Vec<String>,
+    pull_secrets: Vec<At<String>>,
 }
+
+/// The keys that say what is built, and mean nothing beside `reference`.
+pub(super) const BUILD_KEYS: &[&str] = &[
+    "repository",
+    "context",
+    "dockerfile",
+    "target",
+    "args",
+    "ca-certificates",
+    "max-size",
+];
 
 impl RawImage {
     pub(super) fn validate(
@@ -87,6 +101,7 @@ impl RawImage {
         folder: &Path,
         faults: &mut Faults,
     ) -> Option<Image> {
+        let pull_secrets = validate_secrets(&self.pull_secrets, faults);
         match (&self.repository, &self.reference) {
             (Some(repository), Some(_)) => {
                 faults.add(
@@ -97,7 +112,8 @@ impl RawImage {
                 None
             }
             (None, None) => {
-                faults.add(
+                faults.add_missing(
+                    "image.repository",
                     section,
                     "the stack names no image",
                     "write `[image]` with `repository = \"registry/path\"` to build one, or `reference = \"…@sha256:…\"`",
@@ -106,73 +122,160 @@ impl RawImage {
             }
             (None, Some(reference)) => {
                 check_reference(reference, faults);
+                self.refuse_build_keys(faults);
                 Some(Image::Reference {
                     reference: reference.value.clone(),
-                    pull_secrets: self.pull_secrets,
+                    pull_secrets,
                 })
             }
             (Some(repository), None) => {
                 check_repository(repository, faults);
                 let repository = repository.value.clone();
-                Some(Image::Build(self.build(repository, folder)))
+                Some(Image::Build(self.build(
+                    repository,
+                    section,
+                    folder,
+                    pull_secrets,
+                    faults,
+                )))
             }
         }
     }
 
-    fn build(self, repository: String, folder: &Path) -> Build {
-        let text = |key: Option<At<String>>, default: &str| {
-            key.map_or(default.to_owned(), |key| key.value)
-        };
+    fn refuse_build_keys(&self, faults: &mut Faults) {
+        let first_certificate = self.ca_certificates.first();
+        let typed = [
+            ("context", self.context.as_ref().map(|at| &at.span)),
+            ("dockerfile", self.dockerfile.as_ref().map(|at| &at.span)),
+            ("target", self.target.as_ref().map(|at| &at.span)),
+            ("args", self.args.values().next().map(|at| &at.span)),
+            ("ca-certificates", first_certificate.map(|at| &at.span)),
+            ("max-size", self.max_size.as_ref().map(|at| &at.span)),
+        ];
+        for (key, span) in typed {
+            let Some(span) = span else { continue };
+            faults.add(
+                span,
+                format!("`{key}` has no effect beside `reference`: nothing is built"),
+                "remove it, or write `repository` instead of `reference`",
+            );
+        }
+    }
+
+    fn build(
+        self,
+        repository: String,
+        section: &Range<usize>,
+        folder: &Path,
+        pull_secrets: Vec<String>,
+        faults: &mut Faults,
+    ) -> Build {
+        let (context, context_span) = path_or(&self.context, ".", section);
+        let (dockerfile, dockerfile_span) = path_or(&self.dockerfile, "Dockerfile", section);
+        let context = folder.join(context);
+        faults.need(
+            Need::Folder(context.clone()),
+            &context_span,
+            format!("`context` names {}, which is no folder", context.display()),
+            "name the folder to build; a relative path starts at the stack file's folder",
+        );
+        if check_inside(&dockerfile, &dockerfile_span, faults) {
+            let path = context.join(&dockerfile);
+            faults.need(
+                Need::AnyFile(vec![path.clone()]),
+                &dockerfile_span,
+                format!("there is no Dockerfile at {}", path.display()),
+                "name it by `dockerfile`, relative to `context`",
+            );
+        }
         Build {
             repository,
-            context: folder.join(text(self.context, ".")),
-            dockerfile: text(self.dockerfile, "Dockerfile").into(),
+            context,
+            dockerfile,
             target: self.target.map(|target| target.value),
-            args: self.args,
-            ca_certificates: self
-                .ca_certificates
-                .iter()
-                .map(|file| folder.join(&file.value))
+            args: self
+                .args
+                .into_iter()
+                .map(|(key, at)| (key, at.value))
                 .collect(),
+            ca_certificates: validate_certificates(&self.ca_certificates, folder, faults),
             max_size: self.max_size.map(|size| size.value),
-            pull_secrets: self.pull_secrets,
+            pull_secrets,
         }
     }
 }
 
-fn check_reference(reference: &At<String>, faults: &mut Faults) {
-    let digest = reference
-        .value
-        .split_once("@sha256:")
-        .map(|(_, digest)| digest);
+fn check_inside(dockerfile: &Path, span: &Range<usize>, faults: &mut Faults) -> bool {
+    let climbs = dockerfile
+        .components()
+        .any(|part| part == Component::ParentDir);
     faults.check(
-        digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())),
+        dockerfile.is_relative() && !climbs,
+        span,
+        "`dockerfile` leaves the context, and the engine sees nothing outside of it",
+        "write a path inside the folder that `context` names",
+    )
+}
+
+/// The path, or its default at the place of the section.
+fn path_or(
+    key: &Option<At<String>>,
+    default: &str,
+    section: &Range<usize>,
+) -> (PathBuf, Range<usize>) {
+    match key {
+        Some(at) => (PathBuf::from(&at.value), at.span.clone()),
+        None => (PathBuf::from(default), section.clone()),
+    }
+}
+
+fn validate_certificates(files: &[At<String>], folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+    let mut certificates = Vec::new();
+    for at in files {
+        let certificate = folder.join(&at.value);
+        faults.need(
+            Need::AnyFile(vec![certificate.clone()]),
+            &at.span,
+            format!("there is no certificate at {}", certificate.display()),
+            "name a PEM file; a relative path starts at the stack file's folder",
+        );
+        certificates.push(certificate);
+    }
+    certificates
+}
+
+fn validate_secrets(names: &[At<String>], faults: &mut Faults) -> Vec<String> {
+    for at in names {
+        names::check_subdomain(at, "Secret", faults);
+    }
+    names.iter().map(|at| at.value.clone()).collect()
+}
+
+fn check_reference(reference: &At<String>, faults: &mut Faults) {
+    let parsed = reference.value.parse::<Reference>();
+    faults.check(
+        parsed.is_ok_and(|parsed| parsed.digest().is_some()),
         &reference.span,
-        "`reference` has no digest, so that it could mean another image tomorrow",
+        "`reference` is no image by digest; a tag could mean another image tomorrow",
         "write `repository@sha256:` and 64 hexadecimal digits (`docker buildx imagetools inspect` tells them)",
     );
 }
 
-/// A repository: an optional host with a port, and lower-case path components; no tag, no digest.
 fn check_repository(repository: &At<String>, faults: &mut Faults) {
-    let path = repository.value.as_str();
-    let last = path.rsplit('/').next().unwrap_or_default();
-    faults.check(
-        !path.contains('@') && !last.contains(':'),
+    let last = repository.value.rsplit('/').next().unwrap_or_default();
+    let is_bare = faults.check(
+        !last.contains([':', '@']),
         &repository.span,
         "`repository` carries a tag or a digest",
         "leave it out: the tag is the digest of the build's inputs, so that an unchanged context builds nothing",
     );
-    let is_component = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-:".contains(&byte)
-            })
-    };
+    if !is_bare {
+        return;
+    }
     faults.check(
-        path.split('/').enumerate().all(|(index, part)| is_component(part) || index == 0 && is_component(&part.to_lowercase())),
+        repository.value.parse::<Reference>().is_ok(),
         &repository.span,
-        "`repository` is no image repository",
+        format!("`{}` is no image repository", repository.value),
         "lower-case letters, digits and `._-` between slashes, such as `registry.example.com/ai/siamese-uninlu`",
     );
 }

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::at::At;
-use super::fault::Faults;
+use super::fault::{Faults, Need};
+use super::names;
 
 /// The model and its place in the container.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,7 @@ pub enum ModelSource {
 /// The model folder (config.json, vocab.txt, weights) and its place in the container
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Model")]
 pub(super) struct RawModel {
     /// `{ pvc = "CLAIM", path = "FOLDER" }`, `{ image = "DIR" }` or `{ host-path = "DIR" }`
     source: Option<At<RawSource>>,
@@ -57,6 +59,7 @@ pub(super) struct RawModel {
 /// Where the model folder comes from: exactly one of `pvc`, `image`, `host-path`
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Source")]
 struct RawSource {
     /// Name of an existing PersistentVolumeClaim
     pvc: Option<At<String>>,
@@ -67,6 +70,16 @@ struct RawSource {
     /// Absolute folder on the node; refused by the PodSecurity level `restricted`
     host_path: Option<At<String>>,
 }
+
+/// Where the Dockerfile puts a model, and where a volume is mounted unless the stack says otherwise.
+const DEFAULT_MOUNT: &str = "/app/model";
+
+/// What a model folder holds; one file of each group.
+pub const MODEL_FILES: [&[&str]; 3] = [
+    &["config.json"],
+    &["vocab.txt"],
+    &["model.safetensors", "pytorch_model.bin"],
+];
 
 const SOURCE_HELP: &str = "write one of `source = { pvc = \"CLAIM\", path = \"FOLDER\" }`, `{ image = \"DIR\" }`, `{ host-path = \"/DIR\" }`";
 
@@ -80,29 +93,31 @@ impl RawModel {
         let mount = self
             .mount
             .as_ref()
-            .map_or("/app/model", |mount| &mount.value)
+            .map_or(DEFAULT_MOUNT, |mount| &mount.value)
             .to_owned();
         if let Some(at) = &self.mount {
-            let is_own_folder = mount.starts_with('/')
-                && mount.len() > 1
-                && !mount.split('/').any(|part| part == "..");
-            faults.check(
-                is_own_folder,
-                &at.span,
-                "`mount` is no absolute folder",
-                "write a path such as `/app/model`",
-            );
+            check_mount(at, faults);
         }
         let Some(source) = self.source else {
-            faults.add(
+            faults.add_missing(
+                "model.source",
                 section,
                 "the stack does not say where the model comes from: `[model] source` is missing",
                 SOURCE_HELP,
             );
             return None;
         };
+        let source = source.value.validate(&source.span, folder, faults)?;
+        if let (ModelSource::Image { .. }, Some(at)) = (&source, &self.mount) {
+            faults.check(
+                at.value == DEFAULT_MOUNT,
+                &at.span,
+                format!("a model in the image is always at {DEFAULT_MOUNT}; nothing is mounted"),
+                "remove `mount`",
+            );
+        }
         Some(Model {
-            source: source.value.validate(&source.span, folder, faults)?,
+            source,
             mount,
             warmup: self.warmup.map(|warmup| warmup.value),
         })
@@ -130,26 +145,105 @@ impl RawSource {
             );
         }
         match (self.pvc, self.image, self.host_path) {
-            (Some(claim), None, None) => Some(ModelSource::Pvc {
-                claim: claim.value,
-                path,
-            }),
-            (None, Some(directory), None) => Some(ModelSource::Image {
-                directory: folder.join(directory.value),
-            }),
+            (Some(claim), None, None) => {
+                names::check_subdomain(&claim, "PersistentVolumeClaim", faults);
+                check_path_on_volume(&self.path, faults);
+                Some(ModelSource::Pvc {
+                    claim: claim.value,
+                    path,
+                })
+            }
+            (None, Some(directory), None) => {
+                let span = directory.span;
+                let directory = folder.join(directory.value);
+                need_model(&directory, &span, faults);
+                Some(ModelSource::Image { directory })
+            }
             (None, None, Some(host)) => {
                 faults.check(
-                    host.value.starts_with('/'),
+                    is_absolute(&host.value),
                     &host.span,
                     "`host-path` is no absolute path on the node",
                     "write a path such as `/srv/models/siamese-uninlu`",
                 );
                 Some(ModelSource::HostPath { path: host.value })
             }
+            (None, None, None) => {
+                faults.add_missing(
+                    "model.source",
+                    span,
+                    "the model comes from nowhere",
+                    SOURCE_HELP,
+                );
+                None
+            }
             _ => {
-                faults.add(span, "the model comes from exactly one place", SOURCE_HELP);
+                faults.add(span, "the model comes from several places", SOURCE_HELP);
                 None
             }
         }
+    }
+}
+
+fn climbs(path: &str) -> bool {
+    path.split('/').any(|part| part == "..")
+}
+
+/// Absolute, and without `..`, which Kubernetes refuses in every path of a volume.
+fn is_absolute(path: &str) -> bool {
+    path.starts_with('/') && !climbs(path)
+}
+
+/// Folders of the container that already have a meaning: a volume there would hide them, or be hidden.
+const TAKEN: [&str; 3] = ["/", "/tmp", "/etc/uninlu"];
+
+fn check_mount(at: &At<String>, faults: &mut Faults) {
+    let mount = &at.value;
+    faults.check(
+        is_absolute(mount) && !mount.contains(':'),
+        &at.span,
+        format!("`{mount}` is no absolute folder"),
+        "write a path such as `/app/model`, without `..` and `:`",
+    );
+    let folder = mount.trim_end_matches('/');
+    let is_taken = |taken: &str| folder == taken.trim_end_matches('/');
+    faults.check(
+        !TAKEN.into_iter().any(is_taken),
+        &at.span,
+        format!("`{mount}` already has another meaning in the container"),
+        "write a folder of its own, such as `/app/model`",
+    );
+}
+
+fn check_path_on_volume(key: &Option<At<String>>, faults: &mut Faults) {
+    if let Some(at) = key {
+        faults.check(
+            !climbs(&at.value),
+            &at.span,
+            "`path` climbs out of the volume by `..`, which Kubernetes refuses",
+            "write the folder as it is called on the volume, or leave `path` out for its root",
+        );
+    }
+}
+
+fn need_model(directory: &Path, span: &Range<usize>, faults: &mut Faults) {
+    let help = "name the model folder as it is downloaded; a relative path starts at the stack file's folder";
+    let folder = directory.display();
+    faults.need(
+        Need::Folder(directory.to_owned()),
+        span,
+        format!("the model is to come from {folder}, which is no folder"),
+        help,
+    );
+    for files in MODEL_FILES {
+        faults.need(
+            Need::AnyFile(files.iter().map(|file| directory.join(file)).collect()),
+            span,
+            format!(
+                "{folder} is no model folder: it holds no {}",
+                files.join(" and no ")
+            ),
+            help,
+        );
     }
 }

@@ -24,15 +24,36 @@ pub(super) fn check_label(at: &At<String>, what: &str, faults: &mut Faults) {
     );
 }
 
+/// RFC 1123 subdomain: labels with dots between, at most 253 characters (names of claims and Secrets).
+fn is_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+pub(super) fn check_subdomain(at: &At<String>, what: &str, faults: &mut Faults) {
+    faults.check(
+        is_subdomain(&at.value),
+        &at.span,
+        format!("`{}` is no name of a {what} in Kubernetes", at.value),
+        "lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit, at most 253 (RFC 1123)",
+    );
+}
+
+/// A key of a label or an annotation: a name, and before a slash perhaps a domain.
+pub(super) fn is_qualified_key(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((domain, name)) => is_subdomain(domain) && is_qualified(name),
+        None => is_qualified(key),
+    }
+}
+
 /// The labels' values; a key that is reserved or malformed is a fault.
 pub(super) fn check_labels(
     labels: BTreeMap<String, At<String>>,
     faults: &mut Faults,
 ) -> BTreeMap<String, String> {
     for (key, at) in &labels {
-        let name = key.rsplit('/').next().unwrap_or_default();
         faults.check(
-            is_qualified(name) && key.matches('/').count() <= 1 && (at.value.is_empty() || is_qualified(&at.value)),
+            is_qualified_key(key) && (at.value.is_empty() || is_qualified(&at.value)),
             &at.span,
             format!("`{key} = {}` is no label in Kubernetes", at.value),
             "letters, digits, `-`, `_`, `.`, beginning and ending with a letter or digit, at most 63",

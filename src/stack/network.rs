@@ -19,6 +19,7 @@ pub struct Network {
 /// Who may reach the pods
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Network")]
 pub(super) struct RawNetwork {
     /// Applies a NetworkPolicy: ingress on the server's port only, no egress (default true)
     policy: Option<At<bool>>,

@@ -1,6 +1,5 @@
 //! Text → raw stack: every syntax error, unknown key and wrong type at once, then one environment laid over the file.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
@@ -8,7 +7,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::fault::Faults;
+use super::fault::{Fault, Faults, Need, Refused};
+use super::image::BUILD_KEYS;
 use super::raw::RawStack;
 use super::{Invalid, Stack};
 
@@ -19,59 +19,76 @@ type Table<'a> = Spanned<DeTable<'a>>;
 /// # Errors
 /// Every fault of the file and of all its environments, and of the file with `environment` laid over it.
 pub fn parse(text: &str, file: &Path, environment: Option<&str>) -> Result<Stack, Box<Invalid>> {
+    parse_given(text, file, environment, |_| true)
+}
+
+/// As [`parse`], given which needs this machine meets.
+pub(super) fn parse_given(
+    text: &str,
+    file: &Path,
+    environment: Option<&str>,
+    is_met: impl Fn(&Need) -> bool,
+) -> Result<Stack, Box<Invalid>> {
     let mut faults = Faults::default();
-    let stack = parse_noting(text, file, environment, &mut faults);
+    let stack = read(text, file, environment, &mut faults);
+    let faults = faults.into_vec(is_met);
     match stack {
         Some(stack) if faults.is_empty() => Ok(stack),
-        _ => Err(Box::new(Invalid::new(file, text, faults.into_vec()))),
+        _ => Err(Box::new(Invalid::new(file, text, faults))),
     }
 }
 
-/// Names of the `[env.NAME]` tables; none when the text is no TOML.
-pub fn environments(text: &str) -> Vec<String> {
-    let Ok(document) = DeTable::parse(text) else {
-        return Vec::new();
-    };
+/// The file as it stands, and with each of its environments; a fault that only one of them brings names it.
+pub(super) fn parse_every(
+    text: &str,
+    file: &Path,
+    is_met: impl Fn(&Need) -> bool,
+) -> Result<Vec<Stack>, Box<Invalid>> {
+    let mut stacks = Vec::new();
+    let mut faults: Vec<Fault> = Vec::new();
+    let known = environments(text);
+    for environment in std::iter::once(None).chain(known.iter().map(Some)) {
+        match parse_given(text, file, environment.map(String::as_str), &is_met) {
+            Ok(stack) => stacks.push(stack),
+            Err(invalid) => {
+                let new = invalid.faults.into_iter();
+                let new: Vec<Fault> = new.filter(|fault| !faults.contains(fault)).collect();
+                faults.extend(new.into_iter().map(|fault| Fault {
+                    environment: environment.cloned(),
+                    ..fault
+                }));
+            }
+        }
+    }
+    if faults.is_empty() {
+        return Ok(stacks);
+    }
+    Err(Box::new(Invalid::new(file, text, faults)))
+}
+
+/// Names of the `[env.NAME]` tables.
+fn environments(text: &str) -> Vec<String> {
+    let (document, _) = DeTable::parse_recoverable(text);
     match document.get_ref().get("env").map(Spanned::get_ref) {
         Some(DeValue::Table(tables)) => tables
-            .keys()
-            .map(|name| name.get_ref().to_string())
+            .iter()
+            .filter(|(_, value)| value.get_ref().is_table())
+            .map(|(name, _)| name.get_ref().to_string())
             .collect(),
         _ => Vec::new(),
     }
 }
 
-fn parse_noting(
-    text: &str,
-    file: &Path,
-    environment: Option<&str>,
-    faults: &mut Faults,
-) -> Option<Stack> {
-    let (mut base, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        faults.add(
-            &span,
-            error.message(),
-            "this is TOML's syntax: https://toml.io",
-        );
-    }
-    if !errors.is_empty() {
-        return None;
-    }
+fn read(text: &str, file: &Path, environment: Option<&str>, faults: &mut Faults) -> Option<Stack> {
+    let mut base = read_syntax(text, faults)?;
     let overlays = take_environments(&mut base, faults);
-    tolerate(&mut base, faults);
+    tolerate(text, &mut base, faults);
     let mut chosen = None;
+    let mut has_inherited_disruption = false;
     let known: Vec<String> = overlays.iter().map(|(name, _)| name.clone()).collect();
     for (name, mut overlay) in overlays {
-        if let Some(nested) = overlay.get_mut().remove("env") {
-            faults.add(
-                &nested.span(),
-                "an environment cannot hold environments",
-                "move it up to `[env.NAME]`",
-            );
-        }
-        tolerate(&mut overlay, faults);
+        refuse_nested_environments(&mut overlay, faults);
+        tolerate(text, &mut overlay, faults);
         if Some(name.as_str()) == environment {
             chosen = Some(overlay);
         }
@@ -82,11 +99,43 @@ fn parse_noting(
             format!("the stack has no environment `{name}`"),
             help_of_environments(name, &known),
         ),
-        (_, Some(overlay)) => lay_over("", base.get_mut(), overlay.into_inner()),
+        (_, Some(overlay)) => {
+            has_inherited_disruption = inherits_disruption(overlay.get_ref());
+            lay_over_stack(base.get_mut(), overlay.into_inner());
+        }
         (None, None) => (),
     }
-    let raw = RawStack::deserialize(toml::Deserializer::from(base)).ok()?;
+    let mut raw = RawStack::deserialize(toml::Deserializer::from(base)).ok()?;
+    raw.has_inherited_disruption = has_inherited_disruption;
     raw.validate(file, environment, faults)
+}
+
+/// The document, unless its syntax is broken. A key that is written twice breaks nothing: the rest is still read.
+fn read_syntax<'a>(text: &'a str, faults: &mut Faults) -> Option<Table<'a>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut is_readable = true;
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let help = match error.message() {
+            "duplicate key" => "keep one of them",
+            _ => {
+                is_readable = false;
+                "write TOML: `key = value` under `[section]`, text in quotes"
+            }
+        };
+        faults.add(&span, error.message(), help);
+    }
+    is_readable.then_some(document)
+}
+
+fn refuse_nested_environments(overlay: &mut Table<'_>, faults: &mut Faults) {
+    if let Some(nested) = overlay.get_mut().remove("env") {
+        faults.add(
+            &nested.span(),
+            "an environment cannot hold environments",
+            "move it up to `[env.NAME]`",
+        );
+    }
 }
 
 fn help_of_environments(name: &str, known: &[String]) -> String {
@@ -129,32 +178,144 @@ fn take_environments<'a>(base: &mut Table<'a>, faults: &mut Faults) -> Vec<(Stri
 
 /// Notes what serde refuses, removes it, and tries again until the rest is accepted: serde stops at its first error,
 /// and a user wants all of them.
-fn tolerate(table: &mut Table<'_>, faults: &mut Faults) {
+fn tolerate(text: &str, table: &mut Table<'_>, faults: &mut Faults) {
     while let Err(error) = RawStack::deserialize(toml::Deserializer::from(table.clone())) {
         let span = error.span().unwrap_or_else(|| table.span());
-        let (message, help) = explain(error.message());
-        faults.add(&span, message, help);
-        if !remove_at(table.get_mut(), &span) {
+        let written = text.get(span.clone()).unwrap_or_default();
+        let (refused, meant) = explain(error.message(), written);
+        faults.add(&span, refused.message, refused.help);
+        let Some(path) = remove_at(table.get_mut(), &span) else {
             break;
+        };
+        faults.add_unread(match (meant, path.rsplit_once('.')) {
+            (None, _) => path,
+            (Some(meant), None) => meant,
+            (Some(meant), Some((section, _))) => format!("{section}.{meant}"),
+        });
+    }
+    refuse_lists(table.get_mut(), faults);
+}
+
+/// Keys whose value is a list.
+const LISTS: [&str; 6] = [
+    "ca-certificates",
+    "pull-secrets",
+    "policies",
+    "from-namespaces",
+    "allow",
+    "rule",
+];
+
+/// Notes and removes lists where a table belongs: serde would read `["1", "2"]` as a section's keys in the order in
+/// which we happen to declare them.
+fn refuse_lists(table: &mut DeTable<'_>, faults: &mut Faults) {
+    let mut misplaced = Vec::new();
+    find_misplaced_lists(table, &mut misplaced);
+    for span in misplaced {
+        faults.add(
+            &span,
+            "expected a table, found a list",
+            "write `{ key = value }`, or `[section]` on a line of its own",
+        );
+        if let Some(path) = remove_at(table, &span) {
+            faults.add_unread(path);
         }
     }
 }
 
-/// Turns serde's words into ours, with the nearest known name for an unknown one.
-fn explain(message: &str) -> (String, Cow<'static, str>) {
+fn find_misplaced_lists(table: &DeTable<'_>, misplaced: &mut Vec<Range<usize>>) {
+    for (key, value) in table {
+        match value.get_ref() {
+            DeValue::Table(inner) => find_misplaced_lists(inner, misplaced),
+            DeValue::Array(items) if LISTS.contains(&key.get_ref().as_ref()) => {
+                for item in items {
+                    match item.get_ref() {
+                        DeValue::Table(inner) => find_misplaced_lists(inner, misplaced),
+                        DeValue::Array(_) => misplaced.push(item.span()),
+                        _ => (),
+                    }
+                }
+            }
+            DeValue::Array(_) => misplaced.push(value.span()),
+            _ => (),
+        }
+    }
+}
+
+/// Turns serde's words into ours; for an unknown key also the known one that was probably meant.
+fn explain(message: &str, written: &str) -> (Refused, Option<String>) {
     let message = message.trim();
+    if let Some((message, help)) = message.split_once('\n') {
+        return (Refused::new(message, help), None);
+    }
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let (Some(kind), Some((unknown, known))) = (unknown_kind(message), quoted.split_first()) else {
-        return (
-            message.to_owned(),
-            "write a value of the kind that `uninlu schema` describes".into(),
-        );
+    if let (Some(kind), Some((unknown, known))) = (unknown_kind(message), quoted.split_first()) {
+        let near = nearest(unknown, known.iter().copied());
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", known.join(", ")),
+        };
+        let refused = Refused::new(format!("unknown {kind} `{unknown}`"), help);
+        return (refused, near.map(str::to_owned));
+    }
+    (explain_type(message, written), None)
+}
+
+/// What serde calls the kinds of values, and how people call and write them.
+const KINDS: [(&str, &str, &str); 8] = [
+    ("a string", "text", "write it in quotes"),
+    (
+        "a boolean",
+        "true or false",
+        "write `true` or `false`, without quotes",
+    ),
+    (
+        "u16",
+        "a port number",
+        "write a whole number from 1 to 65535, without quotes",
+    ),
+    (
+        "u32",
+        "a whole number from 0 on",
+        "write a number such as 2, without quotes",
+    ),
+    ("a sequence", "a list", "write `[…]` with commas between"),
+    (
+        "a map",
+        "a table",
+        "write `{ key = value }`, or `[section]` on a line of its own",
+    ),
+    (
+        "struct ",
+        "a table",
+        "write `{ key = value }`, or `[section]` on a line of its own",
+    ),
+    (
+        "a TOML datetime",
+        "a date",
+        "write it without quotes, such as 2027-01-01",
+    ),
+];
+
+fn explain_type(message: &str, written: &str) -> Refused {
+    let Some((found, expected)) = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+        .and_then(|rest| rest.split_once(", expected "))
+    else {
+        return Refused::new(message, "`uninlu schema` describes what is known here");
     };
-    let help = match nearest(unknown, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known here: {}", known.join(", ")),
-    };
-    (format!("unknown {kind} `{unknown}`"), help.into())
+    let kind = KINDS
+        .iter()
+        .find(|(serde, _, _)| expected.starts_with(serde));
+    match kind {
+        Some(&("a string", ..)) if !written.contains(['"', '[', '{', '\n']) => Refused::new(
+            format!("expected text, found {found}"),
+            format!("write it in quotes: \"{written}\""),
+        ),
+        Some((_, words, help)) => Refused::new(format!("expected {words}, found {found}"), *help),
+        None => Refused::new(format!("found {found}"), format!("write {expected}")),
+    }
 }
 
 fn unknown_kind(message: &str) -> Option<&'static str> {
@@ -173,19 +334,20 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Removes the innermost key or list item that the span lies in; false when there is none.
-fn remove_at(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
-    let hit = table.iter().find_map(|(key, value)| {
-        (covers(&key.span(), span) || covers(&value.span(), span))
-            .then(|| key.get_ref().to_string())
+/// Removes the innermost key or list item that the span lies in, and tells its dotted path.
+fn remove_at(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
+    let key = table.iter().find_map(|(key, value)| {
+        let is_hit = covers(&key.span(), span) || covers(&value.span(), span);
+        is_hit.then(|| key.get_ref().to_string())
     });
-    let Some(key) = hit.or_else(|| nested_table_with(table, span)) else {
-        return false;
-    };
+    let key = key.or_else(|| nested_table_with(table, span))?;
     let inner = table
         .get_mut(key.as_str())
-        .is_some_and(|value| remove_inside(value.get_mut(), span));
-    inner || table.remove(key.as_str()).is_some()
+        .and_then(|value| remove_inside(value.get_mut(), span));
+    match inner {
+        Some(inner) => Some(format!("{key}.{inner}")),
+        None => table.remove(key.as_str()).map(|_| key),
+    }
 }
 
 /// A table that is written in several places (`[a.b]`, `a.c = …`) has a span that need not cover all its keys.
@@ -207,48 +369,76 @@ fn holds(value: &DeValue<'_>, span: &Range<usize>) -> bool {
     }
 }
 
-fn remove_inside(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
+fn remove_inside(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
     match value {
         DeValue::Table(table) => remove_at(table, span),
         DeValue::Array(items) => remove_item(items, span),
-        _ => false,
+        _ => None,
     }
 }
 
-fn remove_item(items: &mut DeArray<'_>, span: &Range<usize>) -> bool {
-    let found = items
+fn remove_item(items: &mut DeArray<'_>, span: &Range<usize>) -> Option<String> {
+    let index = items
         .iter()
-        .position(|item| covers(&item.span(), span) || holds(item.get_ref(), span));
-    let Some(index) = found else { return false };
-    if items
+        .position(|item| covers(&item.span(), span) || holds(item.get_ref(), span))?;
+    let inner = items
         .get_mut(index)
-        .is_some_and(|item| remove_inside(item.get_mut(), span))
-    {
-        return true;
+        .and_then(|item| remove_inside(item.get_mut(), span));
+    if let Some(inner) = inner {
+        return Some(format!("{index}.{inner}"));
     }
     let kept = items
         .iter()
         .enumerate()
         .filter(|(position, _)| *position != index);
     *items = kept.map(|(_, item)| item.clone()).collect();
-    true
+    Some(index.to_string())
 }
 
 fn covers(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end && !outer.is_empty()
 }
 
-/// Tables whose keys are a choice: an overlay that takes one alternative drops the others, or every switch between
-/// them would be a contradiction.
-const CHOICES: [(&str, &[&str]); 3] = [
-    ("image", &["repository", "reference"]),
-    ("source", &["pvc", "path", "image", "host-path"]),
-    ("disruption", &["min-available", "max-unavailable"]),
+/// Tables whose keys are a choice between alternatives, each a group of keys: an overlay that takes one alternative
+/// drops the others, or every switch between them would be a contradiction. An overlay that takes several contradicts
+/// itself, and only its own keys shall tell of it.
+const CHOICES: [(&str, &[&[&str]]); 3] = [
+    ("image", &[BUILD_KEYS, &["reference"]]),
+    ("source", &[&["pvc", "path"], &["image"], &["host-path"]]),
+    ("disruption", &[&["min-available"], &["max-unavailable"]]),
 ];
+
+/// Lays an environment over the stack. Who decides the number of pods is a choice, too, but one that a section which
+/// is turned off does not take.
+fn lay_over_stack<'a>(base: &mut DeTable<'a>, overlay: DeTable<'a>) {
+    let takes = ["replicas", "autoscaling"].map(|key| overlay.contains_key(key));
+    lay_over("", base, overlay);
+    let loser = match takes {
+        [true, false] => Some("autoscaling"),
+        [false, true] if is_autoscaling_on(base) => Some("replicas"),
+        _ => None,
+    };
+    loser.map(|key| base.remove(key));
+}
+
+fn inherits_disruption(overlay: &DeTable<'_>) -> bool {
+    let changes = |key| overlay.contains_key(key);
+    !changes("disruption") && (changes("replicas") || changes("autoscaling"))
+}
+
+fn is_autoscaling_on(stack: &DeTable<'_>) -> bool {
+    let Some(DeValue::Table(section)) = stack.get("autoscaling").map(Spanned::get_ref) else {
+        return false;
+    };
+    !matches!(
+        section.get("enabled").map(Spanned::get_ref),
+        Some(DeValue::Boolean(false))
+    )
+}
 
 /// Lays `overlay` over `base`, table by table; `name` is the key under which both stand.
 fn lay_over<'a>(name: &str, base: &mut DeTable<'a>, overlay: DeTable<'a>) {
-    drop_other_choices(name, base, &overlay);
+    drop_other_alternatives(name, base, &overlay);
     for (key, value) in overlay {
         let name = key.get_ref().to_string();
         match (base.get_mut(name.as_str()).map(Spanned::get_mut), value) {
@@ -265,10 +455,18 @@ fn lay_over<'a>(name: &str, base: &mut DeTable<'a>, overlay: DeTable<'a>) {
     }
 }
 
-fn drop_other_choices(name: &str, base: &mut DeTable<'_>, overlay: &DeTable<'_>) {
-    for (_, alternatives) in CHOICES.iter().filter(|(table, _)| *table == name) {
-        if alternatives.iter().any(|key| overlay.contains_key(*key)) {
-            alternatives.iter().for_each(|key| drop(base.remove(*key)));
-        }
+fn drop_other_alternatives(name: &str, base: &mut DeTable<'_>, overlay: &DeTable<'_>) {
+    let choices = CHOICES.iter().filter(|(table, _)| *table == name);
+    for alternatives in choices.map(|(_, alternatives)| *alternatives) {
+        let is_chosen = |group: &&[&str]| group.iter().any(|key| overlay.contains_key(*key));
+        let chosen = alternatives.iter().filter(|group| is_chosen(group)).count();
+        let dropped = alternatives.iter().filter(|group| match chosen {
+            0 => false,
+            1 => !is_chosen(group),
+            _ => true,
+        });
+        dropped
+            .flat_map(|group| *group)
+            .for_each(|key| drop(base.remove(*key)));
     }
 }

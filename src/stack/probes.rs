@@ -50,6 +50,7 @@ pub struct Probe {
 /// How the kubelet learns that a pod lives and can serve
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Probes")]
 pub(super) struct RawProbes {
     /// Guards the model's load (default `{ period = "2s", budget = "90s", timeout = "2s" }`)
     startup: Option<At<RawStartupProbe>>,
@@ -62,6 +63,7 @@ pub(super) struct RawProbes {
 /// The startup probe
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "StartupProbe")]
 struct RawStartupProbe {
     /// Time between two probes
     period: Option<At<Duration>>,
@@ -74,6 +76,7 @@ struct RawStartupProbe {
 /// A liveness or readiness probe
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Probe")]
 struct RawProbe {
     /// Time between two probes
     period: Option<At<Duration>>,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use schemars::JsonSchema;
+use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::at::{At, value_or};
 use super::autoscaling::RawAutoscaling;
@@ -22,7 +24,7 @@ use super::resources::RawResources;
 use super::rollout::RawRollout;
 use super::server::RawServer;
 use super::service::RawService;
-use super::{Replicas, Stack};
+use super::{Bounds, Replicas, Stack};
 
 /// A stack of uninlu: one SiameseUniNLU inference service on Kubernetes
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -51,11 +53,37 @@ pub(super) struct RawStack {
     gate: Option<At<RawGate>>,
     /// Environments: the same shape, laid over the file by `--env NAME`
     env: BTreeMap<String, RawStack>,
+    /// Whether an environment changed the number of pods and left the disruption budget as it was
+    #[serde(skip)]
+    pub(super) has_inherited_disruption: bool,
 }
 
 /// JSON schema of the stack file (draft 2020-12).
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(RawStack).to_value()
+    let mut schema = schemars::schema_for!(RawStack);
+    RecursiveTransform(without_null).transform(&mut schema);
+    schema.to_value()
+}
+
+/// TOML has no null: an optional key is one that may be absent.
+fn without_null(schema: &mut Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".into(), only);
+        }
+    }
+    if let Some(Value::Array(alternatives)) = schema.get_mut("anyOf") {
+        alternatives.retain(|schema| schema["type"] != "null");
+        if let [Value::Object(only)] = alternatives.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            for (key, value) in only {
+                schema.insert(key, value);
+            }
+        }
+    }
 }
 
 /// Where a section that is absent should have been: the beginning of the file.
@@ -80,7 +108,9 @@ impl RawStack {
         let (cluster, cluster_span) = section(self.cluster);
         let (image, image_span) = section(self.image);
         let (model, model_span) = section(self.model);
-        let replicas = validate_replicas(self.replicas, self.autoscaling, faults);
+        let resources = section(self.resources).0.validate(faults);
+        let probes = section(self.probes).0.validate(faults);
+        let replicas = validate_replicas(self.replicas, self.autoscaling, &resources.cpu, faults);
         let image = image.validate(&image_span, folder, faults);
         let model = model.validate(&model_span, folder, faults);
         let minimum = replicas.minimum();
@@ -90,17 +120,21 @@ impl RawStack {
             labels: names::check_labels(self.labels, faults),
             cluster: cluster.validate(&cluster_span, folder, faults),
             server: section(self.server).0.validate(faults),
-            resources: section(self.resources).0.validate(faults),
             service: section(self.service).0.validate(faults),
-            probes: section(self.probes).0.validate(faults),
-            disruption: section(self.disruption).0.validate(minimum, faults),
-            rollout: section(self.rollout).0.validate(faults),
+            disruption: section(self.disruption).0.validate(
+                minimum,
+                self.has_inherited_disruption,
+                faults,
+            ),
+            rollout: section(self.rollout).0.validate(&probes.startup, faults),
             network: section(self.network).0.validate(faults),
             gate: section(self.gate).0.validate(faults),
             name: name?,
             namespace: namespace?,
             image: image?,
             model: model?,
+            resources,
+            probes,
             replicas,
         };
         Some(stack)
@@ -114,7 +148,8 @@ fn required_name(key: &Option<At<String>>, what: &str, faults: &mut Faults) -> O
             Some(at.value.clone())
         }
         None => {
-            faults.add(
+            faults.add_missing(
+                what,
                 &BEGINNING,
                 format!("the stack has no `{what}`"),
                 format!("write `{what} = \"…\"` at the top of the file"),
@@ -146,9 +181,10 @@ fn check_length_of_name(key: &Option<At<String>>, faults: &mut Faults) {
 fn validate_replicas(
     replicas: Option<At<u32>>,
     autoscaling: Option<At<RawAutoscaling>>,
+    cpu: &Bounds,
     faults: &mut Faults,
 ) -> Replicas {
-    let autoscaling = autoscaling.and_then(|at| at.value.validate(&at.span, faults));
+    let autoscaling = autoscaling.and_then(|at| at.value.validate(&at.span, cpu, faults));
     if let Some(at) = &replicas {
         faults.check(
             at.value > 0,

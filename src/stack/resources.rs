@@ -28,6 +28,7 @@ pub struct Bounds {
 /// CPU and memory of a pod
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Resources")]
 pub(super) struct RawResources {
     /// In cores (default `{ request = "1", limit = "2" }`)
     cpu: Option<At<RawBounds>>,
@@ -38,6 +39,7 @@ pub(super) struct RawResources {
 /// What is reserved and what may be used
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Bounds")]
 struct RawBounds {
     /// Reserved by the scheduler
     request: Option<At<Quantity>>,
@@ -62,7 +64,11 @@ fn check_memory(at: &At<Quantity>, faults: &mut Faults) {
     faults.check(
         at.value.units() >= SMALLEST_MEMORY,
         &at.span,
-        format!("`{}` is {} bytes of memory", at.value, at.value.units()),
+        format!(
+            "`{}` is {} byte(s) of memory, and no server runs in that",
+            at.value,
+            at.value.units()
+        ),
         "write the unit: \"2Gi\" is 2 gibibytes, while \"2\" is two bytes and \"2m\" two thousandths of one",
     );
 }

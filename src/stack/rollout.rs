@@ -7,7 +7,7 @@ use super::Duration;
 use super::at::{At, value_or};
 use super::count::Count;
 use super::fault::Faults;
-use super::probes::positive;
+use super::probes::{StartupProbe, positive};
 
 /// How a change replaces running pods.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,7 @@ pub enum OnFailure {
 /// How a change replaces running pods
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Rollout")]
 pub(super) struct RawRollout {
     /// Pods above the wanted number during a rollout: a number or "25%" (default 1)
     max_surge: Option<At<Count>>,
@@ -61,7 +62,7 @@ pub(super) struct RawRollout {
 }
 
 impl RawRollout {
-    pub(super) fn validate(self, faults: &mut Faults) -> Rollout {
+    pub(super) fn validate(self, startup: &StartupProbe, faults: &mut Faults) -> Rollout {
         let max_surge = value_or(&self.max_surge, Count::Pods(1));
         let max_unavailable = value_or(&self.max_unavailable, Count::Pods(0));
         if let Some(at) = self.max_surge.as_ref().or(self.max_unavailable.as_ref()) {
@@ -75,29 +76,40 @@ impl RawRollout {
         Rollout {
             max_surge,
             max_unavailable,
-            timeout: validate_timeout(&self.timeout, faults),
+            timeout: validate_timeout(&self.timeout, startup, faults),
             on_failure: value_or(&self.on_failure, OnFailure::Keep),
             drain: positive(&self.drain, Duration::seconds(20), faults),
         }
     }
 }
 
-fn validate_timeout(key: &Option<At<String>>, faults: &mut Faults) -> Timeout {
+fn validate_timeout(
+    key: &Option<At<String>>,
+    startup: &StartupProbe,
+    faults: &mut Faults,
+) -> Timeout {
     let Some(at) = key.as_ref().filter(|at| at.value != "auto") else {
         return Timeout::Auto;
     };
     match Duration::parse(&at.value) {
-        Ok(duration) if duration.seconds > 0 => Timeout::After(duration),
-        Ok(_) => {
+        Ok(duration) => {
+            faults.check(
+                duration >= startup.budget,
+                &at.span,
+                format!(
+                    "a wait of {duration} ends before a pod must have started: the startup probe's budget is {}",
+                    startup.budget
+                ),
+                "write more, or \"auto\": derived from the probes",
+            );
+            Timeout::After(duration)
+        }
+        Err(refused) => {
             faults.add(
                 &at.span,
-                "a wait of zero",
-                "write a duration such as \"5m\", or \"auto\"",
+                refused.message,
+                format!("{}, or \"auto\": derived from the probes", refused.help),
             );
-            Timeout::Auto
-        }
-        Err(message) => {
-            faults.add(&at.span, message, "or write \"auto\": from the probes");
             Timeout::Auto
         }
     }

@@ -18,6 +18,7 @@ pub struct ServerSettings {
 /// Hot settings: running pods take them without a restart
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Server")]
 pub(super) struct RawServer {
     /// Longest text that a request may carry, in code points; a longer one is refused with 413, never cut (default 10000)
     max_length: Option<At<u32>>,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::at::{At, value_or};
 use super::fault::Faults;
+use super::names;
 
 /// Port on which the server listens inside its container.
 pub const CONTAINER_PORT: u16 = 7860;
@@ -48,13 +49,14 @@ impl ServiceKind {
 /// The Service in front of the pods
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Service")]
 pub(super) struct RawService {
     /// Port of the Service (default 7860)
     port: Option<At<u16>>,
     /// `ClusterIP` (default), `NodePort` or `LoadBalancer`
     r#type: Option<At<ServiceKind>>,
     /// Annotations of the Service
-    annotations: BTreeMap<String, String>,
+    annotations: BTreeMap<String, At<String>>,
 }
 
 impl RawService {
@@ -67,10 +69,22 @@ impl RawService {
                 "write a number from 1 to 65535",
             );
         }
+        for (key, at) in &self.annotations {
+            faults.check(
+                names::is_qualified_key(key),
+                &at.span,
+                format!("`{key}` is no annotation in Kubernetes"),
+                "write a name, perhaps with a domain before it: `example.com/name`",
+            );
+        }
         Service {
             port: value_or(&self.port, CONTAINER_PORT),
             kind: value_or(&self.r#type, ServiceKind::ClusterIp),
-            annotations: self.annotations,
+            annotations: self
+                .annotations
+                .into_iter()
+                .map(|(key, at)| (key, at.value))
+                .collect(),
         }
     }
 }

@@ -1,62 +1,143 @@
-// Command testcluster is every program of a one-node Kubernetes in one binary, for tests and the demo.
-//
-// The script `cluster` beside it starts and stops the programs.
+// Command testcluster is every program of a one-node Kubernetes in one binary, and the orchestration that starts and
+// stops them, for tests and the demo. The script `cluster` beside it builds it and calls it.
 package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
+	"io"
+	"maps"
 	"os"
-	"path/filepath"
+	"os/signal"
 	"slices"
-	"strings"
+	"syscall"
 
-	"github.com/spf13/cobra"
-	"go.etcd.io/etcd/server/v3/etcdmain"
-	"k8s.io/component-base/cli"
-	_ "k8s.io/component-base/logs/json/register"
-	_ "k8s.io/component-base/metrics/prometheus/clientgo"
-	_ "k8s.io/component-base/metrics/prometheus/version"
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
-	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+	"k8s.io/klog/v2"
+
+	"uninlu.dev/testcluster/internal/cluster"
+	"uninlu.dev/testcluster/internal/fault"
 )
 
-// programs are Kubernetes' own commands, under the names that the script calls them by.
-var programs = map[string]func() *cobra.Command{
-	"apiserver":          apiserver.NewAPIServerCommand,
-	"controller-manager": controllermanager.NewControllerManagerCommand,
-	"scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
-	"proxy":              proxy.NewProxyCommand,
-	"kubelet":            func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
-}
+const usage = `usage: cluster up     --data DIR [--size control-plane|node] [--fake-nodes N] [--registry] [--registry-port N] [--fast-autoscaler]
+       cluster down   --data DIR [--keep]     ends it; removes the folder unless --keep
+       cluster status --data DIR [--json]     exit 1 unless all is well
+       cluster binary                         builds the binary where it is missing, and prints its path
+`
+
+var errNotHealthy = errors.New("not healthy")
 
 func main() {
-	if len(os.Args) < 2 {
-		usage("a program is missing")
+	if len(os.Args) > 1 {
+		runProgram(os.Args[1], os.Args[2:])
 	}
-	name := os.Args[1]
-	// The programs read os.Args themselves and log its first entry as their own name.
-	os.Args = append([]string{filepath.Join(filepath.Dir(os.Args[0]), name)}, os.Args[2:]...)
-	if name == "etcd" {
-		etcdmain.Main(os.Args)
-		return
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	// The libraries' own talk is for their programs; here the error itself says it.
+	klog.SetOutput(io.Discard)
+	klog.LogToStderr(false)
+	err := run(ctx, os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case errors.Is(err, errNotHealthy):
+		os.Exit(1)
+	case err != nil:
+		fmt.Fprint(os.Stderr, fault.Describe(err))
+		os.Exit(1)
 	}
-	command, known := programs[name]
-	if !known {
-		usage(fmt.Sprintf("there is no program %q", name))
-	}
-	os.Exit(cli.Run(command()))
 }
 
-func usage(fault string) {
-	names := []string{"etcd"}
-	for name := range programs {
-		names = append(names, name)
+func run(ctx context.Context, arguments []string) error {
+	commands := map[string]func(context.Context, []string) error{"up": up, "down": down, "status": status}
+	if len(arguments) == 0 || commands[arguments[0]] == nil {
+		fmt.Fprint(os.Stderr, usage)
+		return flag.ErrHelp
 	}
-	slices.Sort(names)
-	fmt.Fprintf(os.Stderr, "testcluster: %s\nusage: testcluster %s [flags]\n", fault, strings.Join(names, "|"))
-	os.Exit(2)
+	return commands[arguments[0]](ctx, arguments[1:])
+}
+
+// parse reads the flags of a command, all of which have --data.
+func parse(name string, arguments []string, define func(*flag.FlagSet)) (data string, err error) {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&data, "data", "", "")
+	define(flags)
+	err = flags.Parse(arguments)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err == nil && data == "" {
+		err = errors.New("--data DIR is missing")
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "error: %s: %v\n", name, err)
+	}
+	if err != nil {
+		fmt.Fprint(os.Stderr, usage)
+		return "", flag.ErrHelp
+	}
+	return data, nil
+}
+
+func say(words string) { fmt.Fprintln(os.Stderr, words) }
+
+func up(ctx context.Context, arguments []string) error {
+	asked := cluster.Settings{Size: cluster.ControlPlane}
+	data, err := parse("up", arguments, func(flags *flag.FlagSet) {
+		flags.Func("size", "", asked.Size.Set)
+		flags.IntVar(&asked.FakeNodes, "fake-nodes", 0, "")
+		flags.BoolVar(&asked.Registry, "registry", false, "")
+		flags.IntVar(&asked.RegistryPort, "registry-port", 5000, "")
+		flags.BoolVar(&asked.FastAutoscaler, "fast-autoscaler", false, "")
+	})
+	if err != nil {
+		return err
+	}
+	return cluster.Up(ctx, data, asked, say)
+}
+
+func down(ctx context.Context, arguments []string) error {
+	var keep bool
+	data, err := parse("down", arguments, func(flags *flag.FlagSet) { flags.BoolVar(&keep, "keep", false, "") })
+	if err != nil {
+		return err
+	}
+	return cluster.Down(ctx, data, keep, say)
+}
+
+func status(ctx context.Context, arguments []string) error {
+	var asJSON bool
+	data, err := parse("status", arguments, func(flags *flag.FlagSet) { flags.BoolVar(&asJSON, "json", false, "") })
+	if err != nil {
+		return err
+	}
+	report, found, err := cluster.Status(ctx, data)
+	if err != nil {
+		return err
+	}
+	if !found {
+		say("there is no cluster in " + data)
+		return errNotHealthy
+	}
+	if err := show(report, asJSON); err != nil {
+		return err
+	}
+	if !report.Healthy {
+		return errNotHealthy
+	}
+	return nil
+}
+
+func show(report cluster.Report, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(os.Stdout).Encode(report)
+	}
+	words := map[bool]string{true: "up", false: "dead"}
+	for _, program := range slices.Sorted(maps.Keys(report.Programs)) {
+		fmt.Printf("%s %s\n", program, words[report.Programs[program]])
+	}
+	return nil
 }

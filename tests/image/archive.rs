@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
+use uninlu::image::Error;
 use uninlu::image::archive::{Broken, write};
 use uninlu::image::context::walk;
-use uninlu::image::{Error, context};
 
 const NOW: u64 = 1_700_000_000;
 
@@ -60,24 +60,6 @@ fn headers_are_normalised() {
     Regular 644 0:0 1700000000 A/B/long.txt
     Symlink 777 0:0 1700000000 link
     ");
-}
-
-#[test]
-fn the_models_times_are_constant_so_that_its_layer_is() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for file in ["config.json", "vocab.txt", "model.safetensors"] {
-        std::fs::write(folder.path().join(file), "{}").expect("a file");
-    }
-    let entries = context::walk_model(folder.path()).expect("a model");
-    let archive = |now| {
-        let mut bytes = Vec::new();
-        write(&entries[1..], now, &mut bytes).expect("an archive");
-        bytes
-    };
-    assert!(
-        archive(NOW) == archive(NOW + 1),
-        "the model's entries do not know when they were sent"
-    );
 }
 
 #[test]

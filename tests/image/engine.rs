@@ -3,6 +3,7 @@
 //! Each test builds under a repository of its own registry's port, so that they do not meet; the images stay in the
 //! engine's cache, a few bytes each but for those on the base image.
 
+use std::io::{BufRead, BufReader};
 use std::process::Command;
 
 use uninlu::image::{self, Resolved};
@@ -208,19 +209,23 @@ fn certificates_reach_the_build_stages_only() {
 #[ignore = "needs Docker: make test-image"]
 fn interrupting_stops_the_build() {
     let project = on_debian("interrupt", "sleep 300");
-    let tool = project
+    let mut tool = project
         .build(&[])
         .stderr(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("the tool runs");
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    let stderr = tool.stderr.take().expect("it is piped");
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    lines
+        .find(|line| line.contains("RUN sleep 300"))
+        .expect("the step starts");
     let interrupted = Command::new("kill")
         .args(["-INT", &tool.id().to_string()])
         .status()
         .expect("kill runs");
     assert!(interrupted.success(), "the tool was still building");
-    let said = crate::support::failure(&tool.wait_with_output().expect("it ends"));
+    let said = lines.collect::<Vec<_>>().join("\n");
+    assert_eq!(tool.wait().expect("it ends").code(), Some(1));
     assert!(
         said.contains("interrupted; the build was stopped"),
         "{said}"
@@ -264,7 +269,19 @@ async fn what_was_pushed_is_what_is_resolved() {
 
     let (json, said) = project.built(&["--push"]);
     assert_eq!(json["pinned"], pinned.as_str());
-    assert!(said.contains("nothing was pushed"), "{said}");
+    assert!(said.contains("the registry has their image"), "{said}");
+
+    docker(&["image", "rm", "--force", &inputs.reference()]);
+    let (elsewhere, _) = project.built(&["--push"]);
+    assert_eq!(
+        elsewhere["pinned"],
+        pinned.as_str(),
+        "a machine that never built it pins the same"
+    );
+    assert_eq!(
+        elsewhere["built"], false,
+        "another build would have another digest"
+    );
 }
 
 #[test]

@@ -11,16 +11,19 @@ use tempfile::TempDir;
 /// A folder with a stack file, a Dockerfile and what else a test writes.
 pub(crate) struct Project {
     folder: TempDir,
-    /// What was built, to be removed from the engine again.
-    references: RefCell<Vec<String>>,
+    /// What is built under it is removed from the engine again.
+    repositories: RefCell<Vec<String>>,
 }
 
 impl Project {
     /// `image` is the inline table's content after the repository.
     pub(crate) fn new(repository: &str, image: &str, dockerfile: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let references = RefCell::default();
-        let project = Self { folder, references };
+        let repositories = RefCell::default();
+        let project = Self {
+            folder,
+            repositories,
+        };
         project.write("Dockerfile", dockerfile);
         project.write_stack(repository, image, "{ pvc = \"models\" }");
         project
@@ -31,6 +34,7 @@ impl Project {
             "name = \"tiny\"\nnamespace = \"tiny\"\n[cluster]\ncontext = \"none\"\n[image]\nrepository = \"{repository}\"\n{image}\n[model]\nsource = {model}\n"
         );
         self.write("uninlu.toml", &text);
+        self.repositories.borrow_mut().push(repository.to_owned());
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -73,10 +77,7 @@ impl Project {
             .expect("the tool runs");
         let stderr = text(&output.stderr);
         assert!(output.status.success(), "uninlu build failed:\n{stderr}");
-        let json: serde_json::Value =
-            serde_json::from_slice(&output.stdout).expect("JSON on stdout");
-        let reference = json["reference"].as_str().expect("a reference").to_owned();
-        self.references.borrow_mut().push(reference);
+        let json = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
         (json, stderr)
     }
 
@@ -89,10 +90,19 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        for reference in self.references.borrow().iter() {
-            let _ = Command::new("docker")
-                .args(["image", "rm", "--force", reference])
-                .output();
+        for repository in self.repositories.borrow().iter() {
+            let format = "--format={{.Repository}}:{{.Tag}}";
+            let Ok(listed) = Command::new("docker")
+                .args(["images", format, repository])
+                .output()
+            else {
+                continue;
+            };
+            for reference in text(&listed.stdout).lines() {
+                let _ = Command::new("docker")
+                    .args(["image", "rm", "--force", reference])
+                    .output();
+            }
         }
     }
 }

@@ -1,0 +1,160 @@
+//! `init`, `validate` and `schema` as they are called: exit code, stdout, and what is left on the disk.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The binary, without anything of the user's: no kubeconfig, no environment, no terminal.
+fn uninlu(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_uninlu"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .env("NO_COLOR", "1")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("the binary was built for this test")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A folder with a Dockerfile, as `init` wants one.
+fn project() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").expect("writable");
+    folder
+}
+
+fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/stack/cases")
+        .join(name)
+}
+
+const GIVEN: [&str; 5] = [
+    "init",
+    "--context",
+    "prod",
+    "--repository",
+    "registry.example.com/uninlu",
+];
+
+#[test]
+fn init_writes_a_file_that_validates() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/demo-model");
+    let model = model.to_str().expect("this repository's path is Unicode");
+    for source in [["--claim", "nlu-models"], ["--model", model]] {
+        let project = project();
+        let written = uninlu(&[&GIVEN[..], &source[..]].concat(), project.path());
+        assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+        let validated = uninlu(&["validate"], project.path());
+        assert_eq!(validated.status.code(), Some(0), "{}", stderr(&validated));
+    }
+}
+
+#[test]
+fn init_keeps_what_is_there_unless_forced() {
+    let project = project();
+    let file = project.path().join("uninlu.toml");
+    std::fs::write(&file, "mine").expect("writable");
+    let arguments = [&GIVEN[..], &["--claim", "nlu-models"]].concat();
+    let refused = uninlu(&arguments, project.path());
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(
+        std::fs::read_to_string(&file).expect("readable"),
+        "mine",
+        "it must be untouched"
+    );
+    let forced = uninlu(&[&arguments[..], &["--force"]].concat(), project.path());
+    assert_eq!(forced.status.code(), Some(0), "{}", stderr(&forced));
+    assert_ne!(std::fs::read_to_string(&file).expect("readable"), "mine");
+}
+
+#[test]
+fn init_that_fails_leaves_nothing_behind() {
+    let project = project();
+    for (arguments, told) in [
+        (vec!["init"], "--context is not given"),
+        (
+            [&GIVEN[..], &["--model", "no-such-folder"]].concat(),
+            "no model folder",
+        ),
+        (
+            [&GIVEN[..], &["--claim", "Not A Claim"]].concat(),
+            "no name of a PersistentVolumeClaim",
+        ),
+    ] {
+        let output = uninlu(&arguments, project.path());
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(
+            stderr(&output).contains(told),
+            "{arguments:?} must tell {told:?}: {}",
+            stderr(&output)
+        );
+        let left: Vec<_> = std::fs::read_dir(project.path())
+            .expect("readable")
+            .flatten()
+            .collect();
+        assert_eq!(left.len(), 1, "only the Dockerfile may be there: {left:?}");
+    }
+}
+
+#[test]
+fn validate_gives_every_fault_as_data() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = case("quantities.toml");
+    let output = uninlu(
+        &[
+            "validate",
+            "--json",
+            file.to_str().expect("Unicode"),
+            "no-such-file",
+        ],
+        folder.path(),
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let faults: Vec<Value> = serde_json::from_slice(&output.stdout).expect("stdout is JSON alone");
+    let first = &faults[0];
+    assert_eq!(
+        (&first["line"], &first["column"]),
+        (&15.into(), &19.into()),
+        "{first}"
+    );
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault["environment"] == "thousandths"),
+        "{faults:#?}"
+    );
+    assert!(
+        faults.last().is_some_and(|fault| fault["line"].is_null()),
+        "a file that cannot be read has no line: {faults:#?}"
+    );
+}
+
+#[test]
+fn validate_of_valid_files_is_an_empty_list() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = case("valid-everything.toml");
+    let output = uninlu(
+        &["validate", "--json", file.to_str().expect("Unicode")],
+        folder.path(),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "[]");
+}
+
+#[test]
+fn schema_is_json_on_stdout_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = uninlu(&["schema"], folder.path());
+    assert_eq!(output.status.code(), Some(0));
+    let schema: Value = serde_json::from_slice(&output.stdout).expect("stdout is JSON alone");
+    assert_eq!(schema["title"], "uninlu.toml");
+    assert_eq!(stderr(&output), "");
+}
