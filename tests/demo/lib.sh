@@ -1,6 +1,7 @@
 # How the demo talks: steps with their time, plain lines off a terminal. Sourced by tests/demo/run.
 # shellcheck shell=bash
 
+# shellcheck disable=SC2034 # read by the script that sources this file
 demo_started=$SECONDS
 background=()
 bold='' dim='' red='' green='' plain=''
@@ -33,7 +34,7 @@ step() {
   else
     printf '%s✗%s %s %s(%s)%s\n' "$red" "$plain" "$title" "$dim" "$(elapsed_since "$started")" "$plain" >&2
     tail -n 40 "$log" >&2
-    fail "the step “$title” failed: $*" "the reason stands above; run the command by itself to see all of it"
+    fail "the step '$title' failed: $*" "the reason stands above; run the command by itself to see all of it"
   fi
 }
 

@@ -27,10 +27,10 @@ func (c *Cluster) run(program string, command ...string) error {
 
 // await asks until ready succeeds, for as long as the program lives.
 func (c *Cluster) await(ctx context.Context, program, what string, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, waitBound)
+	bounded, cancel := context.WithTimeout(ctx, waitBound)
 	defer cancel()
 	for {
-		err := ready(ctx)
+		err := ready(bounded)
 		if err == nil {
 			return nil
 		}
@@ -39,6 +39,8 @@ func (c *Cluster) await(ctx context.Context, program, what string, ready func(co
 		}
 		select {
 		case <-ctx.Done():
+			return fault.New("interrupted before "+what, "`cluster up` starts it again; what was started is ended")
+		case <-bounded.Done():
 			return c.failed(program, fmt.Sprintf("%s: not within %s (%v)", what, waitBound, err))
 		case <-time.After(waitInterval):
 		}
