@@ -196,3 +196,102 @@ fn kind(class: &str) -> Result<Kind, String> {
         other => return Err(format!("the storage type {other} is not supported")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZIP: &[u8] = include_bytes!("../../tests/torch_save/small.zip.bin");
+    const LEGACY: &[u8] = include_bytes!("../../tests/torch_save/small.legacy.bin");
+
+    fn values(weights: &Weights, name: &str) -> (Vec<i64>, Vec<f64>) {
+        let tensor = &weights[name];
+        let flat = tensor.to_kind(Kind::Double).view([-1]);
+        (
+            tensor.size(),
+            Vec::try_from(&flat).expect("a row of numbers"),
+        )
+    }
+
+    #[test]
+    fn both_forms_hold_the_same_tensors() {
+        for bytes in [ZIP, LEGACY] {
+            let weights = read(bytes).expect("weights");
+            assert_eq!(weights.len(), 6);
+            assert_eq!(
+                values(&weights, "plain"),
+                (vec![2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+            );
+            assert_eq!(values(&weights, "part"), (vec![2], vec![4.0, 5.0]));
+            assert_eq!(
+                values(&weights, "transposed"),
+                (vec![3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0])
+            );
+            assert_eq!(values(&weights, "half"), (vec![2], vec![0.5, -2.0]));
+            assert_eq!(weights["half"].kind(), Kind::Float);
+            assert_eq!(
+                values(&weights, "position_ids"),
+                (vec![1, 2], vec![7.0, 8.0])
+            );
+            assert_eq!(values(&weights, "empty"), (vec![0], vec![]));
+        }
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_refused() {
+        for bytes in [ZIP, LEGACY] {
+            for length in 0..bytes.len() {
+                assert!(read(&bytes[..length]).is_err(), "the first {length} bytes");
+            }
+        }
+    }
+
+    /// Whatever a damaged byte makes of the file, the answer is tensors or an error, never a panic.
+    #[test]
+    fn a_damaged_byte_never_panics() {
+        for bytes in [ZIP, LEGACY] {
+            for place in 0..bytes.len() {
+                for change in [0x01, 0x80, 0xff] {
+                    let mut damaged = bytes.to_vec();
+                    damaged[place] ^= change;
+                    drop(read(&damaged));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_pickle_would_execute_is_not_executed() {
+        let name = "posix\nsystem";
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let victim = file.path().display().to_string();
+        let short = u8::try_from(victim.len() + 3).expect("a short path");
+        let attack = [
+            format!("c{name}\nU").as_bytes(),
+            &[short],
+            format!("rm {victim}").as_bytes(),
+            b"\x85R.",
+        ]
+        .concat();
+        let (value, _) = pickle::read(&attack).expect("a value");
+        assert!(matches!(value, Value::Other));
+        assert!(file.path().exists());
+    }
+
+    #[test]
+    fn nesting_and_multiplying_are_bounded() {
+        let nested = [vec![b']'; 100_000], vec![b'a'; 99_999], vec![b'.']].concat();
+        assert!(
+            pickle::read(&nested).is_err(),
+            "100,000 lists in each other"
+        );
+        // {"model": d, "module": d} fifty levels deep: 2^50 dictionaries for whoever follows all of them.
+        let mut bytes = b"}q\0".to_vec();
+        for _ in 0..50 {
+            bytes.extend_from_slice(b"0}(X\x05\0\0\0modelh\0X\x06\0\0\0moduleh\0uq\0");
+        }
+        bytes.push(b'.');
+        let (value, _) = pickle::read(&bytes).expect("a value");
+        assert!(tensors(&value).is_empty());
+    }
+}
