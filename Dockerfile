@@ -9,7 +9,7 @@ FROM debian:trixie-slim AS base
 # The wildcard in the first part of the path lets the folder be absent.
 COPY .uninlu*/ca-certificates/*.crt /usr/local/share/ca-certificates/
 # One certificate a file: Java's trust store takes only the first one of a bundle.
-RUN cd /usr/local/share/ca-certificates \
+RUN mkdir -p /usr/local/share/ca-certificates && cd /usr/local/share/ca-certificates \
  && for bundle in *.crt; do \
       [ -e "$bundle" ] || continue; \
       awk -v name="${bundle%.crt}" '/BEGIN CERTIFICATE/ { number++ } number { print > (name "-" number ".crt") }' "$bundle"; \

@@ -173,6 +173,8 @@ async fn serve_until_stopped(options: Serve) -> Result<(), String> {
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!(%address, "listening");
     let (worker, loaded) = Worker::start(
         options.model.clone(),
         options.warmup.clone(),
@@ -197,9 +199,10 @@ async fn serve_until_stopped(options: Serve) -> Result<(), String> {
     }
     draining.store(true, Ordering::Release);
     // The endpoints' removal takes a moment to reach every proxy: whoever still sends is still served.
-    tokio::time::sleep((options.drain / 4).min(Duration::from_secs(5))).await;
+    let still_accepting = (options.drain / 4).min(Duration::from_secs(5));
+    tokio::time::sleep(still_accepting).await;
     stop.notify_one();
-    match tokio::time::timeout(options.drain, server).await {
+    match tokio::time::timeout(options.drain.saturating_sub(still_accepting), server).await {
         Ok(_) => tracing::info!("drained"),
         Err(_) => tracing::warn!("the drain's time is over; what is left is cut off"),
     }

@@ -67,7 +67,7 @@ pub enum ModelError {
         fault: String,
     },
     /// Tensors are missing or have another shape.
-    #[error("{file}: {} tensors do not fit the configuration: {}", faults.len(), faults.join("; "))]
+    #[error("{file}: weights do not fit the configuration: {}", faults.join("; "))]
     Tensors {
         /// The file.
         file: String,

@@ -46,6 +46,8 @@ pub fn router(app: App) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/info", get(info))
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
@@ -116,6 +118,22 @@ impl From<PredictError> for ApiError {
             }
         }
     }
+}
+
+async fn no_route() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "no_route",
+        "there is POST /api/predict, and GET /health, /ready, /metrics, /info",
+    )
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        "POST /api/predict; every other route answers GET",
+    )
 }
 
 /// `{"text": …, "schema": …}` → `{"output": [[{"type", "span", "offset"}, …], …]}`

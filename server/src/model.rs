@@ -371,19 +371,20 @@ struct Source {
 impl Source {
     fn tensor(&mut self, name: &str, shape: &[i64]) -> Tensor {
         match self.weights.remove(name) {
-            Some(tensor) if tensor.size() == shape => tensor,
-            Some(tensor) => {
-                self.faults.push(format!(
-                    "{name} has the shape {:?}, not {shape:?}",
-                    tensor.size()
-                ));
-                Tensor::zeros(shape, (Kind::Float, Device::Cpu))
+            Some(tensor) if tensor.size() == shape && tensor.kind() == Kind::Float => {
+                return tensor;
             }
-            None => {
-                self.faults.push(format!("{name} is missing"));
-                Tensor::zeros([1], (Kind::Float, Device::Cpu))
+            Some(tensor) if tensor.size() == shape => {
+                self.faults.push(format!("{name} holds integers"))
             }
+            Some(tensor) => self.faults.push(format!(
+                "{name} has the shape {:?}, not {shape:?}",
+                tensor.size()
+            )),
+            None => self.faults.push(format!("{name} is missing")),
         }
+        // Stands in until all faults are known; never of the configured shape, which may be absurd.
+        Tensor::zeros([1], (Kind::Float, Device::Cpu))
     }
 
     fn linear(&mut self, name: &str, output: i64, input: i64) -> Linear {

@@ -66,17 +66,22 @@ pub fn watch(file: PathBuf, metrics: Arc<Metrics>) -> watch::Receiver<Settings> 
 
 fn look(
     file: &std::path::Path,
-    known: &mut Option<String>,
+    known: &mut Option<Result<String, String>>,
     sender: &watch::Sender<Settings>,
     metrics: &Metrics,
 ) {
-    let Ok(text) = std::fs::read_to_string(file) else {
-        return;
+    let content = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+        content => content.map_err(|error| error.to_string()),
     };
-    if known.as_ref() == Some(&text) {
+    if known.as_ref() == Some(&content) {
         return;
     }
-    match Settings::parse(&text) {
+    match content
+        .as_deref()
+        .map_err(Clone::clone)
+        .and_then(Settings::parse)
+    {
         Ok(settings) => {
             tracing::info!(?settings, file = %file.display(), "settings taken");
             metrics.reloads("ok");
@@ -87,7 +92,7 @@ fn look(
             metrics.reloads("error");
         }
     }
-    *known = Some(text);
+    *known = Some(content);
 }
 
 #[cfg(test)]

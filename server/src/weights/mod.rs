@@ -24,13 +24,18 @@ pub type Weights = HashMap<String, Tensor>;
 /// A file that is missing, truncated, or of an unknown form.
 pub fn load(folder: &Path) -> Result<Weights, ModelError> {
     let safetensors = folder.join("model.safetensors");
-    let (file, read): (_, fn(&[u8]) -> Result<Weights, String>) = if safetensors.exists() {
-        (safetensors, read_safetensors)
+    if safetensors.exists() {
+        read_file(&safetensors, read_safetensors)
     } else {
-        (folder.join("pytorch_model.bin"), torch_file::read)
-    };
-    let map = map(&file)?;
-    read(&map).map_err(|fault| ModelError::malformed(&file, fault))
+        read_file(&folder.join("pytorch_model.bin"), torch_file::read)
+    }
+}
+
+fn read_file(
+    file: &Path,
+    read: impl Fn(&[u8]) -> Result<Weights, String>,
+) -> Result<Weights, ModelError> {
+    read(&map(file)?).map_err(|fault| ModelError::malformed(file, fault))
 }
 
 #[expect(

@@ -103,29 +103,33 @@ fn build<'a>(state: &Value, storage: impl Fn(&str) -> Option<&'a [u8]>) -> Resul
         .collect()
 }
 
-/// The tensors of a state dict, also of one that a checkpoint wraps.
+/// The tensors of a state dict, also of one that a checkpoint wraps. Only one wrapper is looked into: dictionaries that
+/// refer to each other could multiply without end.
 fn tensors(state: &Value) -> Vec<(Rc<str>, Rc<TensorRef>)> {
-    let Value::Dict(entries) = state else {
-        return Vec::new();
+    const WRAPPERS: [&str; 4] = ["state_dict", "model", "module", "model_state_dict"];
+    let wrapped = entries(state)
+        .filter(|(name, _)| WRAPPERS.contains(&name.as_ref()))
+        .flat_map(|(_, value)| entries(value));
+    entries(state)
+        .chain(wrapped)
+        .filter_map(|(name, value)| match value {
+            Value::Tensor(tensor) => Some((name.clone(), tensor.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The named entries of a dictionary; of anything else none.
+fn entries(value: &Value) -> impl Iterator<Item = (&Rc<str>, &Value)> {
+    let entries = if let Value::Dict(entries) = value {
+        entries.as_slice()
+    } else {
+        &[]
     };
-    let mut found = Vec::new();
-    for (key, value) in entries.iter() {
-        match (key, value) {
-            (Value::Text(name), Value::Tensor(tensor)) => {
-                found.push((name.clone(), tensor.clone()))
-            }
-            (Value::Text(name), Value::Dict(_))
-                if matches!(
-                    &**name,
-                    "state_dict" | "model" | "module" | "model_state_dict"
-                ) =>
-            {
-                found.extend(tensors(value));
-            }
-            _ => (),
-        }
-    }
-    found
+    entries.iter().filter_map(|(key, value)| match key {
+        Value::Text(name) => Some((name, value)),
+        _ => None,
+    })
 }
 
 /// Cuts the tensor out of its storage; one that is not contiguous is laid out anew.
@@ -144,31 +148,41 @@ fn place(reference: &TensorRef, data: &[u8]) -> Result<Tensor, String> {
     {
         return Err("its shape is malformed".into());
     }
-    let last = last_element(reference).ok_or(OUTSIDE)?;
-    if last.is_some_and(|last| last >= elements) {
+    // A stride of 0 would let a few bytes stand for a tensor of any size.
+    let count = reference
+        .size
+        .iter()
+        .try_fold(1_i64, |product, size| product.checked_mul(*size));
+    if count.is_none_or(|count| count > elements) {
         return Err(OUTSIDE.into());
     }
-    let used = &data[..data.len() / width * width];
-    let storage = tensor(used, &[elements], kind)?;
-    let placed = storage
-        .f_as_strided(&reference.size, &reference.stride, reference.offset)
+    let end = end_of_elements(reference).ok_or(OUTSIDE)?;
+    if end > elements {
+        return Err(OUTSIDE.into());
+    }
+    // Only the elements used are copied: many tensors may lie in one large storage.
+    let start = reference.offset.min(end);
+    let bytes = |element: i64| element as usize * width;
+    let range = tensor(&data[bytes(start)..bytes(end)], &[end - start], kind)?;
+    let placed = range
+        .f_as_strided(&reference.size, &reference.stride, 0)
         .map_err(|error| error.to_string())?;
-    Ok(placed.contiguous().copy())
+    placed.f_contiguous().map_err(|error| error.to_string())
 }
 
-/// Index of the last element used; `Some(None)` for an empty tensor, `None` when it does not fit a number.
-fn last_element(reference: &TensorRef) -> Option<Option<i64>> {
+/// The element behind the last one used; `None` when it does not fit a number.
+fn end_of_elements(reference: &TensorRef) -> Option<i64> {
     if reference.size.contains(&0) {
-        return Some(None);
+        return Some(0);
     }
-    let span = reference
+    let last = reference
         .size
         .iter()
         .zip(&reference.stride)
         .try_fold(reference.offset, |sum, (size, stride)| {
             sum.checked_add((size - 1).checked_mul(*stride)?)
         })?;
-    Some(Some(span))
+    last.checked_add(1)
 }
 
 fn kind(class: &str) -> Result<Kind, String> {
@@ -181,4 +195,103 @@ fn kind(class: &str) -> Result<Kind, String> {
         "IntStorage" => Kind::Int,
         other => return Err(format!("the storage type {other} is not supported")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZIP: &[u8] = include_bytes!("../../tests/torch_save/small.zip.bin");
+    const LEGACY: &[u8] = include_bytes!("../../tests/torch_save/small.legacy.bin");
+
+    fn values(weights: &Weights, name: &str) -> (Vec<i64>, Vec<f64>) {
+        let tensor = &weights[name];
+        let flat = tensor.to_kind(Kind::Double).view([-1]);
+        (
+            tensor.size(),
+            Vec::try_from(&flat).expect("a row of numbers"),
+        )
+    }
+
+    #[test]
+    fn both_forms_hold_the_same_tensors() {
+        for bytes in [ZIP, LEGACY] {
+            let weights = read(bytes).expect("weights");
+            assert_eq!(weights.len(), 6);
+            assert_eq!(
+                values(&weights, "plain"),
+                (vec![2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+            );
+            assert_eq!(values(&weights, "part"), (vec![2], vec![4.0, 5.0]));
+            assert_eq!(
+                values(&weights, "transposed"),
+                (vec![3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0])
+            );
+            assert_eq!(values(&weights, "half"), (vec![2], vec![0.5, -2.0]));
+            assert_eq!(weights["half"].kind(), Kind::Float);
+            assert_eq!(
+                values(&weights, "position_ids"),
+                (vec![1, 2], vec![7.0, 8.0])
+            );
+            assert_eq!(values(&weights, "empty"), (vec![0], vec![]));
+        }
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_refused() {
+        for bytes in [ZIP, LEGACY] {
+            for length in 0..bytes.len() {
+                assert!(read(&bytes[..length]).is_err(), "the first {length} bytes");
+            }
+        }
+    }
+
+    /// Whatever a damaged byte makes of the file, the answer is tensors or an error, never a panic.
+    #[test]
+    fn a_damaged_byte_never_panics() {
+        for bytes in [ZIP, LEGACY] {
+            for place in 0..bytes.len() {
+                for change in [0x01, 0x80, 0xff] {
+                    let mut damaged = bytes.to_vec();
+                    damaged[place] ^= change;
+                    drop(read(&damaged));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_pickle_would_execute_is_not_executed() {
+        let name = "posix\nsystem";
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let victim = file.path().display().to_string();
+        let short = u8::try_from(victim.len() + 3).expect("a short path");
+        let attack = [
+            format!("c{name}\nU").as_bytes(),
+            &[short],
+            format!("rm {victim}").as_bytes(),
+            b"\x85R.",
+        ]
+        .concat();
+        let (value, _) = pickle::read(&attack).expect("a value");
+        assert!(matches!(value, Value::Other));
+        assert!(file.path().exists());
+    }
+
+    #[test]
+    fn nesting_and_multiplying_are_bounded() {
+        let nested = [vec![b']'; 100_000], vec![b'a'; 99_999], vec![b'.']].concat();
+        assert!(
+            pickle::read(&nested).is_err(),
+            "100,000 lists in each other"
+        );
+        // {"model": d, "module": d} fifty levels deep: 2^50 dictionaries for whoever follows all of them.
+        let mut bytes = b"}q\0".to_vec();
+        for _ in 0..50 {
+            bytes.extend_from_slice(b"0}(X\x05\0\0\0modelh\0X\x06\0\0\0moduleh\0uq\0");
+        }
+        bytes.push(b'.');
+        let (value, _) = pickle::read(&bytes).expect("a value");
+        assert!(tensors(&value).is_empty());
+    }
 }
