@@ -78,13 +78,15 @@ pub enum Error {
     /// The rollout failed for good.
     #[error("the rollout of {object} failed: {reason}")]
     #[diagnostic(help(
-        "the old pods keep serving as far as `max-unavailable` allows. Mend the cause and apply again; `uninlu status` shows the pods"
+        "{mend}. Then apply again; until then old pods keep serving as far as `max-unavailable` allows"
     ))]
     Rollout {
         /// The Deployment.
         object: ObjectId,
         /// Why.
         reason: String,
+        /// What to do.
+        mend: &'static str,
     },
     /// The namespace holds what is not ours.
     #[error(

@@ -17,10 +17,10 @@ use tokio::time::Instant;
 
 use super::{Connection, Error};
 use crate::kinds::rollout::{Report, Scene};
-use crate::kinds::{Kind, ObjectId, Progress, instance_selector, pod};
+use crate::kinds::{Kind, Progress, instance_selector};
 use crate::ui::Step;
 
-/// How long a reason that hardly goes away by itself may stand before it counts as final.
+/// How long an obstacle that hardly goes away by itself may stand before it counts as final.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// One thing that happened to one of the watched objects.
@@ -55,26 +55,20 @@ pub async fn watch_rollout(
             return Ok(());
         }
         watch.tell(&report, step);
-        let failure = watch.final_reason(&report).or_else(|| {
-            (started.elapsed() > budget).then(|| {
-                format!(
-                    "not done after {} s: {}",
-                    budget.as_secs(),
-                    describe(&report)
-                )
-            })
-        });
-        if let Some(reason) = failure {
-            return Err(failed(connection, &report, reason).await);
+        let failure = watch
+            .failure(&report)
+            .or_else(|| (started.elapsed() > budget).then(|| Failure::after(budget, &report)));
+        if let Some(failure) = failure {
+            return Err(failed(connection, &report, failure).await);
         }
     }
 }
 
-/// What was seen so far, since when each reason stands, and what was said last.
+/// What was seen so far, since when each obstacle stands, and what was said last.
 #[derive(Default)]
 struct Watch {
     scene: Scene,
-    since: BTreeMap<String, Instant>,
+    since: BTreeMap<(String, &'static str), Instant>,
     said: String,
 }
 
@@ -95,110 +89,84 @@ impl Watch {
     }
 
     fn tell(&mut self, report: &Report, step: &Step) {
-        let words = describe(report);
+        let words = report.summary();
         if words != self.said {
             step.update(&words);
             self.said = words;
         }
     }
 
-    /// The reason for which waiting on is of no use.
-    fn final_reason(&mut self, report: &Report) -> Option<String> {
-        if let Progress::Failed(reason) = &report.deployment {
-            return Some(describe_with(reason, report));
+    /// Why waiting on is of no use, if it is not.
+    fn failure(&mut self, report: &Report) -> Option<Failure> {
+        if let Progress::Failed(_) = &report.deployment {
+            return Some(Failure {
+                reason: report.summary(),
+                mend: report.mend(),
+            });
         }
-        let reasons = reasons(report);
+        let obstacles = report.obstacles();
         self.since
-            .retain(|key, _| reasons.iter().any(|reason| reason.key == *key));
-        for reason in reasons {
-            let since = *self.since.entry(reason.key).or_insert_with(Instant::now);
-            if reason.is_final || since.elapsed() > GRACE {
-                return Some(reason.text);
-            }
-        }
-        None
-    }
-}
-
-struct Reason {
-    /// Who and what kind of reason: stays the same while only numbers in the message change.
-    key: String,
-    text: String,
-    is_final: bool,
-}
-
-/// The reasons that, standing for [`GRACE`], end the wait.
-fn reasons(report: &Report) -> Vec<Reason> {
-    let creation = report.creation.iter().map(|message| Reason {
-        key: "creation".into(),
-        text: format!("pods cannot be created: {message}"),
-        is_final: false,
-    });
-    let pods = report.pods.iter().filter_map(|(name, progress)| {
-        let (reason, is_final) = match progress {
-            Progress::Failed(reason) => (reason, true),
-            Progress::Waiting(reason) if pod::is_patience_worthless(reason) => (reason, false),
-            _ => return None,
-        };
-        let kind = reason.split(':').next().unwrap_or_default();
-        Some(Reason {
-            key: format!("{name} {kind}"),
-            text: format!("pod {name}: {reason}"),
-            is_final,
+            .retain(|key, _| obstacles.iter().any(|obstacle| obstacle.key == *key));
+        obstacles.into_iter().find_map(|obstacle| {
+            let since = self.since.entry(obstacle.key).or_insert_with(Instant::now);
+            (obstacle.is_final || since.elapsed() > GRACE).then_some(Failure {
+                reason: obstacle.reason,
+                mend: obstacle.mend,
+            })
         })
-    });
-    creation.chain(pods).collect()
-}
-
-fn describe(report: &Report) -> String {
-    match &report.deployment {
-        Progress::Ready => "ready".into(),
-        Progress::Waiting(reason) | Progress::Failed(reason) => describe_with(reason, report),
     }
 }
 
-fn describe_with(reason: &str, report: &Report) -> String {
-    let pods = report
-        .pods
-        .iter()
-        .filter_map(|(name, progress)| match progress {
-            Progress::Waiting(why) | Progress::Failed(why) => Some(format!("{name}: {why}")),
-            Progress::Ready => None,
-        });
-    let details: Vec<String> = report.creation.clone().into_iter().chain(pods).collect();
-    if details.is_empty() {
-        reason.to_owned()
-    } else {
-        format!("{reason}; {}", details.join("; "))
+/// Why the wait ends without success.
+struct Failure {
+    reason: String,
+    mend: &'static str,
+}
+
+impl Failure {
+    fn after(budget: Duration, report: &Report) -> Self {
+        Self {
+            reason: format!(
+                "not done after {} s: {}",
+                budget.as_secs(),
+                report.summary()
+            ),
+            mend: report.mend(),
+        }
     }
 }
 
-/// The error, with the last lines that a crashed pod wrote.
-async fn failed(connection: &Connection, report: &Report, reason: String) -> Error {
-    let crashed = report.pods.iter().find(|(_, progress)| {
-        matches!(progress, Progress::Failed(why) | Progress::Waiting(why) if why.starts_with("CrashLoopBackOff"))
-    });
-    let log = match crashed {
-        Some((name, _)) => last_lines(connection, name).await,
-        None => None,
-    };
-    let object: ObjectId = connection.object_id(Kind::Deployment, &connection.stack);
-    let reason = match log {
-        Some(log) => format!("{reason}\nlast lines of its log:\n{log}"),
-        None => reason,
-    };
-    Error::Rollout { object, reason }
+/// The error, with the last lines that a pod wrote before it ended.
+async fn failed(connection: &Connection, report: &Report, failure: Failure) -> Error {
+    let Failure { mut reason, mend } = failure;
+    for (pod, _) in &report.pods {
+        if let Some(log) = last_lines(connection, pod).await {
+            reason = format!("{reason}\nlast lines of {pod}:\n{log}");
+            break;
+        }
+    }
+    Error::Rollout {
+        object: connection.object_id(Kind::Deployment, &connection.stack),
+        reason,
+        mend,
+    }
 }
 
+/// Of the container that ended, or else of the one that runs; a pod that never ran has no log.
 async fn last_lines(connection: &Connection, pod: &str) -> Option<String> {
     let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
-    let parameters = LogParams {
-        tail_lines: Some(10),
-        previous: true,
-        ..Default::default()
-    };
-    let log = api.logs(pod, &parameters).await.ok()?;
-    (!log.trim().is_empty()).then(|| log.trim_end().to_owned())
+    for previous in [true, false] {
+        let parameters = LogParams {
+            tail_lines: Some(10),
+            previous,
+            ..Default::default()
+        };
+        match api.logs(pod, &parameters).await {
+            Ok(log) if !log.trim().is_empty() => return Some(log.trim_end().to_owned()),
+            _ => (),
+        }
+    }
+    None
 }
 
 fn upsert<K: Resource>(known: &mut Vec<K>, new: K) {

@@ -33,6 +33,77 @@ pub struct Report {
     pub creation: Option<String>,
 }
 
+/// What keeps the rollout from its end, and hardly goes away by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Whose and of which kind: stays the same while only the words change.
+    pub key: (String, &'static str),
+    /// In words.
+    pub reason: String,
+    /// What to do.
+    pub mend: &'static str,
+    /// Whether waiting on is of no use already; otherwise it is once the obstacle has stood for a while.
+    pub is_final: bool,
+}
+
+/// What to do when nothing better is known.
+const MEND_UNKNOWN: &str = "`uninlu status` shows the pods and how far they are";
+
+impl Report {
+    /// All of it in one line.
+    pub fn summary(&self) -> String {
+        let whole = words(&self.deployment).unwrap_or("ready");
+        let pods = self
+            .pods
+            .iter()
+            .filter_map(|(name, progress)| Some(format!("{name}: {}", words(progress)?)));
+        [whole.to_owned()]
+            .into_iter()
+            .chain(self.creation.clone())
+            .chain(pods)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    /// What stands in the way, the pods that cannot be created first.
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        let creation = self.creation.iter().map(|message| Obstacle {
+            key: (String::new(), pod::MEND_CREATION),
+            reason: format!("pods cannot be created: {message}"),
+            mend: pod::MEND_CREATION,
+            is_final: false,
+        });
+        let pods = self.pods.iter().filter_map(|(name, progress)| {
+            let reason = words(progress)?;
+            let trouble = pod::trouble(reason).filter(|trouble| !trouble.passes)?;
+            Some(Obstacle {
+                key: (name.clone(), trouble.mend),
+                reason: format!("pod {name}: {reason}"),
+                mend: trouble.mend,
+                is_final: matches!(progress, Progress::Failed(_)),
+            })
+        });
+        creation.chain(pods).collect()
+    }
+
+    /// What to do about a rollout that took too long.
+    pub fn mend(&self) -> &'static str {
+        let creation = self.creation.iter().map(|_| pod::MEND_CREATION);
+        let pods = self.pods.iter().filter_map(|(_, progress)| {
+            let trouble = pod::trouble(words(progress)?)?;
+            Some(trouble.mend)
+        });
+        creation.chain(pods).next().unwrap_or(MEND_UNKNOWN)
+    }
+}
+
+fn words(progress: &Progress) -> Option<&str> {
+    match progress {
+        Progress::Ready => None,
+        Progress::Waiting(reason) | Progress::Failed(reason) => Some(reason),
+    }
+}
+
 impl Scene {
     /// Folds the scene into a report. Old pods do not count: what they suffer is not this rollout's doing.
     pub fn report(&self) -> Report {
@@ -60,9 +131,7 @@ impl Scene {
                 })
                 .filter(|(_, progress)| *progress != Progress::Ready)
                 .collect(),
-            creation: newest.and_then(|set| {
-                pod::explain_creation(&self.events_of(set.metadata.uid.as_deref()))
-            }),
+            creation: newest.and_then(pod::explain_creation),
         }
     }
 
