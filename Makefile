@@ -23,13 +23,14 @@ test-server: ## The server against golden data of the reference implementation (
 	server/cargo test --locked
 
 test-cluster: ## plan, apply, destroy against a real API server with real controllers
-	@tests/with-cluster cargo test --locked --test deploy -- --ignored --test-threads 8
+	@tests/with-cluster cargo test --locked --test deploy -- --ignored --skip node:: --test-threads 8
 
 test-image: ## Builds and pushes with a real Docker engine and a real registry
 	@tests/with-engine cargo test --locked --test image -- --ignored
 
-test-node: ## The embedded node itself, then the demo on it
+test-node: ## The embedded node itself, then rollouts that fail on it, then the demo
 	@tests/cluster/selftest
+	@SIZE=node tests/with-cluster cargo test --locked --test deploy -- --ignored node:: --test-threads 8
 	@YES=1 tests/demo/run
 
 clean: ## Removes what was built; the cache of downloads stays

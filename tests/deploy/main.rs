@@ -2,13 +2,18 @@
 //!
 //! `make test-cluster` starts the cluster and runs these. Each test has a namespace of its own, cleaned before and
 //! after, and counts only its own requests in the API server's audit log.
+//! What is in `node` needs a real node and images: `make test-node`.
 
 mod audit;
 mod sandbox;
+#[path = "../kinds/stacks.rs"]
+mod stacks;
 
+mod accepted;
 mod autoscaling;
 mod conflicts;
 mod crashes;
 mod life;
+mod node;
 mod ownership;
 mod refusals;

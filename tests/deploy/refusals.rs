@@ -7,21 +7,7 @@ use kube::config::{Kubeconfig, NamedAuthInfo};
 use serde_json::json;
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{NAME, Run, Sandbox, StackText};
-
-/// The run must fail with the error in the snapshot; what differs from run to run is left out of it.
-macro_rules! assert_error {
-    ($run:expr, $sandbox:expr) => {{
-        let run: Run = $run.expect(1);
-        let mut settings = insta::Settings::clone_current();
-        settings.add_filter(&$sandbox.namespace, "NAMESPACE");
-        settings.add_filter(r"https://127\.0\.0\.1:\d+/?", "SERVER");
-        settings.add_filter(r"\(\d+\.\d s\)", "(TIME)");
-        settings.add_filter(r"nlu-[a-z0-9]{8,10}(-[a-z0-9]{5})?", "POD");
-        settings.bind(|| insta::assert_snapshot!(run.stderr));
-        run
-    }};
-}
+use crate::sandbox::{NAME, Run, Sandbox, StackText, assert_error};
 
 async fn with_kubeconfig(sandbox: &Sandbox, kubeconfig: &Kubeconfig) -> Run {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -192,21 +178,5 @@ async fn pods_that_the_quota_refuses_end_the_wait_with_the_reason() {
     assert!(
         sandbox.get(Kind::Deployment, NAME).await.is_some(),
         "what was applied stays"
-    );
-}
-
-#[tokio::test]
-#[ignore = "needs the embedded cluster: make test-cluster"]
-async fn pods_that_fit_on_no_node_end_the_wait_with_the_reason() {
-    let sandbox = Sandbox::new("no-room").await;
-    sandbox.write(StackText {
-        sections: "[resources]\ncpu = { request = \"4000\" }",
-        ..StackText::default()
-    });
-    let run = sandbox.run(&["apply", "--yes"]).await.expect(1);
-    assert!(
-        run.stderr.contains("Unschedulable") && run.stderr.contains("Insufficient cpu"),
-        "{}",
-        run.stderr
     );
 }

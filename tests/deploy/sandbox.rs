@@ -96,6 +96,26 @@ impl From<Output> for Run {
     }
 }
 
+/// The run must fail with the error in the snapshot; what differs from run to run is left out of it, and so is what
+/// was said before it.
+macro_rules! assert_error {
+    ($run:expr, $sandbox:expr) => {{
+        let run: $crate::sandbox::Run = $run.expect(1);
+        let mut settings = insta::Settings::clone_current();
+        settings.add_filter(&$sandbox.namespace, "NAMESPACE");
+        settings.add_filter(r"https://127\.0\.0\.1:\d+/?", "SERVER");
+        settings.add_filter(r"localhost:\d+/", "REGISTRY/");
+        settings.add_filter(r"sha256:[0-9a-f]{64}", "DIGEST");
+        settings.add_filter(r"nlu-[a-z0-9]{8,10}(-[a-z0-9]{5})?", "POD");
+        settings.add_filter(r"(not )?restarted (yet|once|\d+ times)", "RESTARTED");
+        settings.add_filter("ErrImagePull|ImagePullBackOff", "IMAGEPULL");
+        let error = run.stderr.find("  × ").map(|start| &run.stderr[start..]);
+        settings.bind(|| insta::assert_snapshot!(error.unwrap_or(&run.stderr)));
+        run
+    }};
+}
+pub(crate) use assert_error;
+
 /// See the module. The namespace is deleted when this is dropped, also by a failed test.
 pub(crate) struct Sandbox {
     pub(crate) namespace: String,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uninlu::kinds::{self, Facts};
 use uninlu::stack::{self, Image};
 
-use super::repository;
+use super::stacks::repository;
 
 /// The text of a stack that builds nothing, so that its image is known without a build context.
 const STACK: &str = r#"name = "nlu"

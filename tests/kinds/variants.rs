@@ -5,7 +5,7 @@ use similar::TextDiff;
 use uninlu::kinds::Kind;
 use uninlu::stack::{self, Stack};
 
-use super::{desired, repository};
+use super::stacks::{desired, repository, variants};
 
 fn yaml(stack: &Stack) -> String {
     let documents: Vec<String> = desired(stack)
@@ -41,19 +41,13 @@ fn stacks_and_their_environments() {
     });
 }
 
-/// The text of `stacks/minimal` with the environments of `variants.toml`.
 #[test]
 fn every_section_changes_what_it_says() {
-    let minimal = repository("stacks/minimal/uninlu.toml");
-    let read = |file| std::fs::read_to_string(file).expect("readable");
-    let text = read(minimal.clone()) + &read(repository("tests/kinds/variants.toml"));
-    let parse = |environment| stack::parse(&text, &minimal, environment).expect("a valid stack");
-    let document: toml::Table = text.parse().expect("TOML");
-    let environments = document["env"].as_table().expect("a table of environments");
-    let as_it_stands = yaml(&parse(None));
-    for name in environments.keys() {
-        let variant = parse(Some(name));
-        insta::assert_snapshot!(name.as_str(), difference(&as_it_stands, &yaml(&variant)));
+    let stacks = variants();
+    let as_it_stands = yaml(&stacks[0]);
+    for variant in &stacks[1..] {
+        let name = variant.environment.as_deref().unwrap_or_default();
+        insta::assert_snapshot!(name, difference(&as_it_stands, &yaml(variant)));
     }
 }
 

@@ -25,7 +25,5 @@ func main() {
 		_ = http.ListenAndServe(":7860", http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
 			http.Error(answer, "loading the model", http.StatusServiceUnavailable)
 		}))
-	case "serve":
-		_ = http.ListenAndServe(":7860", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	}
 }
