@@ -61,11 +61,8 @@ fn image_reference(stack: &Stack) -> Result<String> {
     }
 }
 
+/// Long text stays on one line: folded, an image reference could not be found by its key.
 fn yaml(value: &Value) -> Result<String> {
-    let text = serde_saphyr::to_string(value).into_diagnostic()?;
-    Ok(if text.ends_with('\n') {
-        text
-    } else {
-        text + "\n"
-    })
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+    serde_saphyr::to_string_with_options(value, options).into_diagnostic()
 }

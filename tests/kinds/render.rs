@@ -87,7 +87,7 @@ fn an_image_that_is_still_to_be_built_has_its_tag() {
 
 #[test]
 fn what_prometheus_and_its_adapter_need() {
-    insta::assert_snapshot!("service monitor", data(render(STACK, &["service-monitor"])));
+    insta::assert_snapshot!("service-monitor", data(render(STACK, &["service-monitor"])));
     insta::assert_snapshot!("adapter", data(render(STACK, &["adapter"])));
 }
 

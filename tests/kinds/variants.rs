@@ -33,7 +33,7 @@ fn stacks_and_their_environments() {
     insta::glob!("../../stacks", "*/uninlu.toml", |file| {
         let stacks = stack::load_every(file).expect("a valid stack");
         let as_it_stands = yaml(&stacks[0]);
-        insta::assert_snapshot!("as it stands", as_it_stands);
+        insta::assert_snapshot!("as-it-stands", as_it_stands);
         for environment in &stacks[1..] {
             let name = environment.environment.as_deref().unwrap_or_default();
             insta::assert_snapshot!(name, difference(&as_it_stands, &yaml(environment)));
