@@ -7,7 +7,7 @@ use crate::gate::{self, Finding};
 use crate::image::{self, Inputs, Resolved};
 use crate::kinds::{self, Facts};
 use crate::plan::{self, Plan, PlannedImage};
-use crate::stack::Stack;
+use crate::stack::{self, Stack};
 use crate::ui::{RED, Ui, YELLOW, paint};
 
 /// A plan with what an apply needs besides.
@@ -72,10 +72,18 @@ pub(super) fn tell_findings(stack: &Stack, ui: Ui) -> Vec<Finding> {
             "{} {} ({}): {}; {}",
             paint(style, finding.severity.word()),
             finding.rule,
-            finding.place,
+            place(stack, finding.keys),
             finding.message,
             finding.mend
         ));
     }
     findings
+}
+
+/// `/srv/uninlu.toml:7, replicas`; only the key where it is a default.
+fn place(stack: &Stack, keys: &'static [&'static str]) -> String {
+    match stack::locate(stack, keys) {
+        Some((key, line)) => format!("{}:{line}, {key}", stack.file.display()),
+        None => keys.join(" or "),
+    }
 }

@@ -37,8 +37,8 @@ pub struct Finding {
     pub rule: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// The key in the stack file.
-    pub place: &'static str,
+    /// The keys of the stack file that may be its cause, as dotted paths; [`crate::stack::locate`] finds the line.
+    pub keys: &'static [&'static str],
     /// What is found, and why it matters.
     pub message: String,
     /// What to do.
@@ -49,7 +49,7 @@ pub struct Finding {
 pub(crate) struct Rule {
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
-    pub(crate) place: &'static str,
+    pub(crate) keys: &'static [&'static str],
     pub(crate) mend: &'static str,
     /// What it finds, in words; `None` when all is well.
     pub(crate) check: fn(&Stack) -> Option<String>,
@@ -72,7 +72,7 @@ pub fn check(stack: &Stack, today: Date) -> Vec<Finding> {
             Some(Finding {
                 rule: rule.id,
                 severity: rule.severity,
-                place: rule.place,
+                keys: rule.keys,
                 message,
                 mend: rule.mend,
             })

@@ -58,12 +58,16 @@ impl Invalid {
 
     /// Line and column at which a fault begins, both counted from 1, the column in characters.
     pub fn position(&self, fault: &Fault) -> (usize, usize) {
-        let text = self.source_code.inner();
-        let before = text.get(..fault.span.offset()).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+        position(self.source_code.inner(), fault.span.offset())
     }
+}
+
+/// Line and column of an offset in bytes, both counted from 1, the column in characters.
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
 }
 
 /// Why a value is refused. Serde hands one string through, so the mend follows on a line of its own.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 
 use super::fault::Need;
+use super::locate::locate_in;
 use super::parse::{parse_every, parse_given};
 use super::{Invalid, Stack};
 
@@ -55,6 +56,13 @@ pub fn load_every(path: &Path) -> Result<Vec<Stack>, LoadError> {
 /// All its faults at once.
 pub fn check(text: &str, file: &Path) -> Result<(), Box<Invalid>> {
     parse_every(text, file, is_met).map(drop)
+}
+
+/// The first of the keys (dotted paths) that is written in the stack's file, and its line, counted from 1; `None` when
+/// all of them are defaults, or the file went away.
+pub fn locate<'k>(stack: &Stack, keys: &[&'k str]) -> Option<(&'k str, usize)> {
+    let text = std::fs::read_to_string(&stack.file).ok()?;
+    locate_in(&text, stack.environment.as_deref(), keys)
 }
 
 fn read(path: &Path) -> Result<(PathBuf, String), LoadError> {

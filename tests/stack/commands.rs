@@ -30,7 +30,7 @@ fn project() -> TempDir {
     folder
 }
 
-fn case(name: &str) -> PathBuf {
+pub(super) fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/stack/cases")
         .join(name)
