@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
-use crate::config::ModelError;
 use crate::http::{App, router};
 use crate::metrics::Metrics;
 use crate::settings;
-use crate::worker::Worker;
+use crate::worker::{Loaded, ModelThread, Worker};
 
 /// Inference server of SiameseUniNLU
 #[derive(Debug, Parser)]
@@ -149,11 +150,11 @@ fn serve(options: Serve) -> ExitCode {
     let threads = options.threads.unwrap_or_else(granted_threads);
     tch::set_num_threads(threads);
     tracing::info!(threads, version = env!("CARGO_PKG_VERSION"), "starting");
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return tell(&format!("cannot start the runtime: {error}")),
     };
-    match runtime.block_on(serve_until_stopped(options)) {
+    match run(runtime, &options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             tracing::error!(fault, "stopped");
@@ -162,55 +163,87 @@ fn serve(options: Serve) -> ExitCode {
     }
 }
 
+fn run(runtime: Runtime, options: &Serve) -> Result<(), String> {
+    let (service, thread) = runtime.block_on(Service::start(options))?;
+    let outcome = runtime.block_on(service.run_until_stopped(options));
+    // Ends the connections that are left, and with them whoever could still ask the model.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    thread.stop();
+    outcome
+}
+
 /// Cores that the cgroup's quota and the affinity grant, not those of the machine.
 fn granted_threads() -> i32 {
     std::thread::available_parallelism().map_or(1, |cores| i32::try_from(cores.get()).unwrap_or(1))
 }
 
-async fn serve_until_stopped(options: Serve) -> Result<(), String> {
-    let metrics = Arc::new(Metrics::default());
-    let settings = settings::watch(options.settings.clone(), metrics.clone());
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    tracing::info!(%address, "listening");
-    let (worker, loaded) = Worker::start(
-        options.model.clone(),
-        options.warmup.clone(),
-        settings.clone(),
-        metrics.clone(),
-    );
-    let draining = Arc::new(AtomicBool::new(false));
-    let app = App {
-        worker,
-        settings,
-        metrics,
-        draining: draining.clone(),
-    };
-    let stop = Arc::new(Notify::new());
-    let stopped = stop.clone();
-    let server = axum::serve(listener, router(app))
-        .with_graceful_shutdown(async move { stopped.notified().await });
-    let server = tokio::spawn(server.into_future());
-    tokio::select! {
-        fault = load_fault(loaded) => return Err(format!("the model {} cannot be served: {fault}", options.model.display())),
-        signal = asked_to_stop() => tracing::info!(signal, "draining"),
+/// The server at work.
+struct Service {
+    server: JoinHandle<std::io::Result<()>>,
+    loaded: Loaded,
+    draining: Arc<AtomicBool>,
+    stop: Arc<Notify>,
+}
+
+impl Service {
+    async fn start(options: &Serve) -> Result<(Self, ModelThread), String> {
+        let metrics = Arc::new(Metrics::default());
+        let settings = settings::watch(options.settings.clone(), metrics.clone());
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        tracing::info!(%address, "listening");
+        let (worker, thread, loaded) = Worker::start(
+            options.model.clone(),
+            options.warmup.clone(),
+            settings.clone(),
+            metrics.clone(),
+        )
+        .map_err(|error| format!("cannot start the model's thread: {error}"))?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let app = App {
+            worker,
+            settings,
+            metrics,
+            draining: draining.clone(),
+        };
+        let stop = Arc::new(Notify::new());
+        let stopped = stop.clone();
+        let server = axum::serve(listener, router(app))
+            .with_graceful_shutdown(async move { stopped.notified().await });
+        let service = Self {
+            server: tokio::spawn(server.into_future()),
+            loaded,
+            draining,
+            stop,
+        };
+        Ok((service, thread))
     }
-    draining.store(true, Ordering::Release);
-    // The endpoints' removal takes a moment to reach every proxy: whoever still sends is still served.
-    let still_accepting = (options.drain / 4).min(Duration::from_secs(5));
-    tokio::time::sleep(still_accepting).await;
-    stop.notify_one();
-    match tokio::time::timeout(options.drain.saturating_sub(still_accepting), server).await {
-        Ok(_) => tracing::info!("drained"),
-        Err(_) => tracing::warn!("the drain's time is over; what is left is cut off"),
+
+    async fn run_until_stopped(self, options: &Serve) -> Result<(), String> {
+        tokio::select! {
+            fault = load_fault(self.loaded) => {
+                return Err(format!("the model {} cannot be served: {fault}", options.model.display()));
+            }
+            signal = asked_to_stop() => tracing::info!(signal, "draining"),
+        }
+        self.draining.store(true, Ordering::Release);
+        // The endpoints' removal takes a moment to reach every proxy: whoever still sends is still served.
+        let still_accepting = (options.drain / 4).min(Duration::from_secs(5));
+        tokio::time::sleep(still_accepting).await;
+        self.stop.notify_one();
+        let left = options.drain.saturating_sub(still_accepting);
+        match tokio::time::timeout(left, self.server).await {
+            Ok(_) => tracing::info!("drained"),
+            Err(_) => tracing::warn!("the drain's time is over; what is left is cut off"),
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Ends only when the load failed.
-async fn load_fault(loaded: oneshot::Receiver<Result<(), ModelError>>) -> String {
+async fn load_fault(loaded: Loaded) -> String {
     match loaded.await {
         Ok(Ok(())) => {
             tracing::info!("ready");

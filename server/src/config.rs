@@ -74,6 +74,9 @@ pub enum ModelError {
         /// Each tensor with its fault.
         faults: Vec<String>,
     },
+    /// Nobody waits for the answer any more.
+    #[error("the work was left: nobody waits for it")]
+    Abandoned,
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -153,15 +153,16 @@ impl Model {
     }
 
     /// Logits of each hint over each window of the text. At most `batch_tokens` tokens stand in one pass, but at least
-    /// one window with its hint.
+    /// one window with its hint. `go_on` is asked before each pass.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// What libtorch refuses; [`ModelError::Abandoned`] when `go_on` said no.
     pub fn score(
         &self,
         text: &EncodedText,
         hints: &[Vec<i64>],
         batch_tokens: usize,
+        go_on: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<Logits>>, ModelError> {
         let (windows, length) = text.shape();
         let longest = hints.iter().map(Vec::len).max().unwrap_or(0);
@@ -171,6 +172,9 @@ impl Model {
             .collect();
         let mut rows = Vec::with_capacity(pairs.len());
         for pass in pairs.chunks((batch_tokens / pass_tokens).max(1)) {
+            if !go_on() {
+                return Err(ModelError::Abandoned);
+            }
             rows.extend(self.score_pass(text, hints, pass)?);
         }
         let mut rows = rows.into_iter();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -56,16 +57,22 @@ pub enum PredictError {
 }
 
 type Answer = Result<Vec<Vec<Step>>, PredictError>;
+/// How the load went.
+pub type Loaded = oneshot::Receiver<Result<(), ModelError>>;
 
 struct Job {
     request: Request,
     answer: oneshot::Sender<Answer>,
 }
 
-/// The thread's side that everybody may look at.
-#[derive(Debug, Default)]
-struct Pulse {
+/// What the thread and its handles share.
+#[derive(Debug)]
+struct State {
+    started: Instant,
+    info: OnceLock<Info>,
     loaded: AtomicBool,
+    /// Asks the thread to leave its work and end.
+    stopping: AtomicBool,
     waiting: AtomicU64,
     /// Milliseconds since the start at which the present work began; 0 when idle.
     busy_since: AtomicU64,
@@ -73,13 +80,28 @@ struct Pulse {
     average: AtomicU64,
 }
 
-/// The handle of the model's thread.
+/// Whoever asks the model.
 #[derive(Clone)]
 pub struct Worker {
     queue: SyncSender<Job>,
-    pulse: Arc<Pulse>,
-    started: Instant,
-    info: Arc<OnceLock<Info>>,
+    state: Arc<State>,
+}
+
+/// The model's thread. It must be joined before the process ends: libtorch's statics are gone after `main`, and a pass
+/// that still runs then crashes.
+pub struct ModelThread {
+    state: Arc<State>,
+    handle: JoinHandle<()>,
+}
+
+impl ModelThread {
+    /// Ends the thread after the pass that runs, whatever waits.
+    pub fn stop(self) {
+        self.state.stopping.store(true, Ordering::Release);
+        if self.handle.join().is_err() {
+            tracing::error!("the model's thread panicked");
+        }
+    }
 }
 
 /// What is known of the model once it is loaded.
@@ -98,50 +120,47 @@ pub struct Info {
 }
 
 impl Worker {
-    /// Starts the thread. It loads the model, predicts the warm-up text once, and then answers; `done` tells how the
-    /// load went.
+    /// Starts the thread. It loads the model, predicts the warm-up text once, and then answers; the receiver learns how
+    /// the load went.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
     pub fn start(
         folder: PathBuf,
         warmup: Option<String>,
         settings: watch::Receiver<Settings>,
         metrics: Arc<Metrics>,
-    ) -> (Self, oneshot::Receiver<Result<(), ModelError>>) {
+    ) -> std::io::Result<(Self, ModelThread, Loaded)> {
         let (queue, jobs) = sync_channel(QUEUE);
         let (done, loaded) = oneshot::channel();
+        let state = Arc::new(State::new());
+        let own = state.clone();
+        let handle = std::thread::Builder::new()
+            .name("model".into())
+            .spawn(move || {
+                own.run(&folder, warmup.as_deref(), &settings, &metrics, jobs, done);
+            })?;
         let worker = Self {
             queue,
-            pulse: Arc::default(),
-            started: Instant::now(),
-            info: Arc::default(),
+            state: state.clone(),
         };
-        let own = worker.clone();
-        let thread = std::thread::Builder::new().name("model".into());
-        let spawned = thread
-            .spawn(move || own.run(&folder, warmup.as_deref(), &settings, &metrics, jobs, done));
-        if let Err(error) = spawned {
-            tracing::error!(%error, "the model's thread cannot be started");
-        }
-        (worker, loaded)
+        Ok((worker, ModelThread { state, handle }, loaded))
     }
 
     /// Whether the model is loaded and warm.
     pub fn is_loaded(&self) -> bool {
-        self.pulse.loaded.load(Ordering::Acquire)
+        self.state.loaded.load(Ordering::Acquire)
     }
 
     /// What is known of the model, once it is loaded.
     pub fn info(&self) -> Option<&Info> {
-        self.info.get()
+        self.state.info.get()
     }
 
     /// Whether the thread makes progress. Never asks the thread itself: a busy one is alive.
     pub fn is_alive(&self) -> bool {
-        let since = self.pulse.busy_since.load(Ordering::Acquire);
-        since == 0 || self.now().saturating_sub(since) < STUCK.as_millis() as u64
-    }
-
-    fn now(&self) -> u64 {
-        (self.started.elapsed().as_millis() as u64).max(1)
+        let since = self.state.busy_since.load(Ordering::Acquire);
+        since == 0 || self.state.now().saturating_sub(since) < STUCK.as_millis() as u64
     }
 
     /// Asks the model.
@@ -150,13 +169,13 @@ impl Worker {
     /// [`PredictError`]; a full queue answers at once.
     pub async fn predict(&self, request: Request) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.pulse.waiting.fetch_add(1, Ordering::AcqRel);
+        self.state.waiting.fetch_add(1, Ordering::AcqRel);
         match self.queue.try_send(Job { request, answer }) {
             Ok(()) => answered
                 .await
                 .unwrap_or_else(|_| Err(PredictError::Model("its thread ended".into()))),
             Err(refused) => {
-                self.pulse.waiting.fetch_sub(1, Ordering::AcqRel);
+                self.state.waiting.fetch_sub(1, Ordering::AcqRel);
                 Err(match refused {
                     TrySendError::Full(_) => PredictError::Overloaded {
                         retry_after: self.time_of_queue(),
@@ -169,14 +188,37 @@ impl Worker {
 
     fn time_of_queue(&self) -> Duration {
         let (waiting, average) = (
-            self.pulse.waiting.load(Ordering::Acquire),
-            self.pulse.average.load(Ordering::Acquire),
+            self.state.waiting.load(Ordering::Acquire),
+            self.state.average.load(Ordering::Acquire),
         );
         Duration::from_micros(waiting.saturating_mul(average)).max(Duration::from_secs(1))
     }
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            info: OnceLock::new(),
+            loaded: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            waiting: AtomicU64::new(0),
+            busy_since: AtomicU64::new(0),
+            average: AtomicU64::new(0),
+        }
+    }
+
+    /// Milliseconds since the start; never 0.
+    fn now(&self) -> u64 {
+        (self.started.elapsed().as_millis() as u64).max(1)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
 
     fn run(
-        self,
+        &self,
         folder: &std::path::Path,
         warmup: Option<&str>,
         settings: &watch::Receiver<Settings>,
@@ -192,28 +234,31 @@ impl Worker {
         metrics.model_loaded(started.elapsed());
         let _ = self.info.set(engine.info());
         if let Some(text) = warmup {
-            let _ = engine.predict(&warmup_request(text), metrics);
+            let _ = engine.predict(&warmup_request(text), metrics, &|| !self.is_stopping());
         }
-        self.pulse.loaded.store(true, Ordering::Release);
+        self.loaded.store(true, Ordering::Release);
         let _ = done.send(Ok(()));
         for job in jobs {
-            self.pulse.waiting.fetch_sub(1, Ordering::AcqRel);
+            if self.is_stopping() {
+                return;
+            }
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
             if job.answer.is_closed() {
                 continue;
             }
             let began = Instant::now();
-            self.pulse.busy_since.store(self.now(), Ordering::Release);
-            let _ = job
-                .answer
-                .send(guarded(|| engine.predict(&job.request, metrics)));
-            self.pulse.busy_since.store(0, Ordering::Release);
+            self.busy_since.store(self.now(), Ordering::Release);
+            let go_on = || !self.is_stopping() && !job.answer.is_closed();
+            let answer = guarded(|| engine.predict(&job.request, metrics, &go_on));
+            let _ = job.answer.send(answer);
+            self.busy_since.store(0, Ordering::Release);
             self.note_time(began.elapsed());
         }
     }
 
     fn note_time(&self, took: Duration) {
         let (before, took) = (
-            self.pulse.average.load(Ordering::Acquire),
+            self.average.load(Ordering::Acquire),
             took.as_micros() as u64,
         );
         let average = if before == 0 {
@@ -221,7 +266,7 @@ impl Worker {
         } else {
             (before * 7 + took) / 8
         };
-        self.pulse.average.store(average, Ordering::Release);
+        self.average.store(average, Ordering::Release);
     }
 }
 
@@ -287,7 +332,7 @@ impl Engine {
         }
     }
 
-    fn predict(&self, request: &Request, metrics: &Metrics) -> Answer {
+    fn predict(&self, request: &Request, metrics: &Metrics, go_on: &dyn Fn() -> bool) -> Answer {
         let _no_gradients = tch::no_grad_guard();
         let characters: Vec<char> = request.text.chars().collect();
         let tokens = self
@@ -305,6 +350,7 @@ impl Engine {
             text,
             batch_tokens: self.settings.borrow().batch_tokens,
             metrics,
+            go_on,
         };
         let question = Question {
             text: &characters,
@@ -325,6 +371,7 @@ struct TextScorer<'a> {
     text: EncodedText,
     batch_tokens: usize,
     metrics: &'a Metrics,
+    go_on: &'a dyn Fn() -> bool,
 }
 
 impl Scorer for TextScorer<'_> {
@@ -339,7 +386,7 @@ impl Scorer for TextScorer<'_> {
         let scores = self
             .engine
             .model
-            .score(&self.text, &ids, self.batch_tokens)
+            .score(&self.text, &ids, self.batch_tokens, self.go_on)
             .map_err(|error| error.to_string());
         self.metrics.forward("hints", began.elapsed());
         scores

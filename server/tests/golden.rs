@@ -90,7 +90,7 @@ impl Engine {
             .map(|hint| self.tokenizer.hint(hint).expect("a hint"))
             .collect();
         self.model
-            .score(&text, &ids, batch_tokens)
+            .score(&text, &ids, batch_tokens, &|| true)
             .expect("the cross layers")
     }
 
