@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tch::Device;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,8 +19,9 @@ use tokio::task::JoinHandle;
 
 use crate::http::{App, router};
 use crate::metrics::Metrics;
+use crate::model::Precision;
 use crate::settings;
-use crate::worker::{Loaded, ModelThread, Worker};
+use crate::worker::{self, Loaded, Plan, Threads, Worker};
 
 /// Inference server of SiameseUniNLU
 #[derive(Debug, Parser)]
@@ -71,9 +73,21 @@ struct Serve {
     /// Bound of the drain after SIGTERM
     #[arg(long, env = "UNINLU_DRAIN", default_value = "20s", value_parser = humantime::parse_duration, global = true)]
     drain: Duration,
-    /// Threads of one forward pass (default: what the cgroup grants)
-    #[arg(long, env = "UNINLU_THREADS", global = true)]
-    threads: Option<i32>,
+    /// Cores to use (default: what the cgroup grants)
+    #[arg(long, env = "UNINLU_THREADS", global = true, value_parser = clap::value_parser!(u16).range(1..=512))]
+    threads: Option<u16>,
+    /// How the linears compute; anything but fp32 must answer some sentences as fp32 does, else the server does not start
+    #[arg(
+        long,
+        env = "UNINLU_PRECISION",
+        global = true,
+        value_enum,
+        default_value = "fp32"
+    )]
+    precision: Precision,
+    /// Where the model runs: auto, cpu, or cuda:N; auto takes the first GPU that libtorch can use
+    #[arg(long, env = "UNINLU_DEVICE", global = true, default_value = "auto", value_parser = device)]
+    device: Device,
 }
 
 /// Runs the command line.
@@ -147,14 +161,18 @@ fn serve(options: Serve) -> ExitCode {
         .flatten_event(true)
         .with_env_filter(filter)
         .init();
-    let threads = options.threads.unwrap_or_else(granted_threads);
-    tch::set_num_threads(threads);
-    tracing::info!(threads, version = env!("CARGO_PKG_VERSION"), "starting");
+    let plan = Plan::of_cores(options.threads.map_or_else(granted_cores, usize::from));
+    tracing::info!(
+        workers = plan.workers,
+        threads = plan.threads,
+        version = env!("CARGO_PKG_VERSION"),
+        "starting"
+    );
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return tell(&format!("cannot start the runtime: {error}")),
     };
-    match run(runtime, &options) {
+    match run(runtime, &options, plan) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             tracing::error!(fault, "stopped");
@@ -163,18 +181,39 @@ fn serve(options: Serve) -> ExitCode {
     }
 }
 
-fn run(runtime: Runtime, options: &Serve) -> Result<(), String> {
-    let (service, thread) = runtime.block_on(Service::start(options))?;
+fn run(runtime: Runtime, options: &Serve, plan: Plan) -> Result<(), String> {
+    let (service, threads) = runtime.block_on(Service::start(options, plan))?;
     let outcome = runtime.block_on(service.run_until_stopped(options));
     // Ends the connections that are left, and with them whoever could still ask the model.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    thread.stop();
+    threads.stop();
     outcome
 }
 
 /// Cores that the cgroup's quota and the affinity grant, not those of the machine.
-fn granted_threads() -> i32 {
-    std::thread::available_parallelism().map_or(1, |cores| i32::try_from(cores.get()).unwrap_or(1))
+fn granted_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn device(value: &str) -> Result<Device, String> {
+    let gpu = |index: usize| {
+        let known = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+        if index < known {
+            Ok(Device::Cuda(index))
+        } else {
+            Err(format!(
+                "libtorch sees {known} GPUs; mend: the image's target `gpu` on a node with one, or --device cpu"
+            ))
+        }
+    };
+    match value {
+        "auto" => Ok(gpu(0).unwrap_or(Device::Cpu)),
+        "cpu" => Ok(Device::Cpu),
+        other => match other.strip_prefix("cuda:").map(str::parse) {
+            Some(Ok(index)) => gpu(index),
+            _ => Err("write auto, cpu, or cuda:N".into()),
+        },
+    }
 }
 
 /// The server at work.
@@ -186,7 +225,7 @@ struct Service {
 }
 
 impl Service {
-    async fn start(options: &Serve) -> Result<(Self, ModelThread), String> {
+    async fn start(options: &Serve, plan: Plan) -> Result<(Self, Threads), String> {
         let metrics = Arc::new(Metrics::default());
         let settings = settings::watch(options.settings.clone(), metrics.clone());
         let listener = TcpListener::bind(options.listen)
@@ -194,13 +233,18 @@ impl Service {
             .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         tracing::info!(%address, "listening");
-        let (worker, thread, loaded) = Worker::start(
-            options.model.clone(),
-            options.warmup.clone(),
+        let (worker, threads, loaded) = Worker::start(
+            worker::Options {
+                folder: options.model.clone(),
+                precision: options.precision,
+                device: options.device,
+                warmup: options.warmup.clone(),
+                plan,
+            },
             settings.clone(),
             metrics.clone(),
         )
-        .map_err(|error| format!("cannot start the model's thread: {error}"))?;
+        .map_err(|error| format!("cannot start the model's threads: {error}"))?;
         let draining = Arc::new(AtomicBool::new(false));
         let app = App {
             worker,
@@ -218,7 +262,7 @@ impl Service {
             draining,
             stop,
         };
-        Ok((service, thread))
+        Ok((service, threads))
     }
 
     async fn run_until_stopped(self, options: &Serve) -> Result<(), String> {

@@ -1,5 +1,7 @@
 //! Logits → entities: the merge of overlapping windows and the pointers' decoding. Pure.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 /// Tokens of a window.
@@ -34,6 +36,12 @@ pub fn window_count(tokens: usize) -> usize {
     } else {
         (tokens - WINDOW).div_ceil(STRIDE) + 1
     }
+}
+
+/// The tokens of a text's window. The last window of several may be shorter than the others.
+pub fn window(tokens: usize, index: usize) -> Range<usize> {
+    let start = index * STRIDE;
+    start..tokens.min(start + WINDOW)
 }
 
 /// One row of logits for the whole text: where windows overlap, the mean of both (in f64, as the reference does).

@@ -102,9 +102,10 @@ impl From<PredictError> for ApiError {
         let message = error.to_string();
         match error {
             PredictError::Overloaded { retry_after } => Self {
-                retry_after: Some(retry_after.as_secs().max(1)),
+                retry_after: Some(retry_after.as_secs_f64().ceil().max(1.0) as u64),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message)
             },
+            PredictError::TooLate => Self::new(StatusCode::GATEWAY_TIMEOUT, "too_late", message),
             PredictError::TooManyHints => Self {
                 place: Some("schema".into()),
                 ..Self::new(
@@ -161,8 +162,8 @@ async fn predict(
             ..loading
         });
     }
-    let output = app.worker.predict(request).await?;
-    Ok(Json(json!({ "output": output })).into_response())
+    let prediction = app.worker.predict(request).await?;
+    Ok(Json(json!({ "output": prediction.output })).into_response())
 }
 
 fn parse(body: &[u8], max_length: usize) -> Result<Request, ApiError> {
@@ -206,8 +207,9 @@ fn parse(body: &[u8], max_length: usize) -> Result<Request, ApiError> {
     };
     Ok(Request {
         text,
-        schema,
+        schema: Arc::new(schema),
         output_all_prefix,
+        deadline: None,
     })
 }
 

