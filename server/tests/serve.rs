@@ -350,7 +350,7 @@ fn sigterm_drains() {
     command.env("UNINLU_DRAIN", "20s");
     let server = Server::ready(command);
     let body =
-        json!({ "text": "小明在北京的云帆公司工作。".repeat(700), "schema": { "人物": null } })
+        json!({ "text": "小明在北京的云帆公司工作。".repeat(300), "schema": { "人物": null } })
             .to_string();
     thread::scope(|scope| {
         let running = scope.spawn(|| server.post(&body));

@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::config::{Config, ModelError};
 use crate::decode::Logits;
-use crate::weights::{self, Weights};
+use crate::weights::{self, Slice, Weights};
 
 use linear::Linear;
 pub use linear::Precision;
@@ -92,14 +92,14 @@ impl Model {
         };
         let prefixes = layer_prefixes(&weights).map_err(in_folder)?;
         let mut source = Source {
-            weights,
+            weights: &weights,
             faults: Vec::new(),
         };
         let raw = source.model(&config, &prefixes);
         if !source.faults.is_empty() {
             return Err(in_folder(source.faults));
         }
-        raw.pack(config, precision, device)
+        raw.pack(&weights, config, precision, device)
     }
 
     /// The configuration.
@@ -338,7 +338,7 @@ fn layer_prefixes(weights: &Weights) -> Result<Vec<String>, Vec<String>> {
 
 fn count_layers(weights: &Weights, prefix: &str) -> usize {
     let numbers: BTreeSet<usize> = weights
-        .keys()
+        .names()
         .filter_map(|name| {
             name.strip_prefix(prefix)?
                 .strip_prefix('.')?
@@ -354,8 +354,8 @@ fn count_layers(weights: &Weights, prefix: &str) -> usize {
         .min(1_000)
 }
 
-/// A weight and its bias as they lie in the file.
-type Raw = (Tensor, Tensor);
+/// Where a weight and its bias lie in the file.
+type Raw = (Slice, Slice);
 
 struct RawLayer {
     query: Raw,
@@ -369,9 +369,9 @@ struct RawLayer {
 }
 
 struct RawModel {
-    words: Tensor,
-    positions: Tensor,
-    types: Tensor,
+    words: Slice,
+    positions: Slice,
+    types: Slice,
     embedding_norm: Raw,
     layers: Vec<RawLayer>,
     head: Raw,
@@ -379,9 +379,10 @@ struct RawModel {
 }
 
 impl RawModel {
-    /// Lays the weights out for `device`; each is freed as soon as it is packed.
+    /// Copies the weights out of the file, layer by layer, and lays them out for `device`.
     fn pack(
         self,
+        weights: &Weights,
         config: Config,
         precision: Precision,
         device: Device,
@@ -391,7 +392,12 @@ impl RawModel {
         } else {
             Kind::Float
         };
-        let placed = |tensor: &Tensor| tensor.f_to_device(device)?.f_to_kind(kind);
+        let placed = |slice: &Slice| -> Result<Tensor, ModelError> {
+            Ok(weights
+                .tensor(slice)?
+                .f_to_device(device)?
+                .f_to_kind(kind)?)
+        };
         let norm = |(weight, bias): Raw| -> Result<LayerNorm, ModelError> {
             Ok(LayerNorm {
                 weight: placed(&weight)?,
@@ -399,15 +405,31 @@ impl RawModel {
                 epsilon: config.layer_norm_eps,
             })
         };
-        let linear = |(weight, bias): Raw| Linear::pack(&weight, &bias, precision, device);
+        let joined = |raw: &[Raw]| -> Result<(Tensor, Tensor), ModelError> {
+            let part = |slices: Vec<&Slice>| -> Result<Tensor, ModelError> {
+                let parts: Vec<Tensor> = slices
+                    .into_iter()
+                    .map(|slice| weights.tensor(slice))
+                    .collect::<Result<_, _>>()?;
+                Ok(Tensor::f_cat(&parts, 0)?)
+            };
+            Ok((
+                part(raw.iter().map(|(weight, _)| weight).collect())?,
+                part(raw.iter().map(|(_, bias)| bias).collect())?,
+            ))
+        };
+        let linear = |raw: &[Raw]| -> Result<Linear, ModelError> {
+            let (weight, bias) = joined(raw)?;
+            Linear::pack(&weight, &bias, precision, device)
+        };
         let layer = |raw: RawLayer| -> Result<Layer, ModelError> {
             Ok(Layer {
                 heads: config.num_attention_heads,
-                attention: linear(joined(&[raw.query, raw.key, raw.value])?)?,
-                attention_output: linear(raw.attention_output)?,
+                attention: linear(&[raw.query, raw.key, raw.value])?,
+                attention_output: linear(&[raw.attention_output])?,
                 attention_norm: norm(raw.attention_norm)?,
-                intermediate: linear(raw.intermediate)?,
-                output: linear(raw.output)?,
+                intermediate: linear(&[raw.intermediate])?,
+                output: linear(&[raw.output])?,
                 output_norm: norm(raw.output_norm)?,
             })
         };
@@ -433,36 +455,27 @@ impl RawModel {
     }
 }
 
-/// Several linears over the same input as one.
-fn joined(raw: &[Raw]) -> Result<Raw, ModelError> {
-    let weights: Vec<&Tensor> = raw.iter().map(|(weight, _)| weight).collect();
-    let biases: Vec<&Tensor> = raw.iter().map(|(_, bias)| bias).collect();
-    Ok((Tensor::f_cat(&weights, 0)?, Tensor::f_cat(&biases, 0)?))
-}
-
-/// Takes tensors out of the weights and notes every fault.
-struct Source {
-    weights: Weights,
+/// Finds tensors in the weights and notes every fault.
+struct Source<'a> {
+    weights: &'a Weights,
     faults: Vec<String>,
 }
 
-impl Source {
-    fn tensor(&mut self, name: &str, shape: &[i64]) -> Tensor {
-        match self.weights.remove(name) {
-            Some(tensor) if tensor.size() == shape && tensor.kind() == Kind::Float => {
-                return tensor;
-            }
-            Some(tensor) if tensor.size() == shape => {
+impl Source<'_> {
+    fn tensor(&mut self, name: &str, shape: &[i64]) -> Slice {
+        match self.weights.slice(name) {
+            Some(slice) if slice.shape == shape && !slice.is_integer() => return slice.clone(),
+            Some(slice) if slice.shape == shape => {
                 self.faults.push(format!("{name} holds integers"))
             }
-            Some(tensor) => self.faults.push(format!(
+            Some(slice) => self.faults.push(format!(
                 "{name} has the shape {:?}, not {shape:?}",
-                tensor.size()
+                slice.shape
             )),
             None => self.faults.push(format!("{name} is missing")),
         }
-        // Stands in until all faults are known; never of the configured shape, which may be absurd.
-        Tensor::zeros([1], (Kind::Float, Device::Cpu))
+        // Stands in until all faults are known.
+        Slice::none()
     }
 
     fn linear(&mut self, name: &str, output: i64, input: i64) -> Raw {

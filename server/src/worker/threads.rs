@@ -164,6 +164,8 @@ impl Threads {
     pub fn stop(self) {
         self.shared.stopping.store(true, Ordering::Release);
         if let Some(loaded) = self.shared.loaded() {
+            // Under the lock: a thread that has just looked and does not wait yet would miss the call.
+            let _scheduler = loaded.scheduler();
             loaded.work.notify_all();
         }
         if self.first.join().is_err() {
