@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, MatchedPath, State};
+use axum::body::Body;
+use axum::extract::{MatchedPath, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -21,6 +22,8 @@ use crate::worker::{PredictError, Request, Worker};
 
 /// Bytes of a request's body at most.
 const BODY_LIMIT: usize = 1 << 20;
+/// Bytes that are read of a body that is too large.
+const READ_LIMIT: usize = 16 << 20;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -48,7 +51,6 @@ pub fn router(app: App) -> Router {
         .route("/info", get(info))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
 }
@@ -137,19 +139,35 @@ async fn wrong_method() -> ApiError {
     )
 }
 
-/// `{"text": …, "schema": …}` → `{"output": [[{"type", "span", "offset"}, …], …]}`
-async fn predict(
-    State(app): State<App>,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<Response, ApiError> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+/// The body, if it is not too large. Of one that is, some more is read and thrown away: a caller that is still writing
+/// would see a broken connection instead of the answer.
+async fn read(mut body: Body) -> Result<Vec<u8>, ApiError> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ApiError::malformed("body", error.to_string()))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length <= BODY_LIMIT {
+            bytes.extend_from_slice(&data);
+        } else if length > READ_LIMIT {
+            break;
+        }
+    }
+    if length > BODY_LIMIT {
+        return Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
             format!("the body is larger than {BODY_LIMIT} bytes"),
-        ),
-        _ => ApiError::malformed("body", rejection.body_text()),
-    })?;
+        ));
+    }
+    Ok(bytes)
+}
+
+/// `{"text": …, "schema": …}` → `{"output": [[{"type", "span", "offset"}, …], …]}`
+async fn predict(State(app): State<App>, body: Body) -> Result<Response, ApiError> {
+    let body = read(body).await?;
     let request = parse(&body, app.settings.borrow().max_length)?;
     if !app.worker.is_loaded() {
         let loading = ApiError::new(
