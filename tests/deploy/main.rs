@@ -10,5 +10,6 @@ mod autoscaling;
 mod conflicts;
 mod crashes;
 mod life;
+mod objects;
 mod ownership;
 mod refusals;
