@@ -4,21 +4,8 @@ use std::ffi::{CStr, c_char, c_void};
 
 use tch::{Device, Kind, Tensor};
 
+use super::precision::Precision;
 use crate::config::ModelError;
-
-/// How the linears compute; everything else stays in fp32 on a CPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// The reference's.
-    Fp32,
-    /// bfloat16 multiplications, for processors with AVX512-BF16 or AMX.
-    Bf16,
-    /// Weights of 8 bits, inputs quantised as they come; for processors with AVX512-VNNI.
-    Int8,
-    /// Half precision on a GPU.
-    Fp16,
-}
 
 /// A linear layer, ready to run.
 pub(super) enum Linear {

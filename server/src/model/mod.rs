@@ -7,6 +7,7 @@
 
 mod linear;
 mod packing;
+mod precision;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,9 +19,9 @@ use crate::decode::Logits;
 use crate::weights::{self, Slice, Weights};
 
 use linear::Linear;
-pub use linear::Precision;
 pub(crate) use packing::stepped;
 use packing::{Group, Packing, pack};
+pub use precision::Precision;
 
 /// The last layers of the stack run over text and hint together; their number is fixed in the reference.
 const CROSS_LAYERS: usize = 6;
@@ -84,6 +85,9 @@ impl Model {
     /// Whatever keeps the folder from being a model; missing and misshapen tensors are all named.
     pub fn load(folder: &Path, precision: Precision, device: Device) -> Result<Self, ModelError> {
         let _no_gradients = tch::no_grad_guard();
+        precision
+            .check(device, &Precision::processor_flags())
+            .map_err(ModelError::Precision)?;
         let config = Config::load(folder)?;
         let weights = weights::load(folder)?;
         let in_folder = |faults| ModelError::Tensors {

@@ -1,0 +1,181 @@
+//! What makes the server fast changes no answer: packed sequences, packed weights, the text's tower run once, hints and
+//! equal passes shared, the last layer on the text alone. Random texts and schemas, together, against the plain path.
+
+mod plain;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fastrand::Rng;
+use plain::Plain;
+use serde_json::{Map, Value};
+use tch::Device;
+use uninlu_server::model::{Pair, Precision, Sequence};
+use uninlu_server::schema::Schema;
+use uninlu_server::worker::{Engine, Request};
+
+const TYPES: [&str; 8] = [
+    "人物",
+    "公司",
+    "时间",
+    "地点",
+    "职务",
+    "赛事名称",
+    "情感词",
+    "事件触发词",
+];
+
+fn model(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests")
+        .join(name)
+}
+
+fn engine(folder: &Path) -> Engine {
+    Engine::load(folder, Precision::Fp32, Device::Cpu).expect("the model")
+}
+
+/// Words of the model's own vocabulary, with a few that it does not know.
+fn text(random: &mut Rng, words: &[String], count: usize) -> String {
+    (0..count)
+        .map(|_| match random.u8(..) {
+            0..4 => "😀".to_owned(),
+            4..12 => " ".to_owned(),
+            _ => words[random.usize(..words.len())].clone(),
+        })
+        .collect()
+}
+
+fn schema(random: &mut Rng, depth: usize) -> Value {
+    let mut types: Vec<&str> = TYPES.to_vec();
+    random.shuffle(&mut types);
+    let count = random.usize(1..=3);
+    let asked: Map<String, Value> = types
+        .into_iter()
+        .take(count)
+        .map(|kind| {
+            let nested = if depth > 1 && random.bool() {
+                schema(random, depth - 1)
+            } else {
+                Value::Null
+            };
+            (kind.to_owned(), nested)
+        })
+        .collect();
+    Value::Object(asked)
+}
+
+fn words(folder: &Path) -> Vec<String> {
+    let vocabulary = std::fs::read_to_string(folder.join("vocab.txt")).expect("vocab.txt");
+    vocabulary
+        .lines()
+        .filter(|word| !word.starts_with('[') && !word.starts_with("##"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn requests(random: &mut Rng, words: &[String]) -> Vec<Request> {
+    let lengths = [0, 1, 12, 38, 38, 90, 200, 381, 382, 383, 420, 900];
+    let mut requests: Vec<Request> = lengths
+        .iter()
+        .map(|length| {
+            // Random weights find much in a long text, and each of it asks on.
+            let depth = if *length > 50 { 1 } else { 3 };
+            request(text(random, words, *length), &schema(random, depth))
+        })
+        .collect();
+    // Equal texts share what is computed.
+    let again = requests[3].text.clone();
+    requests.push(request(again, &schema(random, 2)));
+    requests
+}
+
+fn request(text: String, schema: &Value) -> Request {
+    Request {
+        text,
+        schema: Arc::new(Schema::parse(schema).expect("a schema")),
+        output_all_prefix: false,
+        deadline: None,
+    }
+}
+
+#[test]
+fn together_they_answer_as_each_would_alone() {
+    let mut found = 0;
+    for (name, seed) in [("golden/tiny", 1), ("golden/tiny", 2), ("demo-model", 3)] {
+        let folder = model(name);
+        let (engine, plain) = (engine(&folder), Plain::load(&folder));
+        let requests = requests(&mut Rng::with_seed(seed), &words(&folder));
+        let answers = engine.predict_all(&requests, 700);
+        for (request, answer) in requests.iter().zip(answers) {
+            let output = answer.expect("an answer").output;
+            found += output.len();
+            assert_eq!(
+                output,
+                plain.output(&request.text, &request.schema),
+                "{}: {}",
+                name,
+                request.text
+            );
+        }
+    }
+    assert!(found > 100, "only {found} paths were compared");
+}
+
+#[test]
+fn packed_logits_are_the_plain_ones() {
+    let folder = model("demo-model");
+    let (engine, plain) = (engine(&folder), Plain::load(&folder));
+    let mut random = Rng::with_seed(4);
+    let words = words(&folder);
+    let texts: Vec<String> = (0..20)
+        .map(|_| {
+            let length = random.usize(0..120);
+            text(&mut random, &words, length)
+        })
+        .collect();
+    let tokens: Vec<_> = texts
+        .iter()
+        .map(|text| plain.tokenizer.text(text).expect("tokens"))
+        .collect();
+    let asked: Vec<String> = texts
+        .iter()
+        .map(|_| format!("{}: ", TYPES[random.usize(..TYPES.len())]))
+        .collect();
+    let hints: Vec<Vec<i64>> = asked
+        .iter()
+        .map(|hint| plain.tokenizer.hint(hint).expect("a hint"))
+        .collect();
+    let rows = tokens.iter().map(|tokens| Sequence {
+        ids: &tokens.ids,
+        token_type: 0,
+        first_position: 0,
+    });
+    let behind = hints.iter().zip(&tokens).map(|(ids, tokens)| Sequence {
+        ids,
+        token_type: 1,
+        first_position: tokens.ids.len() as i64,
+    });
+    let sequences: Vec<Sequence<'_>> = rows.chain(behind).collect();
+    let states = engine.model().encode(&sequences).expect("the towers");
+    let (texts, hints) = states.split_at(tokens.len());
+    let pairs: Vec<Pair<'_>> = texts
+        .iter()
+        .zip(hints)
+        .map(|(text, hint)| Pair { text, hint })
+        .collect();
+    let fast = engine.model().score(&pairs).expect("the cross layers");
+    let _no_gradients = tch::no_grad_guard();
+    for ((fast, tokens), hint) in fast.iter().zip(&tokens).zip(&asked) {
+        let slow = plain.logits(tokens, hint);
+        let both = fast
+            .head
+            .iter()
+            .zip(&slow.head)
+            .chain(fast.tail.iter().zip(&slow.tail));
+        assert_eq!(fast.head.len(), slow.head.len());
+        for (fast, slow) in both {
+            assert!((fast - slow).abs() < 2e-4, "{fast} instead of {slow}");
+        }
+    }
+}
