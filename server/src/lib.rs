@@ -8,6 +8,7 @@
 //! `extract` and `decode` know nothing of tensors, `model` nothing of requests, `http` nothing of either; `worker` is
 //! where they meet.
 
+mod cgroup;
 pub mod cli;
 pub mod config;
 pub mod decode;

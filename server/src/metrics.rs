@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::cgroup::Throttling;
+
 /// Seconds; from a cached answer to a text of many windows.
 const BUCKETS: [f64; 12] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -183,6 +185,11 @@ impl Metrics {
             "Settings files taken and refused",
             self.reloads.clone(),
         );
+        registry.register_collector(Box::new(Throttling::new()));
+        let processes = registry.sub_registry_with_prefix("process");
+        if let Err(error) = kubert_prometheus_process::register(processes) {
+            tracing::warn!(%error, "the process' own metrics cannot be read");
+        }
         self
     }
 
@@ -273,10 +280,21 @@ mod tests {
             ),
             "{page}"
         );
-        assert!(
-            page.contains(r#"uninlu_config_reloads_total{result="error"} 0"#),
-            "{page}"
-        );
+        let others = [
+            r#"uninlu_config_reloads_total{result="error"} 0"#,
+            r#"uninlu_batch_tokens_total{state="padded"} 0"#,
+            "uninlu_queue_tokens 0",
+            "uninlu_queue_seconds 0",
+            "uninlu_busy_seconds_total 0",
+            "uninlu_failed_passes_total 0",
+            "uninlu_cpu_throttled_seconds_total",
+            "process_resident_memory_bytes",
+            "process_cpu_seconds_total",
+            "process_open_fds",
+        ];
+        for series in others {
+            assert!(page.contains(series), "{series} is missing in\n{page}");
+        }
     }
 
     #[test]
