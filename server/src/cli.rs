@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use clap::{Args, Parser, Subcommand};
 use tch::Device;
 use tokio::net::TcpListener;
@@ -17,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::http::{App, router};
+use crate::http::{self, ApiKey, App, router};
 use crate::metrics::Metrics;
 use crate::model::Precision;
 use crate::settings;
@@ -85,6 +86,17 @@ struct Serve {
         default_value = "fp32"
     )]
     precision: Precision,
+    /// File with the key that callers must send, such as a mounted Secret's; without it everybody may ask
+    #[arg(long, env = "UNINLU_API_KEY_FILE", global = true)]
+    api_key_file: Option<PathBuf>,
+    /// Origins whose pages may call the API from a browser, parted by commas
+    #[arg(
+        long,
+        env = "UNINLU_CORS_ORIGINS",
+        global = true,
+        value_delimiter = ','
+    )]
+    cors_origins: Vec<HeaderValue>,
     /// Where the model runs: auto, cpu, or cuda:N; auto takes the first GPU that libtorch can use
     #[arg(long, env = "UNINLU_DEVICE", global = true, default_value = "auto", value_parser = device)]
     device: Device,
@@ -218,7 +230,7 @@ fn device(value: &str) -> Result<Device, String> {
 
 /// The server at work.
 struct Service {
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     loaded: Loaded,
     draining: Arc<AtomicBool>,
     stop: Arc<Notify>,
@@ -226,6 +238,8 @@ struct Service {
 
 impl Service {
     async fn start(options: &Serve, plan: Plan) -> Result<(Self, Threads), String> {
+        let api_key = options.api_key_file.clone().map(ApiKey::in_file);
+        let api_key = api_key.transpose()?;
         let metrics = Arc::new(Metrics::default());
         let settings = settings::watch(options.settings.clone(), metrics.clone());
         let listener = TcpListener::bind(options.listen)
@@ -251,13 +265,14 @@ impl Service {
             settings,
             metrics,
             draining: draining.clone(),
+            api_key,
         };
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
-        let server = axum::serve(listener, router(app))
-            .with_graceful_shutdown(async move { stopped.notified().await });
+        let router = router(app, &options.cors_origins);
+        let server = http::serve(listener, router, async move { stopped.notified().await });
         let service = Self {
-            server: tokio::spawn(server.into_future()),
+            server: tokio::spawn(server),
             loaded,
             draining,
             stop,

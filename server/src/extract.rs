@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::decode::Entity;
 use crate::schema::Schema;
 
 /// One step of a path. The order of the fields is the order of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Step {
     /// The type as it was asked for.
     #[serde(rename = "type")]
@@ -21,6 +22,9 @@ pub struct Step {
     pub span: String,
     /// First code point, and the one behind the last.
     pub offset: [usize; 2],
+    /// Only of a strict classification: the label's share among all labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
 }
 
 /// Names a node of one extraction.
@@ -131,6 +135,7 @@ fn step(kind: &str, entity: &Entity) -> Step {
         kind: kind.to_owned(),
         span: entity.span.clone(),
         offset: entity.offset,
+        score: entity.score,
     }
 }
 
@@ -152,6 +157,7 @@ mod tests {
         Entity {
             offset,
             span: span.into(),
+            score: None,
         }
     }
 

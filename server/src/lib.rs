@@ -19,5 +19,6 @@ pub mod model;
 pub mod schema;
 pub mod settings;
 pub mod tokenizer;
+pub mod view;
 pub mod weights;
 pub mod worker;

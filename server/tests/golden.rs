@@ -109,6 +109,7 @@ fn request(text: &str, schema: &Value, output_all_prefix: bool) -> Request {
         text: text.to_owned(),
         schema: Arc::new(Schema::parse(schema).expect("a schema")),
         output_all_prefix,
+        is_strict: false,
         deadline: None,
     }
 }

@@ -47,6 +47,8 @@ pub struct Request {
     pub schema: Arc<Schema>,
     /// Whether paths that end early are given too.
     pub output_all_prefix: bool,
+    /// Whether the answer must be one of the labels before the text's `|`.
+    pub is_strict: bool,
     /// When the answer is of no use any more.
     pub deadline: Option<Instant>,
 }

@@ -1,10 +1,11 @@
 //! One request on its way: which passes it still needs, and what they have told so far. Knows no tensors.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{HINT_LIMIT, PredictError, Request};
-use crate::decode::{Entity, Logits, decode, merge, window, window_count};
+use crate::decode::{Entity, Logits, classify, decode, labels, merge, window, window_count};
 use crate::extract::{Extraction, NodeId, Step};
 use crate::tokenizer::{Tokenizer, Tokens};
 
@@ -74,6 +75,8 @@ pub(super) struct Session {
     extraction: Extraction,
     open: HashMap<NodeId, Open>,
     hints: usize,
+    /// Of a strict classification: what alone may be an answer.
+    labels: Vec<Range<usize>>,
 }
 
 impl Session {
@@ -89,6 +92,11 @@ impl Session {
             extraction,
             open: HashMap::new(),
             hints: 0,
+            labels: if request.is_strict {
+                labels(&request.text)
+            } else {
+                Vec::new()
+            },
         };
         let asked = session.ask(root, tokenizer)?;
         Ok((session, asked))
@@ -128,7 +136,14 @@ impl Session {
         if windows.iter().all(Option::is_some) {
             let windows: Vec<Logits> = std::mem::take(windows).into_iter().flatten().collect();
             let merged = merge(&windows, self.text.tokens.ids.len());
-            let found = decode(&merged, &self.text.tokens.offsets, &self.text.characters);
+            let (offsets, characters) = (&self.text.tokens.offsets, &self.text.characters);
+            let found = if self.labels.is_empty() {
+                decode(&merged, offsets, characters)
+            } else {
+                classify(&merged, offsets, characters, &self.labels)
+                    .into_iter()
+                    .collect()
+            };
             open.entities[place.hint] = Some(found);
         }
         if open.entities.iter().any(Option::is_none) {

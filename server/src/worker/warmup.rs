@@ -89,6 +89,7 @@ fn request(text: &str, schema: &str) -> Request {
         text: text.to_owned(),
         schema: Arc::new(schema),
         output_all_prefix: false,
+        is_strict: false,
         deadline: None,
     }
 }

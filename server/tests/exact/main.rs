@@ -95,6 +95,7 @@ fn request(text: String, schema: &Value) -> Request {
         text,
         schema: Arc::new(Schema::parse(schema).expect("a schema")),
         output_all_prefix: false,
+        is_strict: false,
         deadline: None,
     }
 }
