@@ -13,6 +13,9 @@ use crate::schema::Schema;
 /// Texts of one request at most.
 const TEXTS: usize = 64;
 
+/// Steps of a place at most.
+const PLACE: usize = 8;
+
 /// A question: one text or several, and what is looked for in them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
