@@ -49,6 +49,21 @@ enum Action {
     Capacity(Capacity),
     /// Sends a number of requests, a few at a time; prints codes only (latencies of a closed loop would flatter)
     Drive(Drive),
+    /// Prints request bodies, one a line
+    Bodies(Bodies),
+}
+
+#[derive(Debug, Args)]
+struct Bodies {
+    /// What is asked
+    #[arg(long, value_enum, default_value_t = Workload::Short)]
+    workload: Workload,
+    /// Seed of the texts
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many
+    #[arg(long)]
+    requests: usize,
 }
 
 #[derive(Debug, Args)]
@@ -98,7 +113,7 @@ struct Capacity {
     /// Rate to begin with, requests a second
     #[arg(long, default_value_t = 1.0)]
     from: f64,
-    /// For how many seconds requests of one trial arrive; longer when fewer than 40 would
+    /// For how many seconds requests of one trial arrive; longer when fewer than 60 would
     #[arg(long = "seconds", default_value = "15", value_parser = seconds)]
     length: Duration,
 }
@@ -137,6 +152,7 @@ fn main() -> ExitCode {
             Action::Run(options) => print(&run(options).await?),
             Action::Capacity(options) => print(&capacity(options).await?),
             Action::Drive(options) => print(&drive(options).await?),
+            Action::Bodies(options) => print_bodies(&options),
         }
     });
     match done {
@@ -149,6 +165,13 @@ fn main() -> ExitCode {
 fn print(value: &impl Serialize) -> Result<(), String> {
     let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
     writeln!(std::io::stdout(), "{text}").map_err(|error| error.to_string())
+}
+
+fn print_bodies(options: &Bodies) -> Result<(), String> {
+    let mut lines = bodies(options.workload, options.seed, options.requests).join(&b"\n"[..]);
+    lines.push(b'\n');
+    let written = std::io::stdout().write_all(&lines);
+    written.map_err(|error| error.to_string())
 }
 
 /// stderr is talk.
@@ -200,7 +223,7 @@ async fn capacity(options: Capacity) -> Result<Search, String> {
     } = options.target;
     let endpoints = Endpoints::parse(&urls)?.watched();
     capacity::search(options.from, async |rate| {
-        let length = options.length.max(Duration::from_secs_f64(40.0 / rate));
+        let length = options.length.max(Duration::from_secs_f64(60.0 / rate));
         let arrivals = arrivals(Spacing::Poisson, rate, length, seed);
         let client = Client::new(
             endpoints.clone(),
