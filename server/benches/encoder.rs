@@ -3,17 +3,22 @@
 //! `UNINLU_MODEL` names the model folder; without it the small demo model is measured. CPU time rather than wall time,
 //! because the machines that measure are rarely idle; hence criterion, the kept library that takes another clock.
 
-#![expect(missing_docs, reason = "criterion's macros make public functions without any")]
+#![expect(
+    missing_docs,
+    reason = "criterion's macros make public functions without any"
+)]
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use cpu_time::ProcessTime;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use tch::Device;
 use uninlu_server::decode::{Logits, decode};
-use uninlu_server::model::Model;
+use uninlu_server::model::{Model, Pair, Precision, Sequence};
 use uninlu_server::tokenizer::Tokenizer;
 
 /// User and system time of this process.
@@ -65,27 +70,43 @@ fn ids(tokens: usize) -> Vec<i64> {
         .collect()
 }
 
-fn network(criterion: &mut Criterion<CpuTime>) {
+fn sequence(ids: &[i64], token_type: i64, first_position: i64) -> Sequence<'_> {
+    Sequence {
+        ids,
+        token_type,
+        first_position,
+    }
+}
+
+/// One thread, and fp32 unless `UNINLU_PRECISION` names another, as the server reads it.
+fn model() -> Model {
     tch::set_num_threads(1);
-    let _no_gradients = tch::no_grad_guard();
-    let model = Model::load(&folder()).expect("a model folder");
+    let named = std::env::var("UNINLU_PRECISION").unwrap_or_else(|_| "fp32".into());
+    let precision = Precision::from_str(&named, true).expect("UNINLU_PRECISION");
+    Model::load(&folder(), precision, Device::Cpu).expect("a model folder")
+}
+
+fn network(criterion: &mut Criterion<CpuTime>) {
+    let model = model();
     for tokens in LENGTHS {
-        let (text, hint) = (ids(tokens), vec![ids(8)]);
+        let (text, hint) = (ids(tokens), ids(8));
+        let sequences = [sequence(&text, 0, 0)];
         let mut group = criterion.benchmark_group("text_tower");
         group.throughput(Throughput::Elements(tokens as u64));
         group.bench_function(BenchmarkId::from_parameter(tokens), |bencher| {
-            bencher.iter(|| model.encode_text(black_box(&text)).expect("states"));
+            bencher.iter(|| model.encode(black_box(&sequences)).expect("states"));
         });
         group.finish();
-        let encoded = model.encode_text(&text).expect("states");
-        let mut group = criterion.benchmark_group("question");
+        let hint = sequence(&hint, 1, tokens as i64);
+        let states = model.encode(&[sequences[0], hint]).expect("states");
+        let pairs = [Pair {
+            text: &states[0],
+            hint: &states[1],
+        }];
+        let mut group = criterion.benchmark_group("cross_layers");
         group.throughput(Throughput::Elements(tokens as u64));
         group.bench_function(BenchmarkId::from_parameter(tokens), |bencher| {
-            bencher.iter(|| {
-                model
-                    .score(&encoded, black_box(&hint), 4_096)
-                    .expect("logits")
-            });
+            bencher.iter(|| model.score(black_box(&pairs)).expect("logits"));
         });
         group.finish();
     }
