@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::endpoints::Rotation;
 use crate::open_loop::Outcome;
@@ -74,7 +74,22 @@ impl Client {
         })
     }
 
-    /// Sends `many` requests, `concurrency` at a time.
+    async fn predict_until_taken(self, number: usize) -> Counts {
+        let mut counts = Counts::default();
+        loop {
+            let outcome = self.clone().predict(number).await;
+            counts.note(outcome);
+            match outcome {
+                Outcome::Answered {
+                    code: 429,
+                    retry_after: Some(wait),
+                } => sleep(wait).await,
+                _ => return counts,
+            }
+        }
+    }
+
+    /// Sends `many` requests, `concurrency` at a time. Who is sent away comes back as told, until it is taken.
     pub(crate) async fn drive(&self, many: usize, concurrency: usize) -> Counts {
         let next = Arc::new(AtomicUsize::new(0));
         let mut callers = JoinSet::new();
@@ -87,7 +102,7 @@ impl Client {
                     if number >= many {
                         return counts;
                     }
-                    counts.note(client.clone().predict(number).await);
+                    counts.add(client.clone().predict_until_taken(number).await);
                 }
             });
         }

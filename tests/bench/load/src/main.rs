@@ -47,7 +47,8 @@ enum Action {
     Run(Run),
     /// Searches the highest rate at which 95 of 100 requests are answered with 200 within the objective
     Capacity(Capacity),
-    /// Sends a number of requests, a few at a time; prints codes only (latencies of a closed loop would flatter)
+    /// Sends a number of requests, a few at a time, until each is taken; prints codes only (latencies of a closed loop
+    /// would flatter)
     Drive(Drive),
     /// Prints request bodies, one a line
     Bodies(Bodies),
