@@ -36,7 +36,9 @@ pub(crate) async fn search(
                 ));
             }
         };
-        trials.push((rate, meets(rate).await?));
+        // Twice before it counts as failed: a moment's work of something else on the machine is no verdict.
+        let met = meets(rate).await? || meets(rate).await?;
+        trials.push((rate, met));
     }
 }
 
