@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -46,7 +47,7 @@ class Service:
 
     def __init__(self, command, environment, folder=None, log=None):
         self.port = None
-        self.log = open(log or os.devnull, "ab")
+        self.log = open(log, "a+b") if log else tempfile.TemporaryFile("a+b")
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             command, env={**os.environ, **environment}, cwd=folder, stdout=self.log, stderr=self.log
@@ -67,11 +68,16 @@ class Service:
         """Seconds from the start to the first 200 of /ready."""
         while time.monotonic() - self.began < PATIENCE:
             if self.process.poll() is not None:
-                raise SystemExit(f"error: {self.process.args[0]} ended with {self.process.returncode}; mend: run it by itself")
+                raise SystemExit(f"error: {self.process.args[0]} ended with {self.process.returncode}: {self.last_words()}")
             if status(f"{self.url}/ready") == 200:
                 return time.monotonic() - self.began
             time.sleep(0.005)
         raise SystemExit(f"error: {self.url} is not ready after {PATIENCE} s; mend: its log tells why")
+
+    def last_words(self):
+        """The last line of its log."""
+        self.log.seek(0)
+        return (self.log.read().decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
 
     def processes(self):
         """Its own process and all that descend from it."""
