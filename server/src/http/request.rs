@@ -164,7 +164,11 @@ fn read(body: &[u8]) -> Result<PredictRequest, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let request: PredictRequest = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let place = if path == "." { "body".into() } else { path };
+        let place = match path.as_str() {
+            "." => "body".into(),
+            // What is nested too deeply has no place that anybody could read.
+            path => path.split('.').take(PLACE).collect::<Vec<_>>().join("."),
+        };
         ApiError::malformed(place, error.into_inner().to_string())
     })?;
     json.end()

@@ -43,7 +43,7 @@ impl Linear {
         }
     }
 
-    /// `[tokens, input]` → `[tokens, output]` of the input's kind.
+    /// `[tokens, input]` → `[tokens, output]` of the weights' kind.
     pub(super) fn apply(&self, input: &Tensor) -> Result<Tensor, ModelError> {
         self.run(input, false)
     }
@@ -53,20 +53,43 @@ impl Linear {
         self.run(input, true)
     }
 
+    /// The same added to `residual` `[tokens, output]`; the sum is as exact as the more exact of both.
+    pub(super) fn apply_add(
+        &self,
+        input: &Tensor,
+        residual: &Tensor,
+    ) -> Result<Tensor, ModelError> {
+        match self {
+            Self::OneDnn { weight, bias } if bias.kind() == residual.kind() => {
+                asked_tensor(|fault| {
+                    // SAFETY: the tensors live through the call.
+                    unsafe {
+                        uninlu_onednn_linear_add(
+                            raw(input),
+                            raw(residual),
+                            raw(weight),
+                            raw(bias),
+                            fault,
+                            FAULT,
+                        )
+                    }
+                })
+            }
+            _ => Ok(self.run(input, false)?.f_add(residual)?),
+        }
+    }
+
     fn run(&self, input: &Tensor, gelu: bool) -> Result<Tensor, ModelError> {
-        let output = match self {
+        match self {
             Self::OneDnn { weight, bias } => {
-                onednn_linear(&input.f_to_kind(bias.kind())?, weight, bias, gelu)?
+                onednn_linear(&input.f_to_kind(bias.kind())?, weight, bias, gelu)
             }
-            Self::Int8(packed) => activated(packed.apply(input)?, gelu)?,
+            Self::Int8(packed) => activated(packed.apply(input)?, gelu),
             Self::Plain { weight, bias } => {
-                let output = input
-                    .f_to_kind(weight.kind())?
-                    .f_linear(weight, Some(bias))?;
-                activated(output, gelu)?
+                let input = input.f_to_kind(weight.kind())?;
+                activated(input.f_linear(weight, Some(bias))?, gelu)
             }
-        };
-        Ok(output.f_to_kind(input.kind())?)
+        }
     }
 
     /// Another handle on the same weights, for another thread.
@@ -175,6 +198,14 @@ unsafe extern "C" {
         packed: *mut c_void,
         bias: *mut c_void,
         gelu: bool,
+        fault: *mut c_char,
+        size: usize,
+    ) -> *mut c_void;
+    fn uninlu_onednn_linear_add(
+        input: *mut c_void,
+        residual: *mut c_void,
+        packed: *mut c_void,
+        bias: *mut c_void,
         fault: *mut c_char,
         size: usize,
     ) -> *mut c_void;

@@ -275,10 +275,10 @@ impl Layer {
     }
 
     fn feed_forward(&self, states: &Tensor, context: &Tensor) -> Result<Tensor, ModelError> {
-        let attended = self.attention_output.apply(context)?.f_add(states)?;
+        let attended = self.attention_output.apply_add(context, states)?;
         let attended = self.attention_norm.apply(&attended)?;
         let widened = self.intermediate.apply_gelu(&attended)?;
-        let output = self.output.apply(&widened)?.f_add(&attended)?;
+        let output = self.output.apply_add(&widened, &attended)?;
         self.output_norm.apply(&output)
     }
 

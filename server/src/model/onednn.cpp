@@ -54,6 +54,17 @@ void *uninlu_onednn_linear(void *input, void *packed, void *bias, bool gelu, cha
   });
 }
 
+// input: [tokens, input], residual: [tokens, output] -> their linear and sum, [tokens, output]
+void *uninlu_onednn_linear_add(void *input, void *residual, void *packed, void *bias, char *fault, size_t size) {
+  return guarded(fault, size, [&] {
+    auto name = "mkldnn::_linear_pointwise";
+    torch::jit::Stack stack{tensor(input), tensor(residual), tensor(packed), std::optional<at::Tensor>(tensor(bias)),
+                            std::string("add")};
+    c10::Dispatcher::singleton().findSchemaOrThrow(name, "binary").callBoxed(&stack);
+    return new at::Tensor(stack[0].toTensor());
+  });
+}
+
 // weight: [output, input] fp32, bias: [output] -> packed parameters, one scale a channel
 void *uninlu_int8_pack(void *weight, void *bias, char *fault, size_t size) {
   return guarded(fault, size, [&] {

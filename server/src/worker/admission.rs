@@ -2,17 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a request may wait when the queue was empty a moment ago: a burst is waited out.
+/// How long a request may wait when none was refused lately: a burst is waited out.
 const PATIENCE_WITH_BURSTS: Duration = Duration::from_secs(1);
-/// A queue that was never empty for so long is no burst.
-const BURST: Duration = Duration::from_secs(2);
+/// Whoever is refused again and again within it is no burst.
+const OVERLOAD: Duration = Duration::from_secs(2);
+/// Under overload a request may wait for so much of the work of a long but usual one: with its own it is then answered
+/// well within twice the time that it takes alone.
+const PATIENCE_UNDER_OVERLOAD: f64 = 0.5;
 /// Below it a wait is not worth a refusal.
-const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(20);
 /// Share of requests that are shorter than the typical one that patience is measured by.
 const TYPICAL: f64 = 0.95;
 
-/// Predicts and decides. The rule for overload is "controlled delay" (Maurer, Fail at Scale, ACM Queue 13/8, 2015): a
-/// queue that does not empty is kept short, so that whoever is taken is answered soon.
+/// Predicts and decides. The rule for overload is that of "controlled delay" (Maurer, Fail at Scale, ACM Queue 13/8,
+/// 2015): a burst may fill the queue once; while requests go on being refused it is kept short, so that whoever is taken
+/// is answered soon.
 #[derive(Debug)]
 pub(super) struct Admission {
     workers: f64,
@@ -24,7 +28,7 @@ pub(super) struct Admission {
     growth: f64,
     /// Seconds of work in a long but usual request.
     typical: f64,
-    last_empty: Instant,
+    last_refused: Option<Instant>,
 }
 
 /// Why a request is not taken.
@@ -50,14 +54,14 @@ pub(super) struct Estimate {
 
 impl Admission {
     /// `seconds_per_token` was measured at the warm-up.
-    pub(super) fn new(workers: usize, seconds_per_token: f64, now: Instant) -> Self {
+    pub(super) fn new(workers: usize, seconds_per_token: f64) -> Self {
         Self {
             workers: workers as f64,
             queued: 0.0,
             seconds_per_token,
             growth: 1.5,
             typical: 0.0,
-            last_empty: now,
+            last_refused: None,
         }
     }
 
@@ -75,13 +79,12 @@ impl Admission {
             tokens
         };
         let seconds = tokens * self.seconds_per_token;
-        if self.queued <= 0.0 {
-            self.last_empty = now;
-        }
         let (wait, patience) = (self.wait(), self.patience(now));
         self.note_typical(seconds);
         if wait > patience {
-            let retry_after = wait - patience;
+            // Measured by the patience that it will meet: that of overload.
+            self.last_refused = Some(now);
+            let retry_after = wait.saturating_sub(self.patience(now));
             return Err(Refusal::Overloaded { retry_after });
         }
         let work = Duration::from_secs_f64(seconds);
@@ -98,10 +101,16 @@ impl Admission {
     }
 
     fn patience(&self, now: Instant) -> Duration {
-        if now.saturating_duration_since(self.last_empty) < BURST {
-            PATIENCE_WITH_BURSTS
+        let is_overload = self
+            .last_refused
+            .is_some_and(|refused| now.saturating_duration_since(refused) < OVERLOAD);
+        if is_overload {
+            let typical = Duration::from_secs_f64(self.typical);
+            typical
+                .mul_f64(PATIENCE_UNDER_OVERLOAD)
+                .max(SHORTEST_PATIENCE)
         } else {
-            Duration::from_secs_f64(self.typical).max(SHORTEST_PATIENCE)
+            PATIENCE_WITH_BURSTS
         }
     }
 
@@ -146,38 +155,55 @@ mod tests {
     use super::*;
 
     /// One worker that needs a millisecond for a token.
-    fn admission(now: Instant) -> Admission {
-        Admission::new(1, 0.001, now)
+    fn admission() -> Admission {
+        Admission::new(1, 0.001)
+    }
+
+    fn retry_after(refusal: Result<Estimate, Refusal>) -> Duration {
+        match refusal {
+            Err(Refusal::Overloaded { retry_after }) => retry_after,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn a_burst_is_taken_and_a_standing_queue_kept_short() {
         let start = Instant::now();
-        let mut admission = admission(start);
+        let mut admission = admission();
         let taken = (0..50).filter(|_| admission.ask(200.0, false, None, start).is_ok());
         assert_eq!(
             taken.count(),
             6,
             "a second of work, and the one that goes over it"
         );
-        admission.change(-400.0);
-        let later = start + Duration::from_secs(3);
-        let refusal = admission.ask(200.0, false, None, later);
-        let Err(Refusal::Overloaded { retry_after }) = refusal else {
-            panic!("{refusal:?}");
-        };
-        assert!(retry_after > Duration::from_millis(500), "{retry_after:?}");
+        let soon = start + Duration::from_secs(1);
         admission.change(-700.0);
+        let told = retry_after(admission.ask(200.0, false, None, soon));
         assert!(
-            admission.ask(200.0, false, None, later).is_ok(),
+            told > Duration::from_millis(300),
+            "{told:?}: half a second waits, and more than a tenth is too much"
+        );
+        admission.change(-told.as_secs_f64() * 1_000.0);
+        assert!(
+            admission.ask(200.0, false, None, soon + told).is_ok(),
             "after the time told it is taken"
         );
     }
 
     #[test]
+    fn when_nobody_is_refused_any_more_bursts_are_taken_again() {
+        let start = Instant::now();
+        let mut admission = admission();
+        while admission.ask(200.0, false, None, start).is_ok() {}
+        admission.change(-700.0);
+        let later = start + Duration::from_secs(3);
+        assert!(admission.ask(200.0, false, None, later).is_ok());
+    }
+
+    #[test]
     fn a_deadline_that_cannot_be_met_is_refused_at_once() {
         let now = Instant::now();
-        let mut admission = admission(now);
+        let mut admission = admission();
         admission.ask(300.0, false, None, now).expect("room");
         let left = Some(Duration::from_millis(400));
         assert_eq!(
@@ -190,7 +216,7 @@ mod tests {
     #[test]
     fn nested_requests_are_known_to_grow() {
         let now = Instant::now();
-        let mut admission = admission(now);
+        let mut admission = admission();
         for _ in 0..200 {
             admission.note_growth(100.0, 400.0);
         }

@@ -78,7 +78,7 @@ impl Engine {
     /// Answers requests together, on this thread; rounds have at most so many tokens.
     pub fn predict_all(&self, requests: &[Request], budget: usize) -> Vec<Answer> {
         let now = Instant::now();
-        let books = Arc::new(Mutex::new(Admission::new(1, 0.0, now)));
+        let books = Arc::new(Mutex::new(Admission::new(1, 0.0)));
         let mut scheduler = Scheduler::new(self.tokenizer.clone());
         let answers: Vec<oneshot::Receiver<Answer>> = requests
             .iter()

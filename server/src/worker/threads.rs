@@ -226,7 +226,7 @@ fn load(options: &Options, shared: &Shared) -> Result<(Engine, LoadedModel), Mod
         },
     };
     tracing::info!(?info, seconds_per_token, "loaded");
-    let books = Admission::new(options.plan.workers, seconds_per_token, Instant::now());
+    let books = Admission::new(options.plan.workers, seconds_per_token);
     let loaded = LoadedModel {
         info,
         books: Arc::new(Mutex::new(books)),

@@ -10,8 +10,10 @@ use fastrand::Rng;
 use plain::Plain;
 use serde_json::{Map, Value};
 use tch::Device;
+use uninlu_server::decode::Logits;
 use uninlu_server::model::{Pair, Precision, Sequence};
 use uninlu_server::schema::Schema;
+use uninlu_server::tokenizer::Tokens;
 use uninlu_server::worker::{Engine, Request};
 
 const TYPES: [&str; 8] = [
@@ -123,60 +125,120 @@ fn together_they_answer_as_each_would_alone() {
     assert!(found > 100, "only {found} paths were compared");
 }
 
+/// Texts with a hint each, through the engine: the logits of each text.
+struct Batch {
+    texts: Vec<Tokens>,
+    asked: Vec<String>,
+    hints: Vec<Vec<i64>>,
+}
+
+impl Batch {
+    fn random(plain: &Plain, words: &[String]) -> Self {
+        let mut random = Rng::with_seed(4);
+        let texts: Vec<Tokens> = (0..20)
+            .map(|_| {
+                let length = random.usize(0..120);
+                let text = text(&mut random, words, length);
+                plain.tokenizer.text(&text).expect("tokens")
+            })
+            .collect();
+        let asked: Vec<String> = texts
+            .iter()
+            .map(|_| format!("{}: ", TYPES[random.usize(..TYPES.len())]))
+            .collect();
+        let hints = asked
+            .iter()
+            .map(|hint| plain.tokenizer.hint(hint).expect("a hint"))
+            .collect();
+        Self {
+            texts,
+            asked,
+            hints,
+        }
+    }
+
+    fn logits(&self, engine: &Engine) -> Vec<Logits> {
+        let windows = self.texts.iter().map(|tokens| Sequence {
+            ids: &tokens.ids,
+            token_type: 0,
+            first_position: 0,
+        });
+        let hints = self
+            .hints
+            .iter()
+            .zip(&self.texts)
+            .map(|(ids, tokens)| Sequence {
+                ids,
+                token_type: 1,
+                first_position: tokens.ids.len() as i64,
+            });
+        let sequences: Vec<Sequence<'_>> = windows.chain(hints).collect();
+        let states = engine.model().encode(&sequences).expect("the towers");
+        let (texts, hints) = states.split_at(self.texts.len());
+        let pairs: Vec<Pair<'_>> = texts
+            .iter()
+            .zip(hints)
+            .map(|(text, hint)| Pair { text, hint })
+            .collect();
+        engine.model().score(&pairs).expect("the cross layers")
+    }
+}
+
+/// The largest difference of two sets of logits.
+fn distance(one: &[Logits], other: &[Logits]) -> f64 {
+    let flat = |all: &[Logits]| -> Vec<f64> {
+        all.iter()
+            .flat_map(|row| {
+                row.head
+                    .iter()
+                    .chain(&row.tail)
+                    .copied()
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    let (one, other) = (flat(one), flat(other));
+    assert_eq!(one.len(), other.len());
+    let differences = one
+        .iter()
+        .zip(&other)
+        .map(|(one, other)| (one - other).abs());
+    differences.fold(0.0, f64::max)
+}
+
 #[test]
 fn packed_logits_are_the_plain_ones() {
     let folder = model("demo-model");
     let (engine, plain) = (engine(&folder), Plain::load(&folder));
-    let mut random = Rng::with_seed(4);
-    let words = words(&folder);
-    let texts: Vec<String> = (0..20)
-        .map(|_| {
-            let length = random.usize(0..120);
-            text(&mut random, &words, length)
-        })
-        .collect();
-    let tokens: Vec<_> = texts
-        .iter()
-        .map(|text| plain.tokenizer.text(text).expect("tokens"))
-        .collect();
-    let asked: Vec<String> = texts
-        .iter()
-        .map(|_| format!("{}: ", TYPES[random.usize(..TYPES.len())]))
-        .collect();
-    let hints: Vec<Vec<i64>> = asked
-        .iter()
-        .map(|hint| plain.tokenizer.hint(hint).expect("a hint"))
-        .collect();
-    let rows = tokens.iter().map(|tokens| Sequence {
-        ids: &tokens.ids,
-        token_type: 0,
-        first_position: 0,
-    });
-    let behind = hints.iter().zip(&tokens).map(|(ids, tokens)| Sequence {
-        ids,
-        token_type: 1,
-        first_position: tokens.ids.len() as i64,
-    });
-    let sequences: Vec<Sequence<'_>> = rows.chain(behind).collect();
-    let states = engine.model().encode(&sequences).expect("the towers");
-    let (texts, hints) = states.split_at(tokens.len());
-    let pairs: Vec<Pair<'_>> = texts
-        .iter()
-        .zip(hints)
-        .map(|(text, hint)| Pair { text, hint })
-        .collect();
-    let fast = engine.model().score(&pairs).expect("the cross layers");
+    let batch = Batch::random(&plain, &words(&folder));
     let _no_gradients = tch::no_grad_guard();
-    for ((fast, tokens), hint) in fast.iter().zip(&tokens).zip(&asked) {
-        let slow = plain.logits(tokens, hint);
-        let both = fast
-            .head
-            .iter()
-            .zip(&slow.head)
-            .chain(fast.tail.iter().zip(&slow.tail));
-        assert_eq!(fast.head.len(), slow.head.len());
-        for (fast, slow) in both {
-            assert!((fast - slow).abs() < 2e-4, "{fast} instead of {slow}");
+    let slow: Vec<Logits> = batch
+        .texts
+        .iter()
+        .zip(&batch.asked)
+        .map(|(tokens, hint)| plain.logits(tokens, hint))
+        .collect();
+    let distance = distance(&batch.logits(&engine), &slow);
+    assert!(distance < 2e-4, "they differ by {distance}");
+}
+
+/// Not exact, and near: a wrong scale or a wrong layout would be far away. Only where the processor has the
+/// instructions; elsewhere the server refuses to start so.
+#[test]
+fn coarser_precisions_are_near() {
+    let folder = model("demo-model");
+    let plain = Plain::load(&folder);
+    let batch = Batch::random(&plain, &words(&folder));
+    let exact = batch.logits(&engine(&folder));
+    for (precision, bound) in [(Precision::Bf16, 0.5), (Precision::Int8, 2.0)] {
+        if let Err(reason) = precision.check(Device::Cpu, &Precision::processor_flags()) {
+            let refused = Engine::load(&folder, precision, Device::Cpu).map(|_| ());
+            assert_eq!(refused.expect_err("it must be refused").to_string(), reason);
+            continue;
         }
+        let engine = Engine::load(&folder, precision, Device::Cpu).expect("the model");
+        let distance = distance(&batch.logits(&engine), &exact);
+        assert!(distance > 0.0, "{precision:?} is not what was computed");
+        assert!(distance < bound, "{precision:?} is {distance} away");
     }
 }
