@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-tool test-server test-cluster test-image test-node clean
+.PHONY: help demo test check test-tool test-server test-cluster test-image test-node bench clean
 
 help: ## Says what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,7 @@ check: ## Format and lints of every language here
 
 test-tool: ## The tool's offline tests: stack file, objects, plans, image context, command line
 	cargo test --locked
+	cargo test --locked --manifest-path tests/bench/load/Cargo.toml --target-dir target/load
 
 test-server: ## The server against golden data of the reference implementation (needs libtorch: fetched)
 	server/cargo test --locked
@@ -32,6 +33,9 @@ test-node: ## The embedded node itself, then rollouts that fail on it, then the 
 	@tests/cluster/selftest
 	@SIZE=node tests/with-cluster cargo test --locked --test deploy -- --ignored node:: --test-threads 8
 	@YES=1 tests/demo/run
+
+bench: ## Measures the inference server beside the Python service (docs/performance.md; takes some two hours)
+	@tests/bench/run
 
 clean: ## Removes what was built; the cache of downloads stays
 	cargo clean

@@ -9,16 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use clap::{Args, Parser, Subcommand};
+use tch::Device;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
-use crate::config::ModelError;
-use crate::http::{App, router};
+use crate::http::{self, ApiKey, App, router};
 use crate::metrics::Metrics;
+use crate::model::Precision;
 use crate::settings;
-use crate::worker::Worker;
+use crate::worker::{self, Loaded, Plan, Threads, Worker};
 
 /// Inference server of SiameseUniNLU
 #[derive(Debug, Parser)]
@@ -70,9 +74,32 @@ struct Serve {
     /// Bound of the drain after SIGTERM
     #[arg(long, env = "UNINLU_DRAIN", default_value = "20s", value_parser = humantime::parse_duration, global = true)]
     drain: Duration,
-    /// Threads of one forward pass (default: what the cgroup grants)
-    #[arg(long, env = "UNINLU_THREADS", global = true)]
-    threads: Option<i32>,
+    /// Cores to use (default: what the cgroup grants)
+    #[arg(long, env = "UNINLU_THREADS", global = true, value_parser = clap::value_parser!(u16).range(1..=512))]
+    threads: Option<u16>,
+    /// How the linears compute; anything but fp32 must answer some sentences as fp32 does, else the server does not start
+    #[arg(
+        long,
+        env = "UNINLU_PRECISION",
+        global = true,
+        value_enum,
+        default_value = "fp32"
+    )]
+    precision: Precision,
+    /// File with the key that callers must send, such as a mounted Secret's; without it everybody may ask
+    #[arg(long, env = "UNINLU_API_KEY_FILE", global = true)]
+    api_key_file: Option<PathBuf>,
+    /// Origins whose pages may call the API from a browser, parted by commas
+    #[arg(
+        long,
+        env = "UNINLU_CORS_ORIGINS",
+        global = true,
+        value_delimiter = ','
+    )]
+    cors_origins: Vec<HeaderValue>,
+    /// Where the model runs: auto, cpu, or cuda:N; auto takes the first GPU that libtorch can use
+    #[arg(long, env = "UNINLU_DEVICE", global = true, default_value = "auto", value_parser = device)]
+    device: Device,
 }
 
 /// Runs the command line.
@@ -146,14 +173,18 @@ fn serve(options: Serve) -> ExitCode {
         .flatten_event(true)
         .with_env_filter(filter)
         .init();
-    let threads = options.threads.unwrap_or_else(granted_threads);
-    tch::set_num_threads(threads);
-    tracing::info!(threads, version = env!("CARGO_PKG_VERSION"), "starting");
-    let runtime = match tokio::runtime::Runtime::new() {
+    let plan = Plan::of_cores(options.threads.map_or_else(granted_cores, usize::from));
+    tracing::info!(
+        workers = plan.workers,
+        threads = plan.threads,
+        version = env!("CARGO_PKG_VERSION"),
+        "starting"
+    );
+    let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return tell(&format!("cannot start the runtime: {error}")),
     };
-    match runtime.block_on(serve_until_stopped(options)) {
+    match run(runtime, &options, plan) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             tracing::error!(fault, "stopped");
@@ -162,55 +193,116 @@ fn serve(options: Serve) -> ExitCode {
     }
 }
 
-/// Cores that the cgroup's quota and the affinity grant, not those of the machine.
-fn granted_threads() -> i32 {
-    std::thread::available_parallelism().map_or(1, |cores| i32::try_from(cores.get()).unwrap_or(1))
+fn run(runtime: Runtime, options: &Serve, plan: Plan) -> Result<(), String> {
+    let (service, threads) = runtime.block_on(Service::start(options, plan))?;
+    let outcome = runtime.block_on(service.run_until_stopped(options));
+    // Ends the connections that are left, and with them whoever could still ask the model.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    threads.stop();
+    outcome
 }
 
-async fn serve_until_stopped(options: Serve) -> Result<(), String> {
-    let metrics = Arc::new(Metrics::default());
-    let settings = settings::watch(options.settings.clone(), metrics.clone());
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    tracing::info!(%address, "listening");
-    let (worker, loaded) = Worker::start(
-        options.model.clone(),
-        options.warmup.clone(),
-        settings.clone(),
-        metrics.clone(),
-    );
-    let draining = Arc::new(AtomicBool::new(false));
-    let app = App {
-        worker,
-        settings,
-        metrics,
-        draining: draining.clone(),
+/// Cores that the cgroup's quota and the affinity grant, not those of the machine.
+fn granted_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn device(value: &str) -> Result<Device, String> {
+    let gpu = |index: usize| {
+        let known = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+        if index < known {
+            Ok(Device::Cuda(index))
+        } else {
+            Err(format!(
+                "libtorch sees {known} GPUs; mend: the image's target `gpu` on a node with one, or --device cpu"
+            ))
+        }
     };
-    let stop = Arc::new(Notify::new());
-    let stopped = stop.clone();
-    let server = axum::serve(listener, router(app))
-        .with_graceful_shutdown(async move { stopped.notified().await });
-    let server = tokio::spawn(server.into_future());
-    tokio::select! {
-        fault = load_fault(loaded) => return Err(format!("the model {} cannot be served: {fault}", options.model.display())),
-        signal = asked_to_stop() => tracing::info!(signal, "draining"),
+    match value {
+        "auto" => Ok(gpu(0).unwrap_or(Device::Cpu)),
+        "cpu" => Ok(Device::Cpu),
+        other => match other.strip_prefix("cuda:").map(str::parse) {
+            Some(Ok(index)) => gpu(index),
+            _ => Err("write auto, cpu, or cuda:N".into()),
+        },
     }
-    draining.store(true, Ordering::Release);
-    // The endpoints' removal takes a moment to reach every proxy: whoever still sends is still served.
-    let still_accepting = (options.drain / 4).min(Duration::from_secs(5));
-    tokio::time::sleep(still_accepting).await;
-    stop.notify_one();
-    match tokio::time::timeout(options.drain.saturating_sub(still_accepting), server).await {
-        Ok(_) => tracing::info!("drained"),
-        Err(_) => tracing::warn!("the drain's time is over; what is left is cut off"),
+}
+
+/// The server at work.
+struct Service {
+    server: JoinHandle<()>,
+    loaded: Loaded,
+    draining: Arc<AtomicBool>,
+    stop: Arc<Notify>,
+}
+
+impl Service {
+    async fn start(options: &Serve, plan: Plan) -> Result<(Self, Threads), String> {
+        let api_key = options.api_key_file.clone().map(ApiKey::in_file);
+        let api_key = api_key.transpose()?;
+        let metrics = Arc::new(Metrics::default());
+        let settings = settings::watch(options.settings.clone(), metrics.clone());
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        tracing::info!(%address, "listening");
+        let (worker, threads, loaded) = Worker::start(
+            worker::Options {
+                folder: options.model.clone(),
+                precision: options.precision,
+                device: options.device,
+                warmup: options.warmup.clone(),
+                plan,
+            },
+            settings.clone(),
+            metrics.clone(),
+        )
+        .map_err(|error| format!("cannot start the model's threads: {error}"))?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let app = App {
+            worker,
+            settings,
+            metrics,
+            draining: draining.clone(),
+            api_key,
+        };
+        let stop = Arc::new(Notify::new());
+        let stopped = stop.clone();
+        let router = router(app, &options.cors_origins);
+        let server = http::serve(listener, router, async move { stopped.notified().await });
+        let service = Self {
+            server: tokio::spawn(server),
+            loaded,
+            draining,
+            stop,
+        };
+        Ok((service, threads))
     }
-    Ok(())
+
+    async fn run_until_stopped(self, options: &Serve) -> Result<(), String> {
+        tokio::select! {
+            fault = load_fault(self.loaded) => {
+                return Err(format!("the model {} cannot be served: {fault}", options.model.display()));
+            }
+            signal = asked_to_stop() => tracing::info!(signal, "draining"),
+        }
+        self.draining.store(true, Ordering::Release);
+        // The endpoints' removal takes a moment to reach every proxy: whoever still sends is still served.
+        let still_accepting = (options.drain / 4).min(Duration::from_secs(5));
+        tokio::time::sleep(still_accepting).await;
+        self.stop.notify_one();
+        let left = options.drain.saturating_sub(still_accepting);
+        match tokio::time::timeout(left, self.server).await {
+            Ok(_) => tracing::info!("drained"),
+            Err(_) => tracing::warn!("the drain's time is over; what is left is cut off"),
+        }
+        Ok(())
+    }
 }
 
 /// Ends only when the load failed.
-async fn load_fault(loaded: oneshot::Receiver<Result<(), ModelError>>) -> String {
+async fn load_fault(loaded: Loaded) -> String {
     match loaded.await {
         Ok(Ok(())) => {
             tracing::info!("ready");

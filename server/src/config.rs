@@ -74,6 +74,12 @@ pub enum ModelError {
         /// Each tensor with its fault.
         faults: Vec<String>,
     },
+    /// The precision asked for is not for this machine, or not for this model.
+    #[error("{0}")]
+    Precision(String),
+    /// The first predictions failed.
+    #[error("the warm-up failed: {0}")]
+    Warmup(String),
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

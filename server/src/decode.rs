@@ -1,6 +1,6 @@
 //! Logits → entities: the merge of overlapping windows and the pointers' decoding. Pure.
 
-use serde::Serialize;
+use std::ops::Range;
 
 /// Tokens of a window.
 pub const WINDOW: usize = 384;
@@ -19,12 +19,14 @@ pub struct Logits {
 }
 
 /// A span of the text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Entity {
     /// First code point, and the one behind the last.
     pub offset: [usize; 2],
     /// The text between them.
     pub span: String,
+    /// Its share among the labels, where it is one of them.
+    pub score: Option<f64>,
 }
 
 /// How many windows a text of so many tokens has.
@@ -34,6 +36,12 @@ pub fn window_count(tokens: usize) -> usize {
     } else {
         (tokens - WINDOW).div_ceil(STRIDE) + 1
     }
+}
+
+/// The tokens of a text's window. The last window of several may be shorter than the others.
+pub fn window(tokens: usize, index: usize) -> Range<usize> {
+    let start = index * STRIDE;
+    start..tokens.min(start + WINDOW)
 }
 
 /// One row of logits for the whole text: where windows overlap, the mean of both (in f64, as the reference does).
@@ -80,7 +88,61 @@ fn entity(start: usize, end: usize, text: &[char]) -> Entity {
     Entity {
         offset: [start, end],
         span: span.iter().collect(),
+        score: None,
     }
+}
+
+/// The labels of a classification: what commas part before the first `|`, as ranges of code points.
+pub fn labels(text: &str) -> Vec<Range<usize>> {
+    let Some((prefix, _)) = text.split_once('|') else {
+        return Vec::new();
+    };
+    let mut start = 0;
+    prefix
+        .split(',')
+        .map(|label| {
+            let range = start..start + label.chars().count();
+            start = range.end + 1;
+            range
+        })
+        .filter(|range| !range.is_empty())
+        .collect()
+}
+
+/// The likeliest of the labels, by the sum of the logits at its ends; its score is its share among all (softmax).
+pub fn classify(
+    logits: &Logits,
+    offsets: &[(usize, usize)],
+    text: &[char],
+    labels: &[Range<usize>],
+) -> Option<Entity> {
+    let sums: Vec<f64> = labels
+        .iter()
+        .map(|label| {
+            let head = token_at(offsets, label.start);
+            let tail = token_at(offsets, label.end - 1);
+            head.zip(tail).map_or(f64::NEG_INFINITY, |(head, tail)| {
+                logits.head[head] + logits.tail[tail]
+            })
+        })
+        .collect();
+    let (best, highest) = sums
+        .iter()
+        .enumerate()
+        .max_by(|one, other| one.1.total_cmp(other.1))?;
+    let all: f64 = sums.iter().map(|sum| (sum - highest).exp()).sum();
+    let label = &labels[best];
+    Some(Entity {
+        score: Some(1.0 / all),
+        ..entity(label.start, label.end, text)
+    })
+}
+
+/// The token that covers a code point.
+fn token_at(offsets: &[(usize, usize)], point: usize) -> Option<usize> {
+    offsets
+        .iter()
+        .position(|(start, end)| (*start..*end).contains(&point))
 }
 
 #[cfg(test)]
@@ -92,6 +154,36 @@ mod tests {
         let counts = [(2, 1), (384, 1), (385, 2), (736, 2), (737, 3)];
         for (tokens, windows) in counts {
             assert_eq!(window_count(tokens), windows, "{tokens} tokens");
+        }
+    }
+
+    #[test]
+    fn the_likeliest_label_is_the_answer() {
+        let text: Vec<char> = "正向,负向|好".chars().collect();
+        let labels = labels("正向,负向|好");
+        assert_eq!(labels, [0..2, 3..5]);
+        let offsets: Vec<(usize, usize)> = [(0, 0)]
+            .into_iter()
+            .chain((0..7).map(|point| (point, point + 1)))
+            .chain([(0, 0)])
+            .collect();
+        let mut logits = Logits {
+            head: vec![-5.0; 9],
+            tail: vec![-5.0; 9],
+        };
+        logits.head[4] = 1.0;
+        logits.tail[5] = 2.0;
+        // More likely than any label, and none.
+        (logits.head[7], logits.tail[7]) = (9.0, 9.0);
+        let found = classify(&logits, &offsets, &text, &labels).expect("a label");
+        assert_eq!((found.span.as_str(), found.offset), ("负向", [3, 5]));
+        assert!(found.score.expect("a score") > 0.99);
+    }
+
+    #[test]
+    fn a_text_without_a_bar_has_no_labels() {
+        for text in ["正向,负向", "|好", ",|好", ""] {
+            assert!(labels(text).is_empty(), "{text}");
         }
     }
 

@@ -2,12 +2,13 @@
 //! classification, matching, inference and reading comprehension.
 //!
 //! ```text
-//! HTTP request ──http──▶ job ──worker's bounded queue──▶ extract ──▶ model passes ──▶ decode ──▶ output
+//! HTTP request ──http──▶ worker: admission ──▶ session ──▶ rounds of passes ──model──▶ decode ──▶ extract ──▶ output
 //! ```
 //!
-//! `extract` and `decode` know nothing of tensors, `model` nothing of requests, `http` nothing of either: what is made
-//! faster later stays behind its own door.
+//! `extract` and `decode` know nothing of tensors, `model` nothing of requests, `http` nothing of either; `worker` is
+//! where they meet.
 
+mod cgroup;
 pub mod cli;
 pub mod config;
 pub mod decode;
@@ -18,5 +19,6 @@ pub mod model;
 pub mod schema;
 pub mod settings;
 pub mod tokenizer;
+pub mod view;
 pub mod weights;
 pub mod worker;

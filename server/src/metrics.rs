@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::cgroup::Throttling;
+
 /// Seconds; from a cached answer to a text of many windows.
 const BUCKETS: [f64; 12] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -33,11 +35,29 @@ struct StageLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
     result: &'static str,
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// What a round cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// Time in the towers.
+    pub towers: Duration,
+    /// Time in the cross layers.
+    pub cross: Duration,
+    /// Rows of the matrices that are tokens.
+    pub true_tokens: usize,
+    /// Rows that only fill them up.
+    pub padded_tokens: usize,
+}
 
 /// The server's metrics.
 #[derive(Debug)]
@@ -47,6 +67,10 @@ pub struct Metrics {
     durations: Histograms<RouteLabels>,
     in_flight: Gauge,
     forward: Histograms<StageLabels>,
+    queue_tokens: Gauge,
+    queue_wait: Gauge<f64, std::sync::atomic::AtomicU64>,
+    batch_tokens: Family<StateLabels, Counter>,
+    failed_passes: Counter,
     busy: Counter<f64, std::sync::atomic::AtomicU64>,
     model_load: Gauge<f64, std::sync::atomic::AtomicU64>,
     reloads: Family<ResultLabels, Counter>,
@@ -64,6 +88,10 @@ impl Default for Metrics {
             durations: Family::new_with_constructor(histogram as fn() -> Histogram),
             in_flight: Gauge::default(),
             forward: Family::new_with_constructor(histogram as fn() -> Histogram),
+            queue_tokens: Gauge::default(),
+            queue_wait: Gauge::default(),
+            batch_tokens: Family::default(),
+            failed_passes: Counter::default(),
             busy: Counter::default(),
             model_load: Gauge::default(),
             reloads: Family::default(),
@@ -84,8 +112,11 @@ impl Metrics {
         drop(self.durations.get_or_create(&RouteLabels {
             route: "/api/predict".into(),
         }));
-        for stage in ["text", "hints"] {
+        for stage in ["towers", "cross"] {
             drop(self.forward.get_or_create(&StageLabels { stage }));
+        }
+        for state in ["true", "padded"] {
+            drop(self.batch_tokens.get_or_create(&StateLabels { state }));
         }
         for result in ["ok", "error"] {
             drop(self.reloads.get_or_create(&ResultLabels { result }));
@@ -116,6 +147,27 @@ impl Metrics {
             Unit::Seconds,
             self.forward.clone(),
         );
+        registry.register(
+            "uninlu_queue_tokens",
+            "Tokens of the passes of requests that are taken and not answered",
+            self.queue_tokens.clone(),
+        );
+        registry.register_with_unit(
+            "uninlu_queue",
+            "Predicted time until they are answered",
+            Unit::Seconds,
+            self.queue_wait.clone(),
+        );
+        registry.register(
+            "uninlu_batch_tokens",
+            "Rows of the matrices that the network ran on: tokens, and what only fills them up",
+            self.batch_tokens.clone(),
+        );
+        registry.register(
+            "uninlu_failed_passes",
+            "Passes that the network could not compute",
+            self.failed_passes.clone(),
+        );
         registry.register_with_unit(
             "uninlu_busy",
             "Time in which the model worked: its rate is the utilisation",
@@ -133,6 +185,11 @@ impl Metrics {
             "Settings files taken and refused",
             self.reloads.clone(),
         );
+        registry.register_collector(Box::new(Throttling::new()));
+        let processes = registry.sub_registry_with_prefix("process");
+        if let Err(error) = kubert_prometheus_process::register(processes) {
+            tracing::warn!(%error, "the process' own metrics cannot be read");
+        }
         self
     }
 
@@ -154,12 +211,32 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// The network ran.
-    pub fn forward(&self, stage: &'static str, took: Duration) {
-        self.forward
-            .get_or_create(&StageLabels { stage })
-            .observe(took.as_secs_f64());
-        self.busy.inc_by(took.as_secs_f64());
+    /// The network ran a round.
+    pub fn round(&self, work: &Work) {
+        for (stage, took) in [("towers", work.towers), ("cross", work.cross)] {
+            let labels = StageLabels { stage };
+            self.forward
+                .get_or_create(&labels)
+                .observe(took.as_secs_f64());
+            self.busy.inc_by(took.as_secs_f64());
+        }
+        for (state, tokens) in [("true", work.true_tokens), ("padded", work.padded_tokens)] {
+            let labels = StateLabels { state };
+            self.batch_tokens
+                .get_or_create(&labels)
+                .inc_by(tokens as u64);
+        }
+    }
+
+    /// What waits: tokens, and the time that they are expected to take.
+    pub fn queue(&self, tokens: f64, wait: Duration) {
+        self.queue_tokens.set(tokens as i64);
+        self.queue_wait.set(wait.as_secs_f64());
+    }
+
+    /// The network could not compute a pass.
+    pub fn pass_failed(&self) {
+        self.failed_passes.inc();
     }
 
     /// The model is in memory.
@@ -203,10 +280,21 @@ mod tests {
             ),
             "{page}"
         );
-        assert!(
-            page.contains(r#"uninlu_config_reloads_total{result="error"} 0"#),
-            "{page}"
-        );
+        let others = [
+            r#"uninlu_config_reloads_total{result="error"} 0"#,
+            r#"uninlu_batch_tokens_total{state="padded"} 0"#,
+            "uninlu_queue_tokens 0",
+            "uninlu_queue_seconds 0",
+            "uninlu_busy_seconds_total 0",
+            "uninlu_failed_passes_total 0",
+            "uninlu_cpu_throttled_seconds_total",
+            "process_resident_memory_bytes",
+            "process_cpu_seconds_total",
+            "process_open_fds",
+        ];
+        for series in others {
+            assert!(page.contains(series), "{series} is missing in\n{page}");
+        }
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! The schema of a request: which types are asked for, and which follow from which.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
+
+/// A type and, for a nested one, the schema that is asked for each of its entities.
+pub type Type = (String, Option<Arc<Schema>>);
 
 /// Types in the order in which they were written, each with what is asked about its entities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
-    /// Type and, for a nested one, the schema asked for each of its entities.
-    pub types: Vec<(String, Option<Schema>)>,
+    /// The types.
+    pub types: Vec<Type>,
 }
 
 /// Why a value is no schema.
@@ -37,6 +42,11 @@ impl Schema {
         }
     }
 
+    /// Whether anything is asked about the entities of a type.
+    pub fn is_nested(&self) -> bool {
+        self.types.iter().any(|(_, nested)| nested.is_some())
+    }
+
     fn object(value: &Value, place: &str) -> Result<Self, SchemaError> {
         let Value::Object(map) = value else {
             return Err(fault(
@@ -58,15 +68,12 @@ impl Schema {
     }
 }
 
-fn types(
-    map: &Map<String, Value>,
-    place: &str,
-) -> Result<Vec<(String, Option<Schema>)>, SchemaError> {
+fn types(map: &Map<String, Value>, place: &str) -> Result<Vec<Type>, SchemaError> {
     map.iter()
         .map(|(name, value)| {
             let nested = match value {
                 Value::Null => None,
-                value => Some(Schema::object(value, &format!("{place}.{name}"))?),
+                value => Some(Arc::new(Schema::object(value, &format!("{place}.{name}"))?)),
             };
             Ok((name.clone(), nested))
         })

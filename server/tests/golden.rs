@@ -1,14 +1,16 @@
 //! The server's parts against golden data of the reference implementation (ModelScope 1.40.2), made on random weights.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uninlu_server::decode::{Entity, Logits, decode, merge};
-use uninlu_server::extract::{Question, Scorer, extract, hint};
-use uninlu_server::model::Model;
+use uninlu_server::decode::{Entity, Logits, decode, merge, window, window_count};
+use uninlu_server::extract::{Extraction, NodeId};
+use uninlu_server::model::{Pair, Precision, Sequence};
 use uninlu_server::schema::Schema;
 use uninlu_server::tokenizer::{HINT_MAX_LENGTH, Tokenizer, Tokens};
+use uninlu_server::worker::{Engine, Request};
 
 /// fp32 sums in another order differ by some 1e-6; the reference's margins are above 5e-4.
 const TOLERANCE: f64 = 2e-4;
@@ -69,60 +71,55 @@ impl From<Entity> for GoldenEntity {
     }
 }
 
-struct Engine {
-    model: Model,
-    tokenizer: Tokenizer,
+fn load(folder: &Path) -> Engine {
+    Engine::load(folder, Precision::Fp32, tch::Device::Cpu).expect("the model")
 }
 
-impl Engine {
-    fn load(folder: &Path) -> Self {
-        Self {
-            model: Model::load(folder).expect("the model"),
-            tokenizer: Tokenizer::load(folder).expect("the tokenizer"),
-        }
-    }
+/// Logits of each hint over each window, all in one pass.
+fn logits(engine: &Engine, tokens: &Tokens, hints: &[String]) -> Vec<Vec<Logits>> {
+    let count = tokens.ids.len();
+    let hints: Vec<Vec<i64>> = hints
+        .iter()
+        .map(|hint| engine.tokenizer().hint(hint).expect("a hint"))
+        .collect();
+    let windows = (0..window_count(count)).map(|index| Sequence {
+        ids: &tokens.ids[window(count, index)],
+        token_type: 0,
+        first_position: 0,
+    });
+    let behind = window(count, 0).len() as i64;
+    let asked = hints.iter().map(|ids| Sequence {
+        ids,
+        token_type: 1,
+        first_position: behind,
+    });
+    let sequences: Vec<Sequence<'_>> = windows.chain(asked).collect();
+    let states = engine.model().encode(&sequences).expect("the towers");
+    let (texts, hints) = states.split_at(window_count(count));
+    let pairs: Vec<Pair<'_>> = hints
+        .iter()
+        .flat_map(|hint| texts.iter().map(move |text| Pair { text, hint }))
+        .collect();
+    let rows = engine.model().score(&pairs).expect("the cross layers");
+    rows.chunks(texts.len()).map(<[Logits]>::to_vec).collect()
+}
 
-    fn windows(&self, tokens: &Tokens, hints: &[String], batch_tokens: usize) -> Vec<Vec<Logits>> {
-        let _no_gradients = tch::no_grad_guard();
-        let text = self.model.encode_text(&tokens.ids).expect("the text tower");
-        let ids: Vec<Vec<i64>> = hints
-            .iter()
-            .map(|hint| self.tokenizer.hint(hint).expect("a hint"))
-            .collect();
-        self.model
-            .score(&text, &ids, batch_tokens)
-            .expect("the cross layers")
-    }
-
-    fn output(&self, text: &str, schema: &Value, output_all_prefix: bool) -> Value {
-        let tokens = self.tokenizer.text(text).expect("tokens");
-        let characters: Vec<char> = text.chars().collect();
-        let question = Question {
-            text: &characters,
-            tokens: &tokens,
-            output_all_prefix,
-            hint_limit: usize::MAX,
-        };
-        let schema = Schema::parse(schema).expect("a schema");
-        let mut scorer = ModelScorer {
-            engine: self,
-            tokens: &tokens,
-        };
-        json!(extract(&question, &schema, &mut scorer).expect("an output"))
+fn request(text: &str, schema: &Value, output_all_prefix: bool) -> Request {
+    Request {
+        text: text.to_owned(),
+        schema: Arc::new(Schema::parse(schema).expect("a schema")),
+        output_all_prefix,
+        is_strict: false,
+        deadline: None,
     }
 }
 
-struct ModelScorer<'a> {
-    engine: &'a Engine,
-    tokens: &'a Tokens,
-}
-
-impl Scorer for ModelScorer<'_> {
-    type Error = String;
-
-    fn score(&mut self, hints: &[String]) -> Result<Vec<Vec<Logits>>, String> {
-        Ok(self.engine.windows(self.tokens, hints, 4_096))
-    }
+fn outputs(engine: &Engine, requests: &[Request], budget: usize) -> Vec<String> {
+    engine
+        .predict_all(requests, budget)
+        .into_iter()
+        .map(|answer| json!(answer.expect("an answer").output).to_string())
+        .collect()
 }
 
 fn assert_close(got: &[f64], wanted: &[f64], what: &str) {
@@ -138,22 +135,27 @@ fn assert_close(got: &[f64], wanted: &[f64], what: &str) {
 
 #[test]
 fn all_cases_give_the_references_output() {
-    let engine = Engine::load(&data("golden/tiny"));
+    let engine = load(&data("golden/tiny"));
     let cases: Vec<Case> = lines("golden/cases.jsonl");
     assert_eq!(cases.len(), 40);
     for case in &cases {
-        for schema in [&case.schema, &case.schema_str] {
-            let output = engine.output(&case.text, schema, case.output_all_prefix);
-            assert_eq!(output.to_string(), case.output.to_string(), "{}", case.id);
-        }
+        let requests = [&case.schema, &case.schema_str]
+            .map(|schema| request(&case.text, schema, case.output_all_prefix));
+        let wanted = case.output.to_string();
+        assert_eq!(
+            outputs(&engine, &requests, 512),
+            [wanted.clone(), wanted],
+            "{}",
+            case.id
+        );
     }
 }
 
 #[test]
 fn all_cases_give_the_references_tokens_and_logits() {
-    let engine = Engine::load(&data("golden/tiny"));
+    let engine = load(&data("golden/tiny"));
     for case in lines::<Case>("golden/cases.jsonl") {
-        let tokens = engine.tokenizer.text(&case.text).expect("tokens");
+        let tokens = engine.tokenizer().text(&case.text).expect("tokens");
         assert_eq!(tokens.ids, case.input_ids, "{}", case.id);
         assert_eq!(tokens.offsets, case.offsets, "{}", case.id);
         for level in &case.levels {
@@ -170,13 +172,13 @@ fn check_level(engine: &Engine, case: &Case, tokens: &Tokens, level: &Level) {
         .zip(&level.hint_lens)
     {
         assert_eq!(
-            engine.tokenizer.hint(hint).expect("a hint"),
+            engine.tokenizer().hint(hint).expect("a hint"),
             ids[..*length],
             "{}: {hint}",
             case.id
         );
     }
-    let windows = engine.windows(tokens, &level.hints, 4_096);
+    let windows = logits(engine, tokens, &level.hints);
     let characters: Vec<char> = case.text.chars().collect();
     for (index, row) in windows.iter().enumerate() {
         let what = format!("{}, hint {}", case.id, level.hints[index]);
@@ -193,6 +195,9 @@ fn check_level(engine: &Engine, case: &Case, tokens: &Tokens, level: &Level) {
     }
     if let (Some(heads), Some(tails)) = (&level.window_head_logits, &level.window_tail_logits) {
         for (window, (heads, tails)) in windows.iter().flatten().zip(heads.iter().zip(tails)) {
+            // Behind a last window that is shorter the reference pads, and we do not.
+            let (heads, heads_of_padding) = heads.split_at(window.head.len());
+            let (tails, tails_of_padding) = tails.split_at(window.tail.len());
             assert_close(
                 &window.head,
                 heads,
@@ -203,23 +208,35 @@ fn check_level(engine: &Engine, case: &Case, tokens: &Tokens, level: &Level) {
                 tails,
                 &format!("{}, tails of a window", case.id),
             );
+            let padding = heads_of_padding.iter().chain(tails_of_padding);
+            assert!(padding.clone().all(|logit| *logit < PADDED), "{}", case.id);
         }
     }
 }
 
+/// All cases at once, so that rounds mix texts, levels and equal passes; with rounds of one pass, and of very many.
 #[test]
-fn the_bound_on_a_pass_changes_no_logit() {
-    let engine = Engine::load(&data("golden/tiny"));
-    let case = lines::<Case>("golden/cases.jsonl")
-        .into_iter()
-        .max_by_key(|case| case.input_ids.len())
-        .expect("a case");
-    let tokens = engine.tokenizer.text(&case.text).expect("tokens");
-    let whole = engine.windows(&tokens, &case.levels[0].hints, usize::MAX);
-    let split = engine.windows(&tokens, &case.levels[0].hints, 512);
-    for (whole, split) in whole.iter().flatten().zip(split.iter().flatten()) {
-        assert_close(&split.head, &whole.head, "heads");
-        assert_close(&split.tail, &whole.tail, "tails");
+fn together_or_alone_the_output_is_the_same() {
+    let engine = load(&data("golden/tiny"));
+    let cases: Vec<Case> = lines("golden/cases.jsonl");
+    let requests: Vec<Request> = cases
+        .iter()
+        .chain(&cases)
+        .map(|case| request(&case.text, &case.schema, case.output_all_prefix))
+        .collect();
+    for budget in [1, 300, 4_096] {
+        for (case, output) in cases
+            .iter()
+            .cycle()
+            .zip(outputs(&engine, &requests, budget))
+        {
+            assert_eq!(
+                output,
+                case.output.to_string(),
+                "{}, rounds of {budget} tokens",
+                case.id
+            );
+        }
     }
 }
 
@@ -229,18 +246,15 @@ fn both_forms_of_weights_are_the_same_model() {
     for file in ["config.json", "vocab.txt", "pytorch_model.bin"] {
         std::fs::copy(data("golden/tiny").join(file), folder.path().join(file)).expect(file);
     }
-    let (zip, safetensors) = (
-        Engine::load(folder.path()),
-        Engine::load(&data("golden/tiny")),
-    );
+    let (zip, safetensors) = (load(folder.path()), load(&data("golden/tiny")));
     let tokens = zip
-        .tokenizer
+        .tokenizer()
         .text("小明在北京的云帆公司工作。")
         .expect("tokens");
     let hints = ["人物: ".to_owned()];
     assert_eq!(
-        zip.windows(&tokens, &hints, 4_096),
-        safetensors.windows(&tokens, &hints, 4_096)
+        logits(&zip, &tokens, &hints),
+        logits(&safetensors, &tokens, &hints)
     );
 }
 
@@ -253,15 +267,11 @@ struct Example {
 
 #[test]
 fn the_demo_model_answers_as_the_reference_does() {
-    let engine = Engine::load(&data("demo-model"));
+    let engine = load(&data("demo-model"));
     for example in lines::<Example>("demo-model/examples.jsonl") {
-        let output = engine.output(&example.text, &example.schema, false);
-        assert_eq!(
-            output.to_string(),
-            example.output.to_string(),
-            "{}",
-            example.text
-        );
+        let asked = request(&example.text, &example.schema, false);
+        let output = outputs(&engine, &[asked], 512);
+        assert_eq!(output, [example.output.to_string()], "{}", example.text);
     }
 }
 
@@ -307,26 +317,26 @@ struct RecursionCase {
     output: Value,
 }
 
-/// Gives the scripted rows in the order of the calls: hint by hint, window by window.
-struct Script {
-    rows: std::vec::IntoIter<(Vec<f64>, Vec<f64>)>,
-    windows: usize,
-}
-
-impl Scorer for Script {
-    type Error = String;
-
-    fn score(&mut self, hints: &[String]) -> Result<Vec<Vec<Logits>>, String> {
-        Ok(hints
-            .iter()
-            .map(|_| {
-                self.rows
-                    .by_ref()
-                    .take(self.windows)
-                    .map(|(head, tail)| Logits { head, tail })
-                    .collect()
-            })
-            .collect())
+/// Asks a node and all nodes below it, depth first, as the reference does; the rows come in the order of its calls.
+fn walk(
+    extraction: &mut Extraction,
+    node: NodeId,
+    rows: &mut impl Iterator<Item = (Vec<f64>, Vec<f64>)>,
+    (tokens, characters): (&Tokens, &[char]),
+) {
+    let windows = window_count(tokens.ids.len());
+    let found = extraction
+        .hints(node)
+        .iter()
+        .map(|_| {
+            let row = rows.by_ref().take(windows);
+            let windows: Vec<Logits> = row.map(|(head, tail)| Logits { head, tail }).collect();
+            let merged = merge(&windows, tokens.ids.len());
+            decode(&merged, &tokens.offsets, characters)
+        })
+        .collect();
+    for child in extraction.answer(node, found) {
+        walk(extraction, child, rows, (tokens, characters));
     }
 }
 
@@ -342,30 +352,17 @@ fn the_recursion_walks_as_the_reference_does() {
         }
         assert_eq!(tokens.ids.len(), case.n_tokens, "{}", case.id);
         let characters: Vec<char> = case.text.chars().collect();
-        let question = Question {
-            text: &characters,
-            tokens: &tokens,
-            output_all_prefix: case.output_all_prefix,
-            hint_limit: usize::MAX,
-        };
-        let windows = uninlu_server::decode::window_count(case.n_tokens);
-        let mut script = Script {
-            rows: case.rows.into_iter(),
-            windows,
-        };
-        let output = extract(
-            &question,
-            &Schema::parse(&case.schema).expect("a schema"),
-            &mut script,
-        )
-        .expect("an output");
+        let schema = Schema::parse(&case.schema).expect("a schema");
+        let (mut extraction, root) = Extraction::new(Arc::new(schema), case.output_all_prefix);
+        let mut rows = case.rows.into_iter();
+        walk(&mut extraction, root, &mut rows, (&tokens, &characters));
         assert_eq!(
-            json!(output).to_string(),
+            json!(extraction.output()).to_string(),
             case.output.to_string(),
             "{}",
             case.id
         );
-        assert_eq!(script.rows.len(), 0, "{}: every row is asked for", case.id);
+        assert_eq!(rows.len(), 0, "{}: every row is asked for", case.id);
     }
 }
 
@@ -400,18 +397,4 @@ fn the_tokenizer_follows_the_reference_on_its_own_vocabulary() {
         assert_eq!(tokens.ids, case.ids, "{:?}", case.text);
         assert_eq!(tokens.offsets, case.offsets, "{:?}", case.text);
     }
-}
-
-#[test]
-fn a_hint_names_its_prefix() {
-    let step = |kind: &str, span: &str| uninlu_server::extract::Step {
-        kind: kind.into(),
-        span: span.into(),
-        offset: [0, 0],
-    };
-    assert_eq!(hint(&[], "人物"), "人物: ");
-    assert_eq!(
-        hint(&[step("人物", "谷爱凌"), step("赛事", "自由式")], "国籍"),
-        "人物: 谷爱凌, 赛事: 自由式, 国籍: "
-    );
 }

@@ -9,11 +9,11 @@ mod sandbox;
 #[path = "../kinds/stacks.rs"]
 mod stacks;
 
-mod accepted;
 mod autoscaling;
 mod conflicts;
 mod crashes;
 mod life;
 mod node;
+mod objects;
 mod ownership;
 mod refusals;

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::io::Cursor;
+use std::ops::Range;
 use std::rc::Rc;
 
-use tch::{Kind, Tensor};
+use tch::Kind;
 
 use super::pickle::{self, TensorRef, Value};
-use super::{Weights, tensor};
+use super::{Slice, Slices};
 
 /// Reads either form.
-pub(super) fn read(bytes: &[u8]) -> Result<Weights, String> {
+pub(super) fn read(bytes: &[u8]) -> Result<Slices, String> {
     if bytes.starts_with(b"PK\x03\x04") {
         read_zip(bytes)
     } else {
@@ -18,10 +19,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, String> {
     }
 }
 
-fn read_zip(bytes: &[u8]) -> Result<Weights, String> {
+fn read_zip(bytes: &[u8]) -> Result<Slices, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| format!("{error}; is the file whole?"))?;
-    let mut files: HashMap<String, &[u8]> = HashMap::new();
+    let mut files: HashMap<String, Range<usize>> = HashMap::new();
     for index in 0..archive.len() {
         let entry = archive
             .by_index_raw(index)
@@ -43,19 +44,18 @@ fn read_zip(bytes: &[u8]) -> Result<Weights, String> {
         let length =
             usize::try_from(entry.size()).map_err(|_| "an entry lies outside of the file")?;
         let end = start.checked_add(length).filter(|end| *end <= bytes.len());
-        let data = &bytes[start.min(bytes.len())
-            ..end.ok_or("an entry lies outside of the file; is the file whole?")?];
-        files.insert(name, data);
+        let end = end.ok_or("an entry lies outside of the file; is the file whole?")?;
+        files.insert(name, start..end);
     }
     let description = files
         .get("data.pkl")
         .ok_or("the archive holds no data.pkl: it is no file of torch.save")?;
-    let (state, _) = pickle::read(description)?;
-    build(&state, |key| files.get(&format!("data/{key}")).copied())
+    let (state, _) = pickle::read(&bytes[description.clone()])?;
+    build(&state, |key| files.get(&format!("data/{key}")).cloned())
 }
 
 /// Magic number, protocol version, system information, state, storage keys, then each storage with its length.
-fn read_legacy(bytes: &[u8]) -> Result<Weights, String> {
+fn read_legacy(bytes: &[u8]) -> Result<Slices, String> {
     let no_file =
         |fault: String| format!("this is neither a zip nor an older file of torch.save ({fault})");
     let (_, rest) = pickle::read(bytes).map_err(no_file)?;
@@ -70,7 +70,7 @@ fn read_legacy(bytes: &[u8]) -> Result<Weights, String> {
         .into_iter()
         .map(|(_, tensor)| (tensor.storage.key.clone(), tensor.storage.class.clone()))
         .collect();
-    let mut storages: HashMap<Rc<str>, &[u8]> = HashMap::new();
+    let mut storages: HashMap<Rc<str>, Range<usize>> = HashMap::new();
     for key in keys.iter() {
         let Value::Text(key) = key else {
             return Err("the list of storages is malformed".into());
@@ -84,21 +84,22 @@ fn read_legacy(bytes: &[u8]) -> Result<Weights, String> {
         let length = count
             .checked_mul(kind(class)?.elt_size_in_bytes())
             .ok_or_else(truncated)?;
-        let (data, after) = after.split_at_checked(length).ok_or_else(truncated)?;
-        storages.insert(key.clone(), data);
+        let start = bytes.len() - after.len();
+        let (_, after) = after.split_at_checked(length).ok_or_else(truncated)?;
+        storages.insert(key.clone(), start..start + length);
         rest = after;
     }
-    build(&state, |key| storages.get(key).copied())
+    build(&state, |key| storages.get(key).cloned())
 }
 
-fn build<'a>(state: &Value, storage: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Weights, String> {
+fn build(state: &Value, storage: impl Fn(&str) -> Option<Range<usize>>) -> Result<Slices, String> {
     tensors(state)
         .into_iter()
         .map(|(name, reference)| {
             let data = storage(&reference.storage.key)
                 .ok_or_else(|| format!("{name}: its storage is missing"))?;
-            let tensor = place(&reference, data).map_err(|fault| format!("{name}: {fault}"))?;
-            Ok((name.to_string(), tensor))
+            let slice = place(&reference, &data).map_err(|fault| format!("{name}: {fault}"))?;
+            Ok((name.to_string(), slice))
         })
         .collect()
 }
@@ -132,8 +133,8 @@ fn entries(value: &Value) -> impl Iterator<Item = (&Rc<str>, &Value)> {
     })
 }
 
-/// Cuts the tensor out of its storage; one that is not contiguous is laid out anew.
-fn place(reference: &TensorRef, data: &[u8]) -> Result<Tensor, String> {
+/// Cuts the tensor out of the bytes of its storage.
+fn place(reference: &TensorRef, data: &Range<usize>) -> Result<Slice, String> {
     const OUTSIDE: &str = "it lies outside of its storage; is the file whole?";
     let kind = kind(&reference.storage.class)?;
     let width = kind.elt_size_in_bytes();
@@ -162,12 +163,13 @@ fn place(reference: &TensorRef, data: &[u8]) -> Result<Tensor, String> {
     }
     // Only the elements used are copied: many tensors may lie in one large storage.
     let start = reference.offset.min(end);
-    let bytes = |element: i64| element as usize * width;
-    let range = tensor(&data[bytes(start)..bytes(end)], &[end - start], kind)?;
-    let placed = range
-        .f_as_strided(&reference.size, &reference.stride, 0)
-        .map_err(|error| error.to_string())?;
-    placed.f_contiguous().map_err(|error| error.to_string())
+    let byte = |element: i64| data.start + element as usize * width;
+    Ok(Slice {
+        bytes: byte(start)..byte(end),
+        kind,
+        shape: reference.size.clone(),
+        stride: Some(reference.stride.clone()),
+    })
 }
 
 /// The element behind the last one used; `None` when it does not fit a number.
@@ -204,8 +206,8 @@ mod tests {
     const ZIP: &[u8] = include_bytes!("../../tests/torch_save/small.zip.bin");
     const LEGACY: &[u8] = include_bytes!("../../tests/torch_save/small.legacy.bin");
 
-    fn values(weights: &Weights, name: &str) -> (Vec<i64>, Vec<f64>) {
-        let tensor = &weights[name];
+    fn values(bytes: &[u8], weights: &Slices, name: &str) -> (Vec<i64>, Vec<f64>) {
+        let tensor = weights[name].tensor(bytes).expect("a tensor");
         let flat = tensor.to_kind(Kind::Double).view([-1]);
         (
             tensor.size(),
@@ -219,21 +221,22 @@ mod tests {
             let weights = read(bytes).expect("weights");
             assert_eq!(weights.len(), 6);
             assert_eq!(
-                values(&weights, "plain"),
+                values(bytes, &weights, "plain"),
                 (vec![2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
             );
-            assert_eq!(values(&weights, "part"), (vec![2], vec![4.0, 5.0]));
+            assert_eq!(values(bytes, &weights, "part"), (vec![2], vec![4.0, 5.0]));
             assert_eq!(
-                values(&weights, "transposed"),
+                values(bytes, &weights, "transposed"),
                 (vec![3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0])
             );
-            assert_eq!(values(&weights, "half"), (vec![2], vec![0.5, -2.0]));
-            assert_eq!(weights["half"].kind(), Kind::Float);
+            assert_eq!(values(bytes, &weights, "half"), (vec![2], vec![0.5, -2.0]));
+            let half = weights["half"].tensor(bytes).expect("a tensor");
+            assert_eq!(half.kind(), Kind::Float);
             assert_eq!(
-                values(&weights, "position_ids"),
+                values(bytes, &weights, "position_ids"),
                 (vec![1, 2], vec![7.0, 8.0])
             );
-            assert_eq!(values(&weights, "empty"), (vec![0], vec![]));
+            assert_eq!(values(bytes, &weights, "empty"), (vec![0], vec![]));
         }
     }
 
@@ -254,7 +257,10 @@ mod tests {
                 for change in [0x01, 0x80, 0xff] {
                     let mut damaged = bytes.to_vec();
                     damaged[place] ^= change;
-                    drop(read(&damaged));
+                    let read = read(&damaged).unwrap_or_default();
+                    for slice in read.values() {
+                        drop(slice.tensor(&damaged));
+                    }
                 }
             }
         }

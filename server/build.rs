@@ -1,0 +1,21 @@
+//! Compiles `src/model/onednn.cpp` against the libtorch that torch-sys links.
+
+fn main() {
+    let source = "src/model/onednn.cpp";
+    println!("cargo:rerun-if-changed={source}");
+    println!("cargo:rerun-if-env-changed=LIBTORCH");
+    let libtorch = std::env::var("LIBTORCH").expect(
+        "LIBTORCH names no folder; mend: run `server/cargo` instead of cargo, it fetches libtorch",
+    );
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .flag("-D_GLIBCXX_USE_CXX11_ABI=1")
+        // As system headers: their warnings are not ours to mend.
+        .flag("-isystem")
+        .flag(format!("{libtorch}/include"))
+        .file(source)
+        .compile("uninlu_onednn");
+    println!("cargo:rustc-link-lib=torch_cpu");
+    println!("cargo:rustc-link-lib=c10");
+}

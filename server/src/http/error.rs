@@ -1,0 +1,112 @@
+//! Errors as callers see them.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::worker::PredictError;
+
+/// The body of every answer that is no success.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ErrorDetail {
+    /// A word for programs.
+    #[schema(example = "malformed")]
+    code: &'static str,
+    /// A sentence for people.
+    #[schema(example = "a number is no schema; write an object such as {\"人物\": null}")]
+    message: String,
+    /// Where in the request.
+    #[schema(example = "schema.人物.职务")]
+    place: Option<String>,
+}
+
+/// An error on its way to the caller.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    place: Option<String>,
+    /// Seconds.
+    retry_after: Option<u64>,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            place: None,
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn malformed(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", message).at(place)
+    }
+
+    /// The request is well formed and asks for what cannot be.
+    pub(super) fn impossible(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "impossible", message).at(place)
+    }
+
+    pub(super) fn at(self, place: impl Into<String>) -> Self {
+        let place = Some(place.into());
+        Self { place, ..self }
+    }
+
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        let retry_after = Some(seconds);
+        Self {
+            retry_after,
+            ..self
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let error = ErrorDetail {
+            code: self.code,
+            message: self.message,
+            place: self.place,
+        };
+        let mut response = (self.status, Json(ErrorBody { error })).into_response();
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<PredictError> for ApiError {
+    fn from(error: PredictError) -> Self {
+        let message = error.to_string();
+        match error {
+            PredictError::Overloaded { retry_after } => {
+                let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message).retry_after(seconds)
+            }
+            PredictError::TooLate => Self::new(StatusCode::GATEWAY_TIMEOUT, "too_late", message),
+            PredictError::TooManyHints => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "schema_too_large",
+                message,
+            )
+            .at("schema"),
+            PredictError::Model(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", message)
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Which passes wait, in which order, and for whom. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+/// When a request would have been answered were it alone, in microseconds since the start: the smaller goes first.
+///
+/// Short requests pass long ones that came a little earlier, and nobody waits for ever, since those who come later have
+/// later marks.
+pub(super) type Mark = u64;
+
+/// Passes by key: equal ones, of one request or of several, are computed once.
+#[derive(Debug)]
+pub(super) struct Agenda<K, W> {
+    order: BTreeMap<(Mark, u64), K>,
+    passes: HashMap<K, Pass<W>>,
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Pass<W> {
+    /// None while it runs.
+    place: Option<(Mark, u64)>,
+    waiters: Vec<W>,
+}
+
+impl<K: Clone + Eq + Hash, W> Agenda<K, W> {
+    pub(super) fn new() -> Self {
+        Self {
+            order: BTreeMap::new(),
+            passes: HashMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Lets somebody wait for a pass. Says whether it is a new one.
+    pub(super) fn add(&mut self, key: K, mark: Mark, waiter: W) -> bool {
+        self.count += 1;
+        let place = (mark, self.count);
+        if let Some(pass) = self.passes.get_mut(&key) {
+            pass.waiters.push(waiter);
+            if let Some(known) = pass.place.filter(|known| place < *known) {
+                self.order.remove(&known);
+                self.order.insert(place, key);
+                pass.place = Some(place);
+            }
+            return false;
+        }
+        self.order.insert(place, key.clone());
+        let pass = Pass {
+            place: Some(place),
+            waiters: vec![waiter],
+        };
+        self.passes.insert(key, pass);
+        true
+    }
+
+    /// Takes the first pass that somebody still waits for; it stays known until [`Self::finish`].
+    pub(super) fn next(&mut self, waits: impl Fn(&W) -> bool) -> Option<K> {
+        while let Some((_, key)) = self.order.pop_first() {
+            let Some(pass) = self.passes.get_mut(&key) else {
+                continue;
+            };
+            pass.waiters.retain(&waits);
+            if pass.waiters.is_empty() {
+                self.passes.remove(&key);
+            } else {
+                pass.place = None;
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Who waited for a pass that has run.
+    pub(super) fn finish(&mut self, key: &K) -> Vec<W> {
+        self.passes
+            .remove(key)
+            .map_or_else(Vec::new, |pass| pass.waiters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_passes_run_once_and_as_early_as_the_first_needs() {
+        let mut agenda = Agenda::new();
+        assert!(agenda.add("long", 900, 1));
+        assert!(agenda.add("other", 500, 2));
+        assert!(!agenda.add("long", 100, 3));
+        assert_eq!(agenda.next(|_| true), Some("long"));
+        assert!(!agenda.add("long", 50, 4), "a running pass is joined");
+        assert_eq!(agenda.finish(&"long"), [1, 3, 4]);
+        assert_eq!(agenda.next(|_| true), Some("other"));
+        assert_eq!(agenda.next(|_| true), None);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_dropped() {
+        let mut agenda = Agenda::new();
+        agenda.add("left", 1, 1);
+        agenda.add("wanted", 2, 2);
+        assert_eq!(agenda.next(|waiter| *waiter != 1), Some("wanted"));
+        assert!(agenda.finish(&"left").is_empty());
+    }
+}

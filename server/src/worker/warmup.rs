@@ -1,0 +1,106 @@
+//! What happens between loading the model and being ready: the first predictions, which are the slowest, and two proofs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::Engine;
+use super::{Prediction, Request};
+use crate::config::ModelError;
+use crate::model::Precision;
+use crate::schema::Schema;
+
+/// Sentences of the usual tasks; a precision that answers one of them differently is not served.
+const CHECKS: [(&str, &str); 6] = [
+    (
+        "1944年毕业于北大的名古屋铁道会长谷口清太郎等人在日本积极筹资，共筹款2.7亿日元。",
+        r#"{"人物": null, "地理位置": null, "组织机构": null}"#,
+    ),
+    (
+        "在北京冬奥会自由式滑雪女子大跳台决赛中，中国选手谷爱凌以188.25分夺得金牌。",
+        r#"{"人物": {"比赛项目(赛事名称)": null, "选手国籍(国籍)": null}}"#,
+    ),
+    (
+        "7月28日，天津泰达在德比战中以0-1负于天津天海。",
+        r#"{"胜负(事件触发词)": {"时间": null, "败者": null, "胜者": null, "赛事名称": null}}"#,
+    ),
+    (
+        "很满意，音质很好，发货速度快，值得购买",
+        r#"{"属性词": {"情感词": null}}"#,
+    ),
+    (
+        "正向,负向|有点看不下去了，看作者介绍就觉得挺矫情了",
+        r#"{"情感分类": null}"#,
+    ),
+    (
+        "相似,不相似|怎样保护隐私?&怎么可以保护隐私?",
+        r#"{"文本匹配": null}"#,
+    ),
+];
+
+/// Tokens of a round while the server warms up.
+const BUDGET: usize = 512;
+
+/// Predicts the warm-up text, then measures the seconds that a token of a pass takes.
+pub(super) fn measure(engine: &Engine, text: Option<&str>) -> Result<f64, ModelError> {
+    if let Some(text) = text {
+        answered(engine, &request(text, r#"{"预热": null}"#))?;
+    }
+    let check = request(CHECKS[0].0, CHECKS[0].1);
+    // The first one compiles oneDNN's kernels.
+    answered(engine, &check)?;
+    let began = Instant::now();
+    let prediction = answered(engine, &check)?;
+    Ok(began.elapsed().as_secs_f64() / prediction.tokens.max(1) as f64)
+}
+
+/// Compares a precision's answers with those of fp32.
+///
+/// # Errors
+/// When one of the sentences is answered differently.
+pub(super) fn check_precision(engine: &Engine, folder: &Path) -> Result<(), ModelError> {
+    let precision = engine.model().precision();
+    if precision == Precision::Fp32 {
+        return Ok(());
+    }
+    let reference = Engine::load(folder, Precision::Fp32, engine.model().device())?;
+    let mut different = Vec::new();
+    for (text, schema) in CHECKS {
+        let asked = request(text, schema);
+        if answered(engine, &asked)?.output != answered(&reference, &asked)?.output {
+            different.push(text);
+        }
+    }
+    if different.is_empty() {
+        return Ok(());
+    }
+    Err(ModelError::Precision(format!(
+        "{precision:?} answers {} of {} sentences differently than fp32, such as `{}`; mend: --precision fp32",
+        different.len(),
+        CHECKS.len(),
+        different[0]
+    )))
+}
+
+fn request(text: &str, schema: &str) -> Request {
+    let value = serde_json::from_str(schema).expect("the schemas here are JSON");
+    let schema = Schema::parse(&value).expect("the schemas here are schemas");
+    Request {
+        text: text.to_owned(),
+        schema: Arc::new(schema),
+        output_all_prefix: false,
+        is_strict: false,
+        deadline: None,
+    }
+}
+
+fn answered(engine: &Engine, request: &Request) -> Result<Prediction, ModelError> {
+    let answer = engine
+        .predict_all(std::slice::from_ref(request), BUDGET)
+        .pop();
+    match answer {
+        Some(Ok(prediction)) => Ok(prediction),
+        Some(Err(error)) => Err(ModelError::Warmup(error.to_string())),
+        None => Err(ModelError::Warmup("no answer".into())),
+    }
+}

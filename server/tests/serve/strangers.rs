@@ -1,0 +1,130 @@
+//! What strangers send: too slowly, too much, too deep. Raw sockets, since a client would not send it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{PATIENCE, Server, tiny};
+
+fn connect(server: &Server) -> TcpStream {
+    let address = server.url.trim_start_matches("http://");
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
+/// The first line of what comes back.
+fn status(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut piece = [0; 4_096];
+    while !answer.contains(&b'\n') {
+        match stream.read(&mut piece) {
+            Ok(0) | Err(_) => break,
+            Ok(length) => answer.extend_from_slice(&piece[..length]),
+        }
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn is_well(server: &Server) -> bool {
+    server.predict("小明", &json!({ "人物": null })).status == 200
+}
+
+#[test]
+fn heads_are_bounded() {
+    let server = Server::ready(tiny());
+    let many: String = (0..100)
+        .map(|number| format!("x-{number}: 1\r\n"))
+        .collect();
+    let large = format!("x-large: {}\r\n", "x".repeat(1 << 20));
+    for headers in [many, large] {
+        let mut stream = connect(&server);
+        // The server may answer and close before all is written.
+        let _ = write!(stream, "GET /health HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        let status = status(stream);
+        assert!(status.contains("431"), "{status}");
+    }
+    assert!(is_well(&server));
+}
+
+#[test]
+fn what_is_no_http_is_refused() {
+    let server = Server::ready(tiny());
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"[..],
+        b"GET\r\n\r\n",
+        b"\r\n\r\n\r\n\0\0",
+    ] {
+        let mut stream = connect(&server);
+        let _ = stream.write_all(bytes);
+        let status = status(stream);
+        assert!(status.is_empty() || status.contains("400"), "{status}");
+    }
+    assert!(is_well(&server));
+}
+
+/// Connections that send a byte now and then hold nothing that others need.
+#[test]
+fn slow_senders_do_not_stand_in_the_way() {
+    let server = Server::ready(tiny());
+    let slow: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = connect(&server);
+            stream
+                .write_all(
+                    b"POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{",
+                )
+                .expect("a beginning");
+            stream
+        })
+        .collect();
+    assert!(is_well(&server));
+    drop(slow);
+    server.wait_for("those who left are forgotten", || {
+        // The question itself is in flight.
+        server.metric("http_requests_in_flight ") <= 1.0
+    });
+}
+
+#[test]
+fn a_body_that_never_comes_is_not_waited_for() {
+    let server = Server::ready(tiny());
+    let mut stream = connect(&server);
+    stream
+        .write_all(b"POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
+        .expect("a beginning");
+    let status = status(stream);
+    assert!(status.contains("408"), "{status}");
+}
+
+#[test]
+fn a_body_without_end_is_cut_off() {
+    let server = Server::ready(tiny());
+    let mut stream = connect(&server);
+    stream
+        .set_write_timeout(Some(Duration::from_secs(20)))
+        .expect("a time-out");
+    stream
+        .write_all(b"POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 104857600\r\n\r\n")
+        .expect("a head");
+    let piece = vec![b' '; 1 << 20];
+    let written = (0..100)
+        .take_while(|_| stream.write_all(&piece).is_ok())
+        .count();
+    assert!(written < 60, "{written} MiB were read");
+    assert!(is_well(&server));
+}
+
+#[test]
+fn depth_is_bounded_in_either_form_of_a_schema() {
+    let server = Server::ready(tiny());
+    let schema = format!("{}null{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+    let inside = format!(r#"{{"text": "x", "schema": {schema}}}"#);
+    assert_eq!(server.post(&inside).status, 400);
+    let as_text = json!({ "text": "x", "schema": schema }).to_string();
+    assert_eq!(server.post(&as_text).status, 400);
+    assert!(is_well(&server));
+}
