@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-tool test-server test-cluster test-image test-node bench clean
+.PHONY: help demo test check test-tool test-server test-page test-cluster test-image test-node bench clean
 
 help: ## Says what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,7 +11,7 @@ help: ## Says what can be made
 demo: ## Takes a real stack through its whole life on a real one-node Kubernetes
 	@tests/demo/run
 
-test: check test-tool test-server test-cluster test-image test-node ## Everything that CI checks
+test: check test-tool test-server test-page test-cluster test-image test-node ## Everything that CI checks
 
 check: ## Format and lints of every language here
 	@tests/check
@@ -22,6 +22,9 @@ test-tool: ## The tool's offline tests: stack file, objects, plans, image contex
 
 test-server: ## The server against golden data of the reference implementation (needs libtorch: fetched)
 	server/cargo test --locked
+
+test-page: ## The server's page in a real Chromium (installed where it is missing)
+	@server/tests/page/run
 
 test-cluster: ## plan, apply, destroy against a real API server with real controllers
 	@tests/with-cluster cargo test --locked --test deploy -- --ignored --skip node:: --test-threads 8

@@ -1,0 +1,350 @@
+// The page for people. Whatever comes from a text or from the server is set as text, never as markup.
+
+const WORDS = {
+  en: {
+    skip: "To the text", lead: "One model, one question: a text, and what to look for in it.", dark: "Dark", light: "Light",
+    question: "Question", task: "Task", text: "Text", schema: "Schema (JSON)", ask: "Ask", shortcut: "or Ctrl + Enter",
+    strict: "Only one of the labels before | may be the answer", key: "API key", answer: "Answer", nothing: "Nothing was asked yet.",
+    asking: "Asking…", found: "What was found", none: "Nothing was found.", json: "As JSON", curl: "As a command", copy: "Copy",
+    copied: "Copied", own: "Own schema", type: "Type", unreachable: "The server does not answer.",
+    time: (all, queue, compute) => `${all} ms in all: ${queue} ms queue, ${compute} ms model`,
+    paths: (count) => (count === 1 ? "1 path" : `${count} paths`),
+    noJson: (fault) => `No JSON: ${fault}`, noObject: "Write an object such as {\"人物\": null}.",
+    empty: (place) => `${place} asks for no type; name at least one.`,
+    wrong: (place) => `${place}: write null, or an object with what is asked about its entities.`,
+  },
+  zh: {
+    skip: "跳到文本", lead: "一个模型，一种问法：一段文本，以及要在其中寻找的内容。", dark: "深色", light: "浅色",
+    question: "提问", task: "任务", text: "文本", schema: "Schema（JSON）", ask: "提问", shortcut: "或 Ctrl + Enter",
+    strict: "答案只能是 | 之前的标签之一", key: "API 密钥", answer: "回答", nothing: "还没有提问。",
+    asking: "正在提问…", found: "找到的内容", none: "什么也没有找到。", json: "JSON 形式", curl: "命令形式", copy: "复制",
+    copied: "已复制", own: "自定义", type: "类型", unreachable: "服务器没有回应。",
+    time: (all, queue, compute) => `共 ${all} 毫秒：排队 ${queue} 毫秒，模型 ${compute} 毫秒`,
+    paths: (count) => `${count} 条路径`,
+    noJson: (fault) => `不是 JSON：${fault}`, noObject: "请写一个对象，例如 {\"人物\": null}。",
+    empty: (place) => `${place} 没有任何类型，请至少写一个。`,
+    wrong: (place) => `${place}：请写 null，或写一个对象说明还要问什么。`,
+  },
+};
+
+// The tasks are conventions on text and schema alone; the examples follow the model's card.
+const TASKS = [
+  { en: "Named entities", zh: "命名实体识别", text: "1944年毕业于北大的名古屋铁道会长谷口清太郎等人在日本积极筹资，共筹款2.7亿日元，参加捐款的日本企业有69家。", schema: { 人物: null, 地理位置: null, 组织机构: null } },
+  { en: "Relations", zh: "关系抽取", text: "在北京冬奥会自由式中，2月8日上午，滑雪女子大跳台决赛中中国选手谷爱凌以188.25分获得金牌。", schema: { 人物: { "比赛项目(赛事名称)": null, "参赛地点(城市)": null, "选手国籍(国籍)": null } } },
+  { en: "Events", zh: "事件抽取", text: "7月28日，天津泰达在德比战中以0-1负于天津天海。", schema: { "胜负(事件触发词)": { 时间: null, 败者: null, 胜者: null, 赛事名称: null } } },
+  { en: "Sentiment of attributes", zh: "属性情感抽取", text: "很满意，音质很好，发货速度快，值得购买", schema: { 属性词: { 情感词: null } } },
+  { en: "Coreference", zh: "指代消解", text: "是的,不是|李阿姨的妹妹（候选词）今年上小学，她(代词)很喜欢画画。", schema: { "在下面的描述中，代词“她”指代的是“妹妹”吗？": null } },
+  { en: "Sentiment", zh: "情感分类", text: "正向,负向|有点看不下去了，看作者介绍就觉得挺矫情了，文字也弱。", schema: { 情感分类: null } },
+  { en: "Text classification", zh: "文本分类", text: "民生故事,文化,娱乐,体育,财经,房产,汽车,教育,科技,军事|学校召开2018届升学及出国深造毕业生座谈会就业指导", schema: { 分类: null } },
+  { en: "Matching", zh: "文本匹配", text: "相似,不相似|怎样的胸怀才能装下一个世界？&怎样才能装下一个世界？", schema: { 文本匹配: null } },
+  { en: "Inference", zh: "自然语言推理", text: "蕴含,矛盾,中立|段落1：呃,银行卡挂失了；段落2：银行卡丢了", schema: { "段落2和段落1的关系是：": null } },
+  { en: "Multiple choice", zh: "多项选择阅读理解", text: "A.北京,B.上海,C.杭州|阿里巴巴集团总部位于杭州，由马云在1999年创立。", schema: { "阿里巴巴集团总部在哪里？": null } },
+  { en: "Reading comprehension", zh: "抽取类阅读理解", text: "大莱龙铁路位于山东省北部环渤海地区，西起位于益羊铁路的潍坊大家洼车站，向东经海化、寿光，终到龙口西站。", schema: { "大莱龙铁路位于哪里？": null } },
+];
+
+const COLOURS = 8;
+const at = (id) => document.getElementById(id);
+const page = { language: "en", status: null, answer: null };
+
+function words() {
+  return WORDS[page.language];
+}
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// --- language and theme -------------------------------------------------------------------------------------------
+
+function remembered(key, otherwise) {
+  try {
+    return localStorage.getItem(key) ?? otherwise;
+  } catch {
+    return otherwise; // Storage may be forbidden; the page works without.
+  }
+}
+
+function remember(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // See above.
+  }
+}
+
+function speak(language) {
+  page.language = language;
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  for (const place of document.querySelectorAll("[data-text]")) place.textContent = words()[place.dataset.text];
+  const other = at("language");
+  other.textContent = language === "zh" ? "English" : "中文";
+  other.lang = language === "zh" ? "en" : "zh";
+  nameTheme();
+  listTasks();
+  checkSchema();
+  if (page.status) say(page.status);
+  if (page.answer) show(page.answer);
+}
+
+function nameTheme() {
+  const isDark = document.documentElement.dataset.theme === "dark";
+  at("theme").textContent = isDark ? words().light : words().dark;
+}
+
+function wear(theme) {
+  document.documentElement.dataset.theme = theme;
+  nameTheme();
+}
+
+// --- the question -------------------------------------------------------------------------------------------------
+
+function listTasks() {
+  const select = at("task");
+  const chosen = select.value;
+  select.replaceChildren(
+    ...TASKS.map((task, index) => new Option(task[page.language], String(index))),
+    new Option(words().own, "own"),
+  );
+  select.value = chosen || "0";
+}
+
+function take(task) {
+  at("text").value = task.text;
+  at("schema").value = JSON.stringify(task.schema, null, 2);
+  at("strict").checked = false;
+  checkSchema();
+}
+
+// Why a value is no schema, in words; nothing when it is one.
+function schemaFault(value, place) {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return place === "schema" ? words().noObject : words().wrong(place);
+  const types = Object.entries(value);
+  if (types.length === 0) return words().empty(place);
+  for (const [type, nested] of types) {
+    const fault = nested === null ? null : schemaFault(nested, `${place}.${type}`);
+    if (fault) return fault;
+  }
+  return null;
+}
+
+function checkSchema() {
+  let fault = null;
+  let schema = null;
+  try {
+    schema = JSON.parse(at("schema").value);
+    fault = schemaFault(schema, "schema");
+  } catch (error) {
+    fault = words().noJson(error.message);
+  }
+  at("schema-fault").textContent = fault ?? "";
+  at("schema").setAttribute("aria-invalid", String(fault !== null));
+  return fault === null;
+}
+
+function body() {
+  const asked = { text: at("text").value, schema: JSON.parse(at("schema").value) };
+  if (at("strict").checked) asked.classification = "strict";
+  return JSON.stringify(asked);
+}
+
+async function ask(event) {
+  event.preventDefault();
+  if (!checkSchema()) {
+    at("schema").focus();
+    return;
+  }
+  const sent = body();
+  at("ask").disabled = true;
+  say(() => words().asking);
+  const began = performance.now();
+  try {
+    const headers = { "content-type": "application/json" };
+    if (at("key").value) headers["x-api-key"] = at("key").value;
+    const response = await fetch("api/predict", { method: "POST", headers, body: sent });
+    const answer = await response.json();
+    const took = performance.now() - began;
+    if (response.ok) show({ ...answer, text: JSON.parse(sent).text, sent, took, timing: response.headers.get("server-timing") ?? "" });
+    else refuse(response.status, answer.error);
+  } catch {
+    clear();
+    say(() => words().unreachable);
+  } finally {
+    at("ask").disabled = false;
+  }
+}
+
+function refuse(status, error) {
+  clear();
+  at("key-row").hidden = at("key-row").hidden && status !== 401;
+  const place = error.place ? ` (${error.place})` : "";
+  say(() => `${status} ${error.code}${place}: ${error.message}`);
+}
+
+// --- the answer ---------------------------------------------------------------------------------------------------
+
+function say(status) {
+  page.status = status;
+  at("status").textContent = status();
+}
+
+function clear() {
+  page.answer = null;
+  for (const id of ["spans", "paths-box"]) at(id).hidden = true;
+  at("json").textContent = "";
+  at("curl").textContent = "";
+}
+
+function show(answer) {
+  page.answer = answer;
+  const colours = coloursOf(answer.output);
+  at("spans").replaceChildren(...marked([...answer.text], spansOf(answer.output), colours));
+  at("spans").setAttribute("aria-label", words().text);
+  at("spans").hidden = false;
+  tabulate(answer.output, colours);
+  at("json").textContent = JSON.stringify({ output: answer.output }, null, 2);
+  at("curl").textContent = command(answer.sent);
+  const part = (name) => Number(/dur=([\d.]+)/.exec(answer.timing.split(",").find((entry) => entry.trim().startsWith(name)) ?? "")?.[1] ?? 0);
+  say(() => {
+    const found = answer.output.length ? words().paths(answer.output.length) : words().none;
+    return `${found} · ${words().time(Math.round(answer.took), part("queue"), part("compute"))}`;
+  });
+}
+
+// A colour for each type, in the order in which they come.
+function coloursOf(output) {
+  const types = [...new Set(output.flat().map((step) => step.type))];
+  return new Map(types.map((type, index) => [type, `t${index % COLOURS}`]));
+}
+
+// Every span once, the longer before the shorter that it holds; empty ones cannot be shown in the text.
+function spansOf(output) {
+  const known = new Map();
+  for (const step of output.flat()) {
+    const [start, end] = step.offset;
+    if (end > start) known.set(`${start} ${end} ${step.type}`, { start, end, type: step.type });
+  }
+  return [...known.values()].sort((one, other) => one.start - other.start || other.end - one.end);
+}
+
+// The text as nodes. A span that crosses the end of another is continued behind it.
+function marked(characters, spans, colours) {
+  const nodes = [];
+  const open = [{ nodes, end: characters.length }];
+  const waiting = [...spans];
+  let written = 0;
+  const top = () => open[open.length - 1];
+  const write = (end) => {
+    if (end > written) top().nodes.push(document.createTextNode(characters.slice(written, end).join("")));
+    written = Math.max(written, end);
+  };
+  const close = () => {
+    const { mark, nodes: inner, span } = open.pop();
+    mark.append(...inner);
+    if (span.isLast) mark.append(element("span", "type", span.type));
+    top().nodes.push(mark);
+  };
+  while (waiting.length || open.length > 1) {
+    const next = waiting[0];
+    if (open.length > 1 && (!next || next.start >= top().end)) {
+      write(top().end);
+      close();
+      continue;
+    }
+    waiting.shift();
+    write(next.start);
+    const end = Math.min(next.end, top().end);
+    if (end < next.end) {
+      const rest = { ...next, start: end };
+      const place = waiting.findIndex((span) => span.start > end || (span.start === end && span.end < rest.end));
+      waiting.splice(place < 0 ? waiting.length : place, 0, rest);
+    }
+    const mark = element("mark", colours.get(next.type));
+    mark.title = next.type;
+    open.push({ mark, nodes: [], end, span: { type: next.type, isLast: end === next.end } });
+  }
+  write(characters.length);
+  return nodes;
+}
+
+function tabulate(output, colours) {
+  at("paths-box").hidden = output.length === 0;
+  at("paths-box").setAttribute("aria-label", words().found);
+  const depth = Math.max(0, ...output.map((path) => path.length));
+  const head = element("tr");
+  for (let level = 1; level <= depth; level += 1) {
+    const cell = element("th", "", depth === 1 ? words().type : `${words().type} ${level}`);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  document.querySelector("#paths thead").replaceChildren(head);
+  document.querySelector("#paths tbody").replaceChildren(
+    ...output.map((path) => {
+      const row = element("tr");
+      for (let level = 0; level < depth; level += 1) row.append(path[level] ? cellOf(path[level], colours) : element("td"));
+      return row;
+    }),
+  );
+}
+
+function cellOf(step, colours) {
+  const cell = element("td");
+  const score = step.score === undefined ? "" : ` ${Math.round(step.score * 100)} %`;
+  cell.append(
+    element("span", `type ${colours.get(step.type)}`, step.type),
+    document.createTextNode(step.span || "∅"),
+    element("span", "offset", `${step.offset[0]}–${step.offset[1]}${score}`),
+  );
+  return cell;
+}
+
+function command(sent) {
+  const quoted = `'${sent.replaceAll("'", "'\\''")}'`;
+  const key = at("key").value ? " -H \"x-api-key: $KEY\"" : "";
+  return `curl -s ${new URL("api/predict", document.baseURI)} -H 'content-type: application/json'${key} -d ${quoted}`;
+}
+
+async function copy() {
+  const text = at("curl").textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    getSelection().selectAllChildren(at("curl")); // Without https there is no clipboard: select it for the keyboard.
+    return;
+  }
+  at("copy").textContent = words().copied;
+  setTimeout(() => (at("copy").textContent = words().copy), 1500);
+}
+
+// --- beginning ----------------------------------------------------------------------------------------------------
+
+at("question").addEventListener("submit", ask);
+at("question").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("question").requestSubmit();
+});
+at("task").addEventListener("change", () => {
+  const task = TASKS[Number(at("task").value)];
+  if (task) take(task);
+});
+at("schema").addEventListener("input", () => {
+  at("task").value = "own";
+  checkSchema();
+});
+at("copy").addEventListener("click", copy);
+at("language").addEventListener("click", () => {
+  const language = page.language === "zh" ? "en" : "zh";
+  remember("language", language);
+  speak(language);
+});
+at("theme").addEventListener("click", () => {
+  const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  remember("theme", theme);
+  wear(theme);
+});
+
+page.status = () => words().nothing;
+wear(remembered("theme", matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+speak(remembered("language", navigator.language.startsWith("zh") ? "zh" : "en"));
+take(TASKS[0]);
