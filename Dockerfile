@@ -54,8 +54,8 @@ RUN mkdir -p /root-of-image/usr/local/bin /root-of-image/usr/local/lib /root-of-
 
 FROM scratch AS runtime
 COPY --from=root /root-of-image/ /
-# The last two are read when libtorch is loaded: threads that spin while they wait starve the others on a busy core.
-ENV LD_LIBRARY_PATH=/usr/local/lib OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1
+# The last three are read when the libraries are loaded: see THREAD_VARIABLES in server/src/cli.rs.
+ENV LD_LIBRARY_PATH=/usr/local/lib OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 MALLOC_ARENA_MAX=2
 USER 1001:1001
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["/usr/local/bin/uninlu-server", "health"]

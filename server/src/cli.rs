@@ -22,6 +22,7 @@ use crate::http::{self, ApiKey, App, router};
 use crate::metrics::Metrics;
 use crate::model::Precision;
 use crate::settings;
+use crate::traces::Traces;
 use crate::worker::{self, Loaded, Plan, Threads, Worker};
 
 /// Inference server of SiameseUniNLU
@@ -111,11 +112,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Both are read when libtorch's thread pools are loaded, before `main`: threads that spin while they wait starve the
-/// others on a busy core, and OpenBLAS must not start a pool of its own beside them.
-const THREAD_VARIABLES: [(&str, &str); 2] = [
+/// All are read before `main`, when the libraries are loaded: threads that spin while they wait starve the others on a
+/// busy core, OpenBLAS must not start a pool of its own beside them, and an arena for each thread never gives back what
+/// one of them once needed.
+const THREAD_VARIABLES: [(&str, &str); 3] = [
     ("OMP_WAIT_POLICY", "PASSIVE"),
     ("OPENBLAS_NUM_THREADS", "1"),
+    ("MALLOC_ARENA_MAX", "2"),
 ];
 
 fn with_quiet_threads(run: impl FnOnce() -> ExitCode) -> ExitCode {
@@ -180,7 +183,12 @@ fn serve(options: Serve) -> ExitCode {
         version = env!("CARGO_PKG_VERSION"),
         "starting"
     );
-    let runtime = match Runtime::new() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // They tokenize: more than cores would only keep memory.
+        .max_blocking_threads(plan.workers * plan.threads)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return tell(&format!("cannot start the runtime: {error}")),
     };
@@ -234,12 +242,14 @@ struct Service {
     loaded: Loaded,
     draining: Arc<AtomicBool>,
     stop: Arc<Notify>,
+    traces: Option<Traces>,
 }
 
 impl Service {
     async fn start(options: &Serve, plan: Plan) -> Result<(Self, Threads), String> {
         let api_key = options.api_key_file.clone().map(ApiKey::in_file);
         let api_key = api_key.transpose()?;
+        let traces = Traces::from_environment()?;
         let metrics = Arc::new(Metrics::default());
         let settings = settings::watch(options.settings.clone(), metrics.clone());
         let listener = TcpListener::bind(options.listen)
@@ -266,6 +276,7 @@ impl Service {
             metrics,
             draining: draining.clone(),
             api_key,
+            traces: traces.clone(),
         };
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
@@ -276,6 +287,7 @@ impl Service {
             loaded,
             draining,
             stop,
+            traces,
         };
         Ok((service, threads))
     }
@@ -296,6 +308,10 @@ impl Service {
         match tokio::time::timeout(left, self.server).await {
             Ok(_) => tracing::info!("drained"),
             Err(_) => tracing::warn!("the drain's time is over; what is left is cut off"),
+        }
+        if let Some(traces) = self.traces {
+            // On a thread of its own: it waits for the collector.
+            let _ = tokio::task::spawn_blocking(move || traces.flush()).await;
         }
         Ok(())
     }

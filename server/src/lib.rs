@@ -19,6 +19,7 @@ pub mod model;
 pub mod schema;
 pub mod settings;
 pub mod tokenizer;
+pub mod traces;
 pub mod view;
 pub mod weights;
 pub mod worker;

@@ -23,6 +23,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::traces::Traces;
 use crate::worker::Worker;
 use error::ApiError;
 
@@ -42,6 +43,8 @@ pub struct App {
     pub draining: Arc<AtomicBool>,
     /// Without it, everybody may ask.
     pub api_key: Option<ApiKey>,
+    /// Without it, nothing is traced.
+    pub traces: Option<Traces>,
 }
 
 /// The routes. Pages of `origins` may call the API from a browser; none may without.

@@ -9,39 +9,55 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::App;
+use crate::traces::Answered;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Counts and logs every request once, and gives it an id. What is asked is never logged: texts may be private.
+/// What a caller that left before the answer is counted as; nginx's number for it.
+const LEFT: u16 = 499;
+
+/// A request that runs. Counted when it is dropped: also when its caller left and nobody asks for an answer any more.
+struct Running {
+    app: App,
+    began: Instant,
+    method: String,
+    route: String,
+    code: u16,
+}
+
+impl Running {
+    fn begin(app: App, request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>();
+        app.metrics.request_began();
+        Self {
+            began: Instant::now(),
+            method: request.method().to_string(),
+            route: route.map_or("unmatched", MatchedPath::as_str).to_owned(),
+            code: LEFT,
+            app,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let took = self.began.elapsed();
+        self.app
+            .metrics
+            .request_ended(&self.method, &self.route, self.code, took);
+    }
+}
+
+/// Counts, logs and traces every request once, and gives it an id. What is asked is never logged: texts may be private.
 pub(super) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let method = request.method().to_string();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("unmatched", MatchedPath::as_str)
-        .to_owned();
-    let id = request_id(request.headers());
-    let trace = request.headers().get(TRACE_PARENT).cloned();
-    app.metrics.request_began();
+    let mut running = Running::begin(app.clone(), &request);
+    let headers = request.headers().clone();
+    let id = request_id(&headers);
     let mut response = next.run(request).await;
-    let (code, took) = (response.status().as_u16(), began.elapsed());
-    app.metrics.request_ended(&method, &route, code, took);
-    if route == "/api/predict" || code >= 500 && code != 503 {
-        let trace = trace
-            .as_ref()
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        tracing::info!(
-            method,
-            route,
-            code,
-            seconds = took.as_secs_f64(),
-            request_id = id.to_str().unwrap_or_default(),
-            trace,
-            "answered"
-        );
+    running.code = response.status().as_u16();
+    if running.route == "/api/predict" || running.code >= 500 && running.code != 503 {
+        tell(&running, &headers, id.to_str().unwrap_or_default());
     }
     response.headers_mut().insert(REQUEST_ID, id);
     if app.draining.load(Ordering::Acquire) {
@@ -49,10 +65,37 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
-    if let Some(trace) = trace {
-        response.headers_mut().insert(TRACE_PARENT, trace);
+    if let Some(trace) = headers.get(TRACE_PARENT) {
+        response.headers_mut().insert(TRACE_PARENT, trace.clone());
     }
     response
+}
+
+fn tell(running: &Running, headers: &HeaderMap, id: &str) {
+    let (method, route, code) = (&running.method, &running.route, running.code);
+    let took = running.began.elapsed();
+    let trace = headers.get(TRACE_PARENT);
+    tracing::info!(
+        method,
+        route,
+        code,
+        seconds = took.as_secs_f64(),
+        request_id = id,
+        trace = trace
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default(),
+        "answered"
+    );
+    if let Some(traces) = &running.app.traces {
+        traces.answered(&Answered {
+            headers,
+            method,
+            route,
+            code,
+            id,
+            took,
+        });
+    }
 }
 
 static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -1,5 +1,7 @@
 //! The API's options, each over HTTP, and the document that describes them.
 
+use std::io::{Read, Write};
+
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Server, agent, answer, command, golden, tiny};
@@ -168,6 +170,85 @@ fn other_origins_may_ask_only_when_they_are_named() {
     );
     let allowed = asked_by(&Server::ready(command)).expect("it is named");
     assert_eq!(allowed, "https://example.com");
+}
+
+/// A collector of traces that takes one batch; the batch is protobuf, in which strings stand as they are.
+#[test]
+fn requests_are_traced_where_a_collector_is_named() {
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = collector.local_addr().expect("an address");
+    let batch = std::thread::spawn(move || {
+        let (mut stream, _) = collector.accept().expect("a batch comes");
+        let mut seen = Vec::new();
+        let mut piece = [0; 4_096];
+        let has =
+            |seen: &[u8], wanted: &[u8]| seen.windows(wanted.len()).any(|part| part == wanted);
+        while !has(&seen, b"http.response.status_code") {
+            let length = stream.read(&mut piece).expect("the batch");
+            assert!(
+                length > 0,
+                "the batch ended: {}",
+                String::from_utf8_lossy(&seen)
+            );
+            seen.extend_from_slice(&piece[..length]);
+        }
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        seen
+    });
+    let mut command = tiny();
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"));
+    let server = Server::ready(command);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let request = agent()
+        .post(format!("{}/api/predict", server.url))
+        .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
+        .header("x-request-id", "asked-by-a-test");
+    let body = json!({ "text": "小明", "schema": { "人物": null } });
+    assert_eq!(answer(request.send(body.to_string())).status, 200);
+    server.terminate();
+    let seen = batch.join().expect("the collector");
+    assert!(seen.starts_with(b"POST /v1/traces"));
+    let id: Vec<u8> = (0..16)
+        .map(|index| u8::from_str_radix(&trace[2 * index..2 * index + 2], 16).expect("hex"))
+        .collect();
+    for wanted in [
+        &b"uninlu-server"[..],
+        b"POST /api/predict",
+        b"asked-by-a-test",
+        &id,
+    ] {
+        assert!(
+            seen.windows(wanted.len()).any(|part| part == wanted),
+            "{} is not in the batch",
+            String::from_utf8_lossy(wanted)
+        );
+    }
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+/// A caller that leaves is neither in flight for ever nor uncounted.
+#[test]
+fn who_left_is_counted() {
+    let server = Server::ready(tiny());
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let body = json!({ "text": "小明在北京工作。".repeat(1_000), "schema": { "人物": null, "地点": null } }).to_string();
+    let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+    write!(
+        stream,
+        "POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("a question");
+    server.wait_for("the request runs", || {
+        server.metric("http_requests_in_flight ") >= 2.0
+    });
+    drop(stream);
+    server.wait_for("it is forgotten", || {
+        server.metric("http_requests_in_flight ") <= 1.0
+    });
+    let left =
+        server.metric(r#"http_requests_total{method="POST",route="/api/predict",code="499"}"#);
+    assert!((left - 1.0).abs() < f64::EPSILON, "{left}");
 }
 
 /// The document's schema of an answer, with its references in place.
