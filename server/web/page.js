@@ -7,6 +7,7 @@ const WORDS = {
     strict: "Only one of the labels before | may be the answer", key: "API key", answer: "Answer", nothing: "Nothing was asked yet.",
     asking: "Asking…", found: "What was found", none: "Nothing was found.", json: "As JSON", curl: "As a command", copy: "Copy",
     copied: "Copied", own: "Own schema", type: "Type", unreachable: "The server does not answer.",
+    stranger: (status) => `${status}: not this server's answer; what stands in front of it cannot reach it.`,
     time: (all, queue, compute) => `${all} ms in all: ${queue} ms queue, ${compute} ms model`,
     paths: (count) => (count === 1 ? "1 path" : `${count} paths`),
     noJson: (fault) => `No JSON: ${fault}`, noObject: "Write an object such as {\"人物\": null}.",
@@ -19,6 +20,7 @@ const WORDS = {
     strict: "答案只能是 | 之前的标签之一", key: "API 密钥", answer: "回答", nothing: "还没有提问。",
     asking: "正在提问…", found: "找到的内容", none: "什么也没有找到。", json: "JSON 形式", curl: "命令形式", copy: "复制",
     copied: "已复制", own: "自定义", type: "类型", unreachable: "服务器没有回应。",
+    stranger: (status) => `${status}：这不是本服务器的回答，前面的代理无法连接到它。`,
     time: (all, queue, compute) => `共 ${all} 毫秒：排队 ${queue} 毫秒，模型 ${compute} 毫秒`,
     paths: (count) => `${count} 条路径`,
     noJson: (fault) => `不是 JSON：${fault}`, noObject: "请写一个对象，例如 {\"人物\": null}。",
@@ -144,14 +146,15 @@ function checkSchema() {
   return fault === null;
 }
 
+// The schema goes as it is written: its order counts, and JavaScript's objects would put keys such as "1" first.
 function body() {
-  const asked = { text: at("text").value, schema: JSON.parse(at("schema").value) };
-  if (at("strict").checked) asked.classification = "strict";
-  return JSON.stringify(asked);
+  const strict = at("strict").checked ? ", \"classification\": \"strict\"" : "";
+  return `{"text": ${JSON.stringify(at("text").value)}, "schema": ${at("schema").value.trim()}${strict}}`;
 }
 
 async function ask(event) {
   event.preventDefault();
+  if (at("ask").disabled) return; // Ctrl + Enter comes through while an answer is awaited.
   if (!checkSchema()) {
     at("schema").focus();
     return;
@@ -164,9 +167,9 @@ async function ask(event) {
     const headers = { "content-type": "application/json" };
     if (at("key").value) headers["x-api-key"] = at("key").value;
     const response = await fetch("api/predict", { method: "POST", headers, body: sent });
-    const answer = await response.json();
+    const answer = await response.json().catch(() => ({}));
     const took = performance.now() - began;
-    if (response.ok) show({ ...answer, text: JSON.parse(sent).text, sent, took, timing: response.headers.get("server-timing") ?? "" });
+    if (answer.output) show({ ...answer, text: JSON.parse(sent).text, sent, took, timing: response.headers.get("server-timing") ?? "" });
     else refuse(response.status, answer.error);
   } catch {
     clear();
@@ -179,8 +182,8 @@ async function ask(event) {
 function refuse(status, error) {
   clear();
   at("key-row").hidden = at("key-row").hidden && status !== 401;
-  const place = error.place ? ` (${error.place})` : "";
-  say(() => `${status} ${error.code}${place}: ${error.message}`);
+  const place = error?.place ? ` (${error.place})` : "";
+  say(() => (error?.code ? `${status} ${error.code}${place}: ${error.message}` : words().stranger(status)));
 }
 
 // --- the answer ---------------------------------------------------------------------------------------------------

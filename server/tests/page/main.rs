@@ -246,6 +246,44 @@ fn a_wrong_schema_is_told_before_anything_is_sent() {
     assert_eq!(page.seen.lock().expect("not poisoned").len(), sent);
 }
 
+/// The order of a schema is the order of its answers; JavaScript's objects would put keys such as "1" first.
+#[test]
+#[ignore = "needs chromium: make test-page"]
+fn a_schema_is_sent_in_the_order_in_which_it_is_written() {
+    let page = Page::open("/", "en-US");
+    page.run(r#"document.getElementById('schema').value = '{"2": null, "1": null}'"#);
+    page.ask();
+    let command = page.text("#curl");
+    assert!(command.contains(r#"{"2": null, "1": null}"#), "{command}");
+    page.was_clean();
+}
+
+#[test]
+#[ignore = "needs chromium: make test-page"]
+fn a_second_question_waits_for_the_first_answer() {
+    let page = Page::open("/", "en-US");
+    page.run(
+        "document.getElementById('question').requestSubmit(); document.getElementById('question').requestSubmit()",
+    );
+    page.wait_for_answer();
+    let seen = page.seen.lock().expect("not poisoned");
+    let asked = seen.iter().filter(|url| url.ends_with("api/predict"));
+    assert_eq!(asked.count(), 1, "{seen:?}");
+}
+
+/// A proxy in front of the server answers with a page of its own when the server is gone.
+#[test]
+#[ignore = "needs chromium: make test-page"]
+fn an_answer_of_somebody_else_is_told_with_its_status() {
+    let page = Page::open("/", "en-US");
+    page.run("window.fetch = async () => new Response('<h1>Bad gateway</h1>', { status: 502 })");
+    page.run("document.getElementById('question').requestSubmit()");
+    page.wait_for("the answer", "!document.getElementById('ask').disabled");
+    let status = page.text("#status");
+    assert!(status.starts_with("502"), "{status}");
+    page.was_clean();
+}
+
 #[test]
 #[ignore = "needs chromium: make test-page"]
 fn markup_in_a_text_stays_text() {
@@ -285,6 +323,11 @@ fn it_is_dark_where_the_system_is_and_when_asked() {
     assert_eq!(page.run(theme), "light");
     page.run("document.getElementById('theme').click()");
     assert_eq!(page.run(theme), "dark");
+    assert_eq!(
+        page.run("getComputedStyle(document.documentElement).colorScheme"),
+        "dark",
+        "the browser's own fields and bars are dark too"
+    );
     page.ask();
     page.screenshot("dark");
     page.run("localStorage.clear()");
