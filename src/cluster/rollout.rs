@@ -154,19 +154,49 @@ async fn failed(connection: &Connection, report: &Report, failure: Failure) -> E
 
 /// Of the container that ended, or else of the one that runs; a pod that never ran has no log.
 async fn last_lines(connection: &Connection, pod: &str) -> Option<String> {
+    const ROUNDS: usize = 3;
     let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
-    for previous in [true, false] {
-        let parameters = LogParams {
-            tail_lines: Some(10),
-            previous,
-            ..Default::default()
-        };
-        match api.logs(pod, &parameters).await {
-            Ok(log) if !log.trim().is_empty() => return Some(log.trim_end().to_owned()),
-            _ => (),
+    for _ in 0..ROUNDS {
+        let mut is_between_containers = false;
+        for previous in [true, false] {
+            let parameters = LogParams {
+                tail_lines: Some(10),
+                previous,
+                ..Default::default()
+            };
+            match api.logs(pod, &parameters).await.map(Log::from_answer) {
+                Ok(Log::Lines(lines)) => return Some(lines),
+                Ok(Log::BetweenContainers) => is_between_containers = true,
+                Ok(Log::Nothing) | Err(_) => (),
+            }
         }
+        if !is_between_containers {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     None
+}
+
+/// What the kubelet answers when it is asked for a container's log.
+#[derive(Debug, PartialEq)]
+enum Log {
+    Lines(String),
+    /// While it removes a container it answers 200 with an apology for a log (GetContainerLogs in kuberuntime).
+    BetweenContainers,
+    Nothing,
+}
+
+impl Log {
+    fn from_answer(answer: String) -> Self {
+        match answer.trim_end() {
+            "" => Self::Nothing,
+            apology if apology.starts_with("unable to retrieve container logs for ") => {
+                Self::BetweenContainers
+            }
+            lines => Self::Lines(lines.to_owned()),
+        }
+    }
 }
 
 fn upsert<K: Resource>(known: &mut Vec<K>, new: K) {
@@ -231,4 +261,27 @@ where
         })
         .filter_map(|result| async { result.ok().flatten() })
         .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_apology_for_a_log_is_not_a_log() {
+        for (answer, log) in [
+            ("", Log::Nothing),
+            ("\n", Log::Nothing),
+            (
+                "loading\nerror: no model\n",
+                Log::Lines("loading\nerror: no model".into()),
+            ),
+            (
+                "unable to retrieve container logs for containerd://3b38",
+                Log::BetweenContainers,
+            ),
+        ] {
+            assert_eq!(Log::from_answer(answer.into()), log);
+        }
+    }
 }
