@@ -61,7 +61,10 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_resource(
                 Resource::builder()
-                    .with_service_name("uninlu-server")
+                    .with_service_name(
+                        std::env::var("OTEL_SERVICE_NAME")
+                            .unwrap_or_else(|_| "uninlu-server".into()),
+                    )
                     .build(),
             )
             .with_batch_exporter(exporter)

@@ -133,7 +133,7 @@ pub fn inputs(stack: &Stack) -> Result<Inputs, Error> {
             });
         }
     };
-    let recipe = recipe(build, &stack.model.source);
+    let recipe = recipe(build, default_target(stack));
     let mut entries = context::walk(&build.context, &recipe.dockerfile)?;
     if let ModelSource::Image { directory } = &stack.model.source {
         entries.extend(context::walk_model(directory)?);
@@ -150,11 +150,16 @@ pub fn inputs(stack: &Stack) -> Result<Inputs, Error> {
     })
 }
 
-fn recipe(build: &Build, model: &ModelSource) -> Recipe {
-    let default_target = match model {
+/// The Dockerfile's stage that the stack needs.
+fn default_target(stack: &Stack) -> &'static str {
+    match &stack.model.source {
+        _ if stack.engine.gpus > 0 => "gpu",
         ModelSource::Image { .. } => "server-with-model",
         ModelSource::Pvc { .. } | ModelSource::HostPath { .. } => "server",
-    };
+    }
+}
+
+fn recipe(build: &Build, default_target: &str) -> Recipe {
     Recipe {
         platform: PLATFORM,
         dockerfile: path_clean::clean(&build.dockerfile)

@@ -5,10 +5,15 @@ use serde_json::{Map, Value, json};
 use super::pod_disruption_budget::int_or_string;
 use super::service::PORT_NAME;
 use super::{Facts, Progress, condition, config_map, is_observed, labels};
-use crate::stack::{CONTAINER_PORT, Count, ModelSource, Probe, Replicas, Stack};
+use crate::stack::{
+    CONTAINER_PORT, Count, ModelSource, Precision, Probe, Replicas, SecretKey, Stack,
+};
 
 /// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
 const USER: u32 = 1001;
+/// Where the API key is mounted, as a folder of one file.
+const SECRETS: &str = "/run/secrets/uninlu";
+const API_KEY: &str = "api-key";
 /// Seconds that the kubelet and the server get on top of the drain before the process is killed.
 const STOP_MARGIN: u32 = 10;
 /// Seconds on top of the startup budget for scheduling and pulling before a rollout counts as stuck.
@@ -144,14 +149,32 @@ fn environment(stack: &Stack) -> Vec<Value> {
         ),
         ("UNINLU_DRAIN", stack.rollout.drain.to_string()),
     ];
-    let warmup = stack
-        .model
-        .warmup
-        .clone()
-        .map(|text| ("UNINLU_WARMUP", text));
+    let on_request = [
+        stack
+            .model
+            .warmup
+            .clone()
+            .map(|text| ("UNINLU_WARMUP", text)),
+        (stack.engine.precision != Precision::Fp32)
+            .then(|| ("UNINLU_PRECISION", stack.engine.precision.name().into())),
+        // By its number: with `auto` a pod whose GPU fails would answer from the processor, many times slower.
+        (stack.engine.gpus > 0).then(|| ("UNINLU_DEVICE", "cuda:0".into())),
+        (stack.access.api_key.is_some())
+            .then(|| ("UNINLU_API_KEY_FILE", format!("{SECRETS}/{API_KEY}"))),
+        (!stack.access.origins.is_empty())
+            .then(|| ("UNINLU_CORS_ORIGINS", stack.access.origins.join(","))),
+        stack
+            .tracing
+            .as_ref()
+            .map(|collector| ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.clone())),
+        stack
+            .tracing
+            .as_ref()
+            .map(|_| ("OTEL_SERVICE_NAME", stack.name.clone())),
+    ];
     fixed
         .into_iter()
-        .chain(warmup)
+        .chain(on_request.into_iter().flatten())
         .map(|(name, value)| json!({ "name": name, "value": value }))
         .collect()
 }
@@ -167,6 +190,13 @@ fn resources(stack: &Stack) -> Value {
             limits.insert(name.into(), json!(limit.text));
         }
     }
+    if stack.engine.gpus > 0 {
+        // A string, as the API server hands quantities back.
+        limits.insert(
+            "nvidia.com/gpu".into(),
+            json!(stack.engine.gpus.to_string()),
+        );
+    }
     json!({ "requests": requests, "limits": limits })
 }
 
@@ -176,6 +206,12 @@ fn volumes(stack: &Stack) -> Vec<Value> {
         // The root is read-only; this is all that the server may write to.
         json!({ "name": "tmp", "emptyDir": { "sizeLimit": "64Mi" } }),
     ];
+    if let Some(SecretKey { secret, key }) = &stack.access.api_key {
+        volumes.push(json!({
+            "name": "secrets",
+            "secret": { "secretName": secret, "items": [{ "key": key, "path": API_KEY }] },
+        }));
+    }
     match &stack.model.source {
         ModelSource::Pvc { claim, .. } => volumes.push(json!({
             "name": "model",
@@ -195,6 +231,9 @@ fn volume_mounts(stack: &Stack) -> Vec<Value> {
         json!({ "name": "settings", "mountPath": config_map::FOLDER, "readOnly": true }),
         json!({ "name": "tmp", "mountPath": "/tmp" }),
     ];
+    if stack.access.api_key.is_some() {
+        mounts.push(json!({ "name": "secrets", "mountPath": SECRETS, "readOnly": true }));
+    }
     let model = |sub_path: &str| {
         let mut mount =
             json!({ "name": "model", "mountPath": stack.model.mount, "readOnly": true });

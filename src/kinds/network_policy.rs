@@ -1,4 +1,4 @@
-//! NetworkPolicy: callers reach the server's port, the server calls nobody.
+//! NetworkPolicy: callers reach the server's port, the server calls nobody but the collector of its traces.
 
 use serde_json::{Value, json};
 
@@ -17,12 +17,19 @@ pub(super) fn render(stack: &Stack) -> Option<Value> {
             "values": stack.network.from_namespaces,
         }] } }]);
     }
-    Some(json!({
+    let mut policy = json!({
         "metadata": {},
         "spec": {
             "podSelector": { "matchLabels": labels::selector(stack) },
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [ingress],
         },
-    }))
+    });
+    if let Some(collector) = &stack.tracing {
+        let port = |protocol: &str, port: u16| json!({ "protocol": protocol, "port": port });
+        // Names are asked for at port 53; a collector's pods cannot be told from its URL.
+        policy["spec"]["egress"] =
+            json!([{ "ports": [port("UDP", 53), port("TCP", 53), port("TCP", collector.port)] }]);
+    }
+    Some(policy)
 }

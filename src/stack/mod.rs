@@ -3,12 +3,14 @@
 //! A [`Stack`] exists only when the file is valid as a whole; everything behind this module may rely on it. Each
 //! section file holds what was typed (`Raw…`, which also is the JSON schema), what it means, and the step between.
 
+mod access;
 mod at;
 mod autoscaling;
 mod cluster;
 mod count;
 mod disruption;
 mod duration;
+mod engine;
 mod fault;
 mod files;
 mod gate;
@@ -25,15 +27,18 @@ mod resources;
 mod rollout;
 mod server;
 mod service;
+mod tracing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use access::{Access, SecretKey};
 pub use autoscaling::{Autoscaling, Behavior, Policy, PolicyKind, ScalingRules, Select};
 pub use cluster::Cluster;
 pub use count::Count;
 pub use disruption::Disruption;
 pub use duration::Duration;
+pub use engine::{Engine, Precision};
 pub use fault::{Fault, Invalid, Refused};
 pub use files::{LoadError, check, load, load_every, locate};
 pub use gate::{Gate, OwnRule, Waiver};
@@ -48,6 +53,7 @@ pub use resources::{Bounds, Resources};
 pub use rollout::{OnFailure, Rollout, Timeout};
 pub use server::ServerSettings;
 pub use service::{CONTAINER_PORT, Service, ServiceKind};
+pub use tracing::Collector;
 
 /// A parsed and valid stack file with one environment's overrides applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +76,8 @@ pub struct Stack {
     pub model: Model,
     /// Hot settings: running pods take them without a restart.
     pub server: ServerSettings,
+    /// What the network computes with.
+    pub engine: Engine,
     /// What a pod requests and may use.
     pub resources: Resources,
     /// The Service in front of the pods.
@@ -84,6 +92,10 @@ pub struct Stack {
     pub rollout: Rollout,
     /// Who may reach the pods.
     pub network: Network,
+    /// Who is answered.
+    pub access: Access,
+    /// Where traces of requests are sent; `None` sends none.
+    pub tracing: Option<Collector>,
     /// Waivers and own rules of the gate.
     pub gate: Gate,
 }

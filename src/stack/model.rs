@@ -195,7 +195,7 @@ fn is_absolute(path: &str) -> bool {
 }
 
 /// Folders of the container that already have a meaning: a volume there would hide them, or be hidden.
-const TAKEN: [&str; 3] = ["/", "/tmp", "/etc/uninlu"];
+const TAKEN: [&str; 4] = ["/", "/tmp", "/etc/uninlu", "/run/secrets/uninlu"];
 
 fn check_mount(at: &At<String>, faults: &mut Faults) {
     let mount = &at.value;

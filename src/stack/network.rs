@@ -10,7 +10,8 @@ use super::names;
 /// The NetworkPolicy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
-    /// Whether a NetworkPolicy is applied: ingress on the server's port only, no egress (the server calls nobody).
+    /// Whether a NetworkPolicy is applied: ingress on the server's port only, no egress but to
+    /// the collector of traces.
     pub policy: bool,
     /// Namespaces that may call; empty means every one.
     pub from_namespaces: Vec<String>,

@@ -197,11 +197,12 @@ fn tolerate(text: &str, table: &mut Table<'_>, faults: &mut Faults) {
 }
 
 /// Keys whose value is a list.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "ca-certificates",
     "pull-secrets",
     "policies",
     "from-namespaces",
+    "origins",
     "allow",
     "rule",
 ];

@@ -9,10 +9,12 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::access::RawAccess;
 use super::at::{At, value_or};
 use super::autoscaling::RawAutoscaling;
 use super::cluster::RawCluster;
 use super::disruption::RawDisruption;
+use super::engine::RawEngine;
 use super::fault::Faults;
 use super::gate::RawGate;
 use super::image::RawImage;
@@ -24,6 +26,7 @@ use super::resources::RawResources;
 use super::rollout::RawRollout;
 use super::server::RawServer;
 use super::service::RawService;
+use super::tracing::RawTracing;
 use super::{Bounds, Replicas, Stack};
 
 /// A stack of uninlu: one SiameseUniNLU inference service on Kubernetes
@@ -43,6 +46,7 @@ pub(super) struct RawStack {
     image: Option<At<RawImage>>,
     model: Option<At<RawModel>>,
     server: Option<At<RawServer>>,
+    engine: Option<At<RawEngine>>,
     resources: Option<At<RawResources>>,
     service: Option<At<RawService>>,
     probes: Option<At<RawProbes>>,
@@ -50,6 +54,8 @@ pub(super) struct RawStack {
     disruption: Option<At<RawDisruption>>,
     rollout: Option<At<RawRollout>>,
     network: Option<At<RawNetwork>>,
+    access: Option<At<RawAccess>>,
+    tracing: Option<At<RawTracing>>,
     gate: Option<At<RawGate>>,
     /// Environments: the same shape, laid over the file by `--env NAME`
     env: BTreeMap<String, RawStack>,
@@ -119,6 +125,9 @@ impl RawStack {
             environment: environment.map(str::to_owned),
             labels: names::check_labels(self.labels, faults),
             cluster: cluster.validate(&cluster_span, folder, faults),
+            engine: section(self.engine)
+                .0
+                .validate(model.as_ref().map(|model| &model.source), faults),
             server: section(self.server).0.validate(faults),
             service: section(self.service).0.validate(faults),
             disruption: section(self.disruption).0.validate(
@@ -128,6 +137,8 @@ impl RawStack {
             ),
             rollout: section(self.rollout).0.validate(&probes.startup, faults),
             network: section(self.network).0.validate(faults),
+            access: section(self.access).0.validate(faults),
+            tracing: section(self.tracing).0.validate(faults),
             gate: section(self.gate).0.validate(faults),
             name: name?,
             namespace: namespace?,
