@@ -1,4 +1,4 @@
-//! What the control group tells about its processor time.
+//! What the control group tells: its processor time, its bound on memory.
 
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,21 @@ fn throttled_seconds(text: &str) -> f64 {
         .unwrap_or(0.0)
 }
 
+/// Bytes of memory that the group grants, and with it the kernel before it kills; `None` is no bound.
+pub(crate) fn memory_limit() -> Option<u64> {
+    // As for [`Throttling`]: version 2, then version 1.
+    ["memory.max", "memory/memory.limit_in_bytes"]
+        .iter()
+        .find_map(|file| std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(file)).ok())
+        .and_then(|text| granted_bytes(&text))
+}
+
+/// Without a bound version 2 writes `max`, and version 1 the largest number of whole pages.
+fn granted_bytes(text: &str) -> Option<u64> {
+    let bytes: u64 = text.trim().parse().ok()?;
+    (bytes < 1 << 60).then_some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +81,13 @@ mod tests {
         assert!((throttled_seconds(version_2) - 1.5).abs() < 1e-9);
         assert!((throttled_seconds(version_1) - 2.5).abs() < 1e-9);
         assert!(throttled_seconds("").abs() < 1e-9);
+    }
+
+    #[test]
+    fn no_bound_on_memory_is_none() {
+        assert_eq!(granted_bytes("1073741824\n"), Some(1 << 30));
+        assert_eq!(granted_bytes("max\n"), None);
+        assert_eq!(granted_bytes("9223372036854771712\n"), None);
+        assert_eq!(granted_bytes(""), None);
     }
 }

@@ -74,6 +74,16 @@ pub enum ModelError {
         /// Each tensor with its fault.
         faults: Vec<String>,
     },
+    /// The kernel would kill the process while it loads.
+    #[error(
+        "the model needs {needed_mib} MiB of memory, and {granted_mib} MiB are granted; mend: raise [resources] memory.limit"
+    )]
+    Memory {
+        /// At least, in mebibytes.
+        needed_mib: u64,
+        /// The control group's bound, in mebibytes.
+        granted_mib: u64,
+    },
     /// The precision asked for is not for this machine, or not for this model.
     #[error("{0}")]
     Precision(String),

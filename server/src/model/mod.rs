@@ -14,6 +14,7 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::cgroup;
 use crate::config::{Config, ModelError};
 use crate::decode::Logits;
 use crate::weights::{self, Slice, Weights};
@@ -102,6 +103,10 @@ impl Model {
         let raw = source.model(&config, &prefixes);
         if !source.faults.is_empty() {
             return Err(in_folder(source.faults));
+        }
+        if device == Device::Cpu {
+            let needed = needed_memory(&config, prefixes.len(), precision);
+            check_memory(needed, cgroup::memory_limit())?;
         }
         raw.pack(&weights, config, precision, device)
     }
@@ -340,6 +345,28 @@ fn layer_prefixes(weights: &Weights) -> Result<Vec<String>, Vec<String>> {
     Ok([names(tower, tower_layers), names(cross, cross_layers)].concat())
 }
 
+/// Bytes that a process with the model takes at least: its weights as they are laid out, and what libtorch and one
+/// pass need beside them.
+fn needed_memory(config: &Config, layers: usize, precision: Precision) -> u64 {
+    const BESIDE_THE_WEIGHTS: u64 = 64 << 20;
+    let size = |field: i64| field as u64;
+    let (hidden, inner) = (size(config.hidden_size), size(config.intermediate_size));
+    let embedded = config.vocab_size + config.max_position_embeddings + config.type_vocab_size;
+    let linears = layers as u64 * (4 * hidden * hidden + 2 * hidden * inner);
+    4 * size(embedded) * hidden + precision.bytes() * linears + BESIDE_THE_WEIGHTS
+}
+
+/// A process that is killed while it loads could not say why.
+fn check_memory(needed: u64, granted: Option<u64>) -> Result<(), ModelError> {
+    match granted {
+        Some(granted) if granted < needed => Err(ModelError::Memory {
+            needed_mib: needed.div_ceil(1 << 20),
+            granted_mib: granted >> 20,
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn count_layers(weights: &Weights, prefix: &str) -> usize {
     let numbers: BTreeSet<usize> = weights
         .names()
@@ -529,5 +556,29 @@ impl Source<'_> {
             head: self.linear("head_clsf", 1, hidden),
             tail: self.linear("tail_clsf", 1, hidden),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_below_the_weights_is_told_before_they_are_loaded() {
+        // The published model: 21,128 tokens, 12 layers of 768.
+        let config = Config {
+            vocab_size: 21_128,
+            ..Config::default()
+        };
+        let needed = needed_memory(&config, 12, Precision::Fp32);
+        assert_eq!(needed >> 20, 451);
+        assert!(needed_memory(&config, 12, Precision::Int8) < needed);
+        assert!(check_memory(needed, None).is_ok());
+        assert!(check_memory(needed, Some(needed)).is_ok());
+        let refused = check_memory(needed, Some(256 << 20)).expect_err("too little");
+        assert_eq!(
+            refused.to_string(),
+            "the model needs 452 MiB of memory, and 256 MiB are granted; mend: raise [resources] memory.limit"
+        );
     }
 }

@@ -39,6 +39,15 @@ impl Precision {
         Err(format!("{reason}; mend: --precision fp32"))
     }
 
+    /// Bytes of a linear's weight in memory.
+    pub(super) const fn bytes(self) -> u64 {
+        match self {
+            Self::Fp32 => 4,
+            Self::Bf16 | Self::Fp16 => 2,
+            Self::Int8 => 1,
+        }
+    }
+
     /// The flags of this machine's processor.
     pub fn processor_flags() -> String {
         let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

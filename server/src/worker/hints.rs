@@ -5,8 +5,8 @@ use tch::Tensor;
 
 use super::session::Hint;
 
-/// Tokens of all hints kept; at a hidden size of 768 in fp32 they take 50 MB.
-const KEPT_TOKENS: usize = 16_384;
+/// Tokens of all hints kept; at a hidden size of 768 in fp32 they take 25 MB.
+const KEPT_TOKENS: usize = 8_192;
 
 /// States of a hint `[h, H]` by its ids and the positions before it, on which they depend.
 pub(super) struct HintStates {
