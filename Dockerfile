@@ -1,4 +1,4 @@
-# The inference server's image. Targets: `server` (default; the model is mounted) and `server-with-model`.
+# The inference server's image. Targets: `server` (default; the model is mounted), `server-with-model`, and `gpu`.
 #
 # Without a `# syntax=` line and with one base image, so that a build asks the registry for nothing else.
 # Two folders may be laid into the context, and need not be there:
@@ -23,46 +23,52 @@ ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
 # Changes only with server/libtorch: the server's sources come later, so that they never fetch it again.
 FROM base AS libtorch
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends maven python3-pip unzip && rm -rf /var/lib/apt/lists/*
-COPY server/libtorch /build/libtorch
+COPY server/libtorch server/libtorch-wheels.txt /build/
 RUN --mount=type=cache,target=/root/.m2 /build/libtorch /opt/libtorch
 
 FROM base AS build
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ cargo rustc && rm -rf /var/lib/apt/lists/*
-COPY --from=libtorch /opt/libtorch /opt/libtorch
-ENV LIBTORCH=/opt/libtorch LIBTORCH_CXX11_ABI=1 LD_LIBRARY_PATH=/opt/libtorch/lib
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ make cargo rustc python3-pip unzip && rm -rf /var/lib/apt/lists/*
+ENV LIBTORCH_CXX11_ABI=1
 WORKDIR /build
+
+FROM build AS root
+COPY --from=libtorch /opt/libtorch /opt/libtorch
 # The tool's manifest is there because the workspace is declared in it; its sources are not.
 COPY Cargo.toml Cargo.lock ./
 COPY server server
 RUN --mount=type=cache,target=/root/.cargo/registry --mount=type=cache,target=/build/target \
-    cargo build --locked --release -p uninlu-server && cp target/release/uninlu-server /usr/local/bin/
+    LIBTORCH=/opt/libtorch server/image /root-of-image
 
-# The binary with exactly the libraries that the dynamic linker finds for it: no shell, no package manager.
-FROM build AS root
-RUN mkdir -p /root-of-image/usr/local/bin /root-of-image/usr/local/lib /root-of-image/lib64 /root-of-image/etc /root-of-image/app/model \
- && cp /usr/local/bin/uninlu-server /root-of-image/usr/local/bin/ \
- && ldd /usr/local/bin/uninlu-server | grep -o '/[^ ]*' | sort -u | while read -r library; do \
-      case "$library" in \
-        */ld-linux*) cp -L "$library" /root-of-image/lib64/ ;; \
-        *) cp -L "$library" /root-of-image/usr/local/lib/ ;; \
-      esac; \
-    done \
- && strip --strip-unneeded /root-of-image/usr/local/lib/* \
- && echo 'uninlu:x:1001:1001::/:/sbin/nologin' >/root-of-image/etc/passwd \
- && echo 'uninlu:x:1001:' >/root-of-image/etc/group \
- && mkdir -m 1777 /root-of-image/tmp
+# With CUDA libtorch has 4 GB: in a cache, each layer would hold them once more.
+FROM build AS root-cuda
+COPY Cargo.toml Cargo.lock ./
+COPY server server
+RUN --mount=type=cache,target=/root/.cargo/registry --mount=type=cache,id=target-cuda,target=/build/target \
+    --mount=type=cache,id=libtorch-cuda,target=/cache \
+    LIBTORCH=$(UNINLU_CACHE=/cache server/libtorch --cuda) server/image /root-of-image
 
+# Without a root of its own: the targets below lay theirs over it.
 FROM scratch AS runtime
-COPY --from=root /root-of-image/ /
-# The last three are read when the libraries are loaded: see THREAD_VARIABLES in server/src/cli.rs.
-ENV LD_LIBRARY_PATH=/usr/local/lib OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 MALLOC_ARENA_MAX=2
+# The last three are read when the libraries are loaded: see LIBRARY_VARIABLES in server/src/cli.rs.
+ENV LD_LIBRARY_PATH=/usr/local/lib OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 ONEDNN_PRIMITIVE_CACHE_CAPACITY=64
 USER 1001:1001
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["/usr/local/bin/uninlu-server", "health"]
 ENTRYPOINT ["/usr/local/bin/uninlu-server"]
 
+FROM runtime AS gpu
+# Where NVIDIA's container runtime mounts the driver, and what it mounts of it.
+ENV LD_LIBRARY_PATH=/usr/local/lib:/usr/lib/x86_64-linux-gnu:/usr/lib64 \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=root-cuda /root-of-image/ /
+ARG GIT_COMMIT=unknown VERSION=unknown
+ENV GIT_COMMIT=$GIT_COMMIT
+LABEL org.opencontainers.image.title=uninlu-server org.opencontainers.image.licenses=Apache-2.0 \
+      org.opencontainers.image.revision=$GIT_COMMIT org.opencontainers.image.version=$VERSION
+
 # The labels come last: another commit must build nothing again.
 FROM runtime AS server-with-model
+COPY --from=root /root-of-image/ /
 COPY .uninlu/model/ /app/model/
 ARG GIT_COMMIT=unknown VERSION=unknown
 ENV GIT_COMMIT=$GIT_COMMIT
@@ -71,6 +77,7 @@ LABEL org.opencontainers.image.title=uninlu-server org.opencontainers.image.lice
 
 # What a plain `docker build .` makes, since it is the last stage.
 FROM runtime AS server
+COPY --from=root /root-of-image/ /
 ARG GIT_COMMIT=unknown VERSION=unknown
 ENV GIT_COMMIT=$GIT_COMMIT
 LABEL org.opencontainers.image.title=uninlu-server org.opencontainers.image.licenses=Apache-2.0 \

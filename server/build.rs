@@ -18,4 +18,11 @@ fn main() {
         .compile("uninlu_onednn");
     println!("cargo:rustc-link-lib=torch_cpu");
     println!("cargo:rustc-link-lib=c10");
+    if std::path::Path::new(&libtorch)
+        .join("lib/libtorch_cuda.so")
+        .exists()
+    {
+        // It registers itself when it is loaded; nothing here calls it by name, so the linker would leave it out.
+        println!("cargo:rustc-link-arg-bins=-Wl,--no-as-needed,-ltorch_cuda,--as-needed");
+    }
 }
