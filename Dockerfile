@@ -49,8 +49,9 @@ RUN --mount=type=cache,target=/root/.cargo/registry --mount=type=cache,id=target
 
 # Without a root of its own: the targets below lay theirs over it.
 FROM scratch AS runtime
-# The last three are read when the libraries are loaded: see LIBRARY_VARIABLES in server/src/cli.rs.
-ENV LD_LIBRARY_PATH=/usr/local/lib OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 ONEDNN_PRIMITIVE_CACHE_CAPACITY=64
+# The last four are read when the libraries are loaded: see LIBRARY_VARIABLES in server/src/cli.rs.
+ENV LD_LIBRARY_PATH=/usr/local/lib OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 ONEDNN_PRIMITIVE_CACHE_CAPACITY=64 \
+    LRU_CACHE_CAPACITY=64
 USER 1001:1001
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["/usr/local/bin/uninlu-server", "health"]

@@ -114,11 +114,12 @@ pub fn main() -> ExitCode {
 
 /// All are read before `main`, when the libraries are loaded: threads that spin while they wait starve the others on a
 /// busy core, OpenBLAS must not start a pool of its own beside them, and of oneDNN's kernels, one for each number of
-/// tokens, the thousand that it would keep take 200 MB and save no measurable time.
-const LIBRARY_VARIABLES: [(&str, &str); 3] = [
+/// tokens, the thousand that it and libtorch's binding of it would keep take 200 MB and save no measurable time.
+const LIBRARY_VARIABLES: [(&str, &str); 4] = [
     ("OMP_WAIT_POLICY", "PASSIVE"),
     ("OPENBLAS_NUM_THREADS", "1"),
     ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64"),
+    ("LRU_CACHE_CAPACITY", "64"),
 ];
 
 fn with_library_variables(run: impl FnOnce() -> ExitCode) -> ExitCode {
