@@ -28,6 +28,9 @@ enum Command {
     Plan(commands::plan::Args),
     Apply(commands::apply::Args),
     Status(commands::status::Args),
+    Drift(commands::drift::Args),
+    History(commands::history::Args),
+    Rollback(commands::rollback::Args),
     Destroy(commands::destroy::Args),
     Schema(commands::schema::Args),
 }
@@ -43,13 +46,24 @@ pub struct StackArgs {
     pub env: Option<String>,
 }
 
+/// The same for commands whose argument is something else.
+#[derive(Debug, Clone, Args)]
+pub struct StackOption {
+    /// Stack file, or a folder that holds `uninlu.toml`
+    #[arg(long, default_value = "uninlu.toml", value_name = "STACK")]
+    pub stack: PathBuf,
+    /// Environment `[env.NAME]` to lay over the file
+    #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
+    pub env: Option<String>,
+}
+
 /// Exit codes, as `uninlu help` documents them.
 pub mod exit {
     /// Done, or nothing to do.
     pub const OK: u8 = 0;
     /// An error; nothing was lost.
     pub const ERROR: u8 = 1;
-    /// There are changes (only with `--detailed-exitcode`).
+    /// There are changes (only with `--detailed-exitcode`), or there is drift.
     pub const CHANGES: u8 = 2;
     /// Refused by the gate.
     pub const REFUSED: u8 = 3;
@@ -91,6 +105,9 @@ async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
         Command::Plan(args) => commands::plan::run(args, ui).await,
         Command::Apply(args) => commands::apply::run(args, ui).await,
         Command::Status(args) => commands::status::run(args, ui).await,
+        Command::Drift(args) => commands::drift::run(args, ui).await,
+        Command::History(args) => commands::history::run(args, ui).await,
+        Command::Rollback(args) => commands::rollback::run(args, ui).await,
         Command::Destroy(args) => commands::destroy::run(args, ui).await,
         Command::Schema(args) => commands::schema::run(args, ui).await,
     }

@@ -20,5 +20,7 @@ pub mod gate;
 pub mod image;
 pub mod kinds;
 pub mod plan;
+mod revision;
 pub mod stack;
 pub mod ui;
+mod who;

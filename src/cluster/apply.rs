@@ -4,11 +4,27 @@ use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPoli
 use serde_json::Value;
 
 use super::error::explain;
+use super::observe::retried;
 use super::{Connection, Error};
 use crate::kinds::{Kind, MANAGER, ObjectId};
 use crate::plan::replicas::{HAND_OVER_MANAGER, Transition, hand_over_body};
 use crate::plan::{Action, Change, Plan};
 use crate::ui::Ui;
+
+/// Makes the namespace, when the plan is to create it: the lock of the apply has to be somewhere.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn make_namespace(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), Error> {
+    let creation = plan
+        .changes
+        .iter()
+        .find(|change| change.id.kind == Kind::Namespace && change.action == Action::Create);
+    match creation {
+        Some(change) => send(connection, plan, change, ui).await,
+        None => Ok(()),
+    }
+}
 
 /// Sends the plan's writes: namespace, the ApplySet's parent with the superset of kinds, objects, deletions, the parent
 /// with what remains. A crash anywhere in between leaves a state that the next apply completes.
@@ -21,7 +37,7 @@ pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), E
         .iter()
         .partition(|change| change.id.kind == Kind::Namespace);
     for change in namespaces {
-        send(connection, change, ui).await?;
+        send(connection, plan, change, ui).await?;
     }
     if let Some(body) = &plan.parent.before {
         send_apply(connection, &plan.parent.id, body, MANAGER, false).await?;
@@ -31,7 +47,7 @@ pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), E
         change.id.kind == Kind::HorizontalPodAutoscaler && change.action == Action::Delete
     });
     for change in first.into_iter().chain(rest) {
-        send(connection, change, ui).await?;
+        send(connection, plan, change, ui).await?;
     }
     if let Some(body) = &plan.parent.after {
         send_apply(connection, &plan.parent.id, body, MANAGER, false).await?;
@@ -39,7 +55,7 @@ pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), E
     Ok(())
 }
 
-async fn send(connection: &Connection, change: &Change, ui: Ui) -> Result<(), Error> {
+async fn send(connection: &Connection, plan: &Plan, change: &Change, ui: Ui) -> Result<(), Error> {
     let done = match change.action {
         Action::Keep => return Ok(()),
         Action::Create => "created",
@@ -50,16 +66,16 @@ async fn send(connection: &Connection, change: &Change, ui: Ui) -> Result<(), Er
     if matches!(change.action, Action::Delete | Action::Replace) {
         delete(connection, &change.id, change.uid.as_deref()).await?;
     }
-    if let Some(body) = &change.body {
+    if let Some(body) = plan.body(change) {
         if let Transition::HandOver { current } = change.transition {
-            let part = hand_over_body(body, current);
+            let part = hand_over_body(&body, current);
             send_apply(connection, &change.id, &part, HAND_OVER_MANAGER, false).await?;
         }
         // Force takes exactly the fields that the plan showed and the user agreed to: anything else that another
         // manager owned would have made the plans differ before this was reached.
         let force = !change.conflicts.is_empty()
             || matches!(change.transition, Transition::TakeBack { .. });
-        send_apply(connection, &change.id, body, MANAGER, force).await?;
+        send_apply(connection, &change.id, &body, MANAGER, force).await?;
     }
     ui.say(format_args!("  {} {done}", change.id));
     Ok(())
@@ -77,10 +93,9 @@ async fn send_apply(
         field_manager: Some(manager.to_owned()),
         ..Default::default()
     };
-    let result = connection
-        .api(id.kind)
-        .patch(&id.name, &parameters, &Patch::Apply(body))
-        .await;
+    // To send the same body once more changes nothing, so an answer that was lost does no harm.
+    let (api, patch) = (connection.api(id.kind), Patch::Apply(body));
+    let result = retried(|| api.patch(&id.name, &parameters, &patch)).await;
     result.map_err(|error| explain(error, connection, "apply", id))?;
     Ok(())
 }
@@ -109,7 +124,8 @@ pub(super) async fn request_deletion(
         propagation_policy: Some(PropagationPolicy::Foreground),
         ..Default::default()
     };
-    match connection.api(id.kind).delete(&id.name, &parameters).await {
+    let api = connection.api(id.kind);
+    match retried(|| api.delete(&id.name, &parameters)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(explain(error, connection, "delete", id)),

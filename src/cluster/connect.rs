@@ -10,32 +10,28 @@ use kube::{Api, Client, Config};
 
 use super::Error;
 use crate::kinds::{Kind, ObjectId};
-use crate::stack::Stack;
+use crate::stack::Target;
 
 /// A client and where it leads.
 #[derive(Clone)]
 pub struct Connection {
     pub(super) client: Client,
-    /// The context.
-    pub context: String,
+    /// The stack and its only place.
+    pub target: Target,
     /// The API server's address.
     pub server: String,
-    /// Name of the stack.
-    pub(super) stack: String,
-    /// Namespace of the stack.
-    pub(super) namespace: String,
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Makes a client for the stack's context, and only for that. Sends nothing.
+/// Makes a client for the target's context, and only for that. Sends nothing.
 ///
 /// # Errors
 /// [`Error::Kubeconfig`] and [`Error::UnknownContext`].
-pub async fn connect(stack: &Stack) -> Result<Connection, Error> {
-    let kubeconfig = read_kubeconfig(stack)?;
-    let context = &stack.cluster.context;
+pub async fn connect(target: &Target) -> Result<Connection, Error> {
+    let kubeconfig = read_kubeconfig(target)?;
+    let context = &target.context;
     if !kubeconfig
         .contexts
         .iter()
@@ -70,15 +66,13 @@ pub async fn connect(stack: &Stack) -> Result<Connection, Error> {
     };
     Ok(Connection {
         client: Client::try_from(config).map_err(unreachable)?,
-        context: context.clone(),
-        stack: stack.name.clone(),
-        namespace: stack.namespace.clone(),
+        target: target.clone(),
         server: server.clone(),
     })
 }
 
-fn read_kubeconfig(stack: &Stack) -> Result<Kubeconfig, Error> {
-    match &stack.cluster.kubeconfig {
+fn read_kubeconfig(target: &Target) -> Result<Kubeconfig, Error> {
+    match &target.kubeconfig {
         Some(file) => Kubeconfig::read_from(file),
         None => Kubeconfig::read(),
     }
@@ -90,7 +84,7 @@ impl Connection {
     pub(super) fn api(&self, kind: Kind) -> Api<DynamicObject> {
         let resource = kind.api_resource();
         if kind.is_namespaced() {
-            Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+            Api::namespaced_with(self.client.clone(), &self.target.namespace, &resource)
         } else {
             Api::all_with(self.client.clone(), &resource)
         }
@@ -100,7 +94,7 @@ impl Connection {
     pub(super) fn object_id(&self, kind: Kind, name: &str) -> ObjectId {
         ObjectId {
             kind,
-            namespace: kind.is_namespaced().then(|| self.namespace.clone()),
+            namespace: kind.is_namespaced().then(|| self.target.namespace.clone()),
             name: name.to_owned(),
         }
     }

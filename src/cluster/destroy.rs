@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{try_join_all, try_join3};
 use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::apply::request_deletion;
 use super::error::explain;
-use super::{Connection, Error, ours, pods};
+use super::{Connection, Error, lock, ours, pods, releases};
 use crate::kinds::{Kind, MANAGED_BY, MANAGER, ObjectId, instance_selector};
 use crate::plan::apply_set;
 use crate::plan::owner;
@@ -25,6 +25,21 @@ use crate::ui::Step;
 pub struct Destruction {
     /// The objects and their uids, which are the preconditions of their deletion.
     pub objects: Vec<(ObjectId, Option<String>)>,
+    /// The records of its releases, by name and uid.
+    records: Vec<(String, String)>,
+    /// Whether an apply that was cut off left its lock.
+    has_lock: bool,
+}
+
+impl Destruction {
+    /// Whether nothing of the stack is there.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.records.is_empty() && !self.has_lock
+    }
+
+    fn is_namespace(object: &(ObjectId, Option<String>)) -> bool {
+        object.0.kind == Kind::Namespace
+    }
 }
 
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -38,8 +53,13 @@ pub async fn destruction(
     connection: &Connection,
     with_namespace: bool,
 ) -> Result<Destruction, Error> {
-    let live = ours(connection, &BTreeSet::from(Kind::ALL)).await?;
-    let parent = apply_set::parent_id(&connection.stack, &connection.namespace);
+    let (live, records, has_lock) = try_join3(
+        ours(connection, &BTreeSet::from(Kind::ALL)),
+        releases::records(connection),
+        lock::exists(connection),
+    )
+    .await?;
+    let parent = apply_set::parent_id(&connection.target);
     let mut objects: Vec<(ObjectId, Option<String>)> = live
         .iter()
         .filter(|(id, value)| {
@@ -58,7 +78,11 @@ pub async fn destruction(
     if objects.iter().any(|(id, _)| id.kind == Kind::Namespace) {
         refuse_shared_namespace(connection).await?;
     }
-    Ok(Destruction { objects })
+    Ok(Destruction {
+        objects,
+        records,
+        has_lock,
+    })
 }
 
 fn belongs(id: &ObjectId, value: &Value, parent: &ObjectId) -> bool {
@@ -68,7 +92,8 @@ fn belongs(id: &ObjectId, value: &Value, parent: &ObjectId) -> bool {
     (is_parent || is_member) && owner::is_managed_by_us(value)
 }
 
-/// Deletes what [`destruction`] listed, waits until it is gone, and looks again.
+/// Deletes what [`destruction`] listed but for the namespace, waits until it is gone, and looks again. The records of
+/// the releases go last: they are what a destroy that is cut off can still be told from.
 ///
 /// # Errors
 /// [`Error::NotGone`] names what stays and its finalizers.
@@ -77,17 +102,44 @@ pub async fn destroy(
     destruction: &Destruction,
     step: &Step,
 ) -> Result<(), Error> {
-    for (id, uid) in &destruction.objects {
+    let objects = || {
+        let objects = destruction.objects.iter();
+        objects.filter(|object| !Destruction::is_namespace(object))
+    };
+    for (id, uid) in objects() {
         step.update(format_args!("deleting {id}"));
         request_deletion(connection, id, uid.as_deref()).await?;
         // Pods must be gone before what they stand on, or their last requests fail for a reason that nobody sees.
-        if matches!(id.kind, Kind::Deployment | Kind::Namespace) {
+        if id.kind == Kind::Deployment {
             step.update(format_args!("waiting for {id} to go"));
             wait_until_gone(connection, &[(id.clone(), uid.clone())]).await?;
         }
     }
-    wait_until_gone(connection, &destruction.objects).await?;
-    prove_nothing_left(connection, destruction).await
+    wait_until_gone(connection, &objects().cloned().collect::<Vec<_>>()).await?;
+    prove_nothing_left(connection, destruction).await?;
+    for (name, uid) in &destruction.records {
+        releases::delete(connection, name, Some(uid)).await?;
+    }
+    Ok(())
+}
+
+/// Deletes the namespace, when it is the stack's, and waits until it is gone.
+///
+/// # Errors
+/// [`Error::NotGone`] names its finalizers.
+pub async fn destroy_namespace(
+    connection: &Connection,
+    destruction: &Destruction,
+    step: &Step,
+) -> Result<(), Error> {
+    let mut objects = destruction.objects.iter();
+    let Some((id, uid)) = objects.find(|object| Destruction::is_namespace(object)) else {
+        return Ok(());
+    };
+    step.update(format_args!("deleting {id}"));
+    request_deletion(connection, id, uid.as_deref()).await?;
+    step.update(format_args!("waiting for {id} to go"));
+    wait_until_gone(connection, &[(id.clone(), uid.clone())]).await
 }
 
 async fn prove_nothing_left(
@@ -98,7 +150,10 @@ async fn prove_nothing_left(
         |left: BTreeMap<ObjectId, Value>| left.keys().map(ObjectId::to_string).collect::<Vec<_>>(),
         ours(connection, &BTreeSet::from(Kind::ALL)).await?,
     );
-    let is_planned = |id: &ObjectId| destruction.objects.iter().any(|(planned, _)| planned == id);
+    let is_planned = |id: &ObjectId| {
+        let mut objects = destruction.objects.iter();
+        id.kind != Kind::Namespace && objects.any(|(planned, _)| planned == id)
+    };
     let mut left = names(left.into_iter().filter(|(id, _)| is_planned(id)).collect());
     let pods = pods(connection).await?;
     left.extend(
@@ -107,8 +162,8 @@ async fn prove_nothing_left(
             .map(|name| format!("Pod {name}")),
     );
     let replica_sets: Api<ReplicaSet> =
-        Api::namespaced(connection.client.clone(), &connection.namespace);
-    let selected = ListParams::default().labels(&instance_selector(&connection.stack));
+        Api::namespaced(connection.client.clone(), &connection.target.namespace);
+    let selected = ListParams::default().labels(&instance_selector(&connection.target.stack));
     let list = replica_sets
         .list(&selected)
         .await
@@ -207,7 +262,7 @@ async fn refuse_shared_namespace(connection: &Connection) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::NamespaceInUse {
-        namespace: connection.namespace.clone(),
+        namespace: connection.target.namespace.clone(),
         others: others.join(", "),
     })
 }
@@ -218,8 +273,11 @@ fn resource<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>() -> 
 
 /// Objects of that kind that are neither ours nor what every namespace has.
 async fn others(connection: &Connection, resource: &ApiResource) -> Result<Vec<String>, Error> {
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(connection.client.clone(), &connection.namespace, resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        connection.client.clone(),
+        &connection.target.namespace,
+        resource,
+    );
     let not_ours = ListParams::default().labels(&format!("{MANAGED_BY}!={MANAGER}"));
     let list = api.list_metadata(&not_ours).await;
     let list = list.map_err(|error| explain(error, connection, "list", &resource.plural))?;

@@ -75,6 +75,41 @@ pub enum Error {
         /// What to do.
         help: &'static str,
     },
+    /// The namespace is going.
+    #[error("the namespace `{namespace}` is being deleted: nothing can be made in it")]
+    #[diagnostic(help(
+        "wait until it is gone (`kubectl --context {context} get namespace {namespace}`); what holds it stands in its status"
+    ))]
+    Terminating {
+        /// The context.
+        context: String,
+        /// The namespace.
+        namespace: String,
+    },
+    /// Another apply holds the lock.
+    #[error("{stack} is being applied by {holder} since {since} ({lock})")]
+    #[diagnostic(help(
+        "nothing was changed. Try again when it is done, or wait for it with --lock-timeout; one that was killed is passed over by itself"
+    ))]
+    Locked {
+        /// The stack.
+        stack: String,
+        /// The Lease.
+        lock: String,
+        /// `user@host (process)`
+        holder: String,
+        /// When it was taken, by the holder's clock.
+        since: String,
+    },
+    /// The lock went to somebody else, or may have.
+    #[error("the lock ({lock}) was lost: it could not be renewed in time")]
+    #[diagnostic(help(
+        "what was written before stays, and nothing more was written. Apply again: it completes what is left"
+    ))]
+    LockLost {
+        /// The Lease.
+        lock: String,
+    },
     /// The rollout failed for good.
     #[error("the rollout of {object} failed: {reason}")]
     #[diagnostic(help(
@@ -124,7 +159,7 @@ pub(super) fn explain(
     match error {
         kube::Error::Api(status) => refusal(*status, connection, verb, object.to_string()),
         other => Error::Unreachable {
-            context: connection.context.clone(),
+            context: connection.target.context.clone(),
             server: connection.server.clone(),
             reason: innermost(&other),
         },
@@ -137,8 +172,16 @@ fn refusal(
     verb: &'static str,
     object: String,
 ) -> Error {
-    let (context, message) = (connection.context.clone(), status.message.clone());
+    let (context, message) = (connection.target.context.clone(), status.message.clone());
+    let is_terminating = status.details.as_ref().is_some_and(|details| {
+        let mut causes = details.causes.iter();
+        causes.any(|cause| cause.reason == "NamespaceTerminating")
+    });
     match status.code {
+        403 if is_terminating => Error::Terminating {
+            context,
+            namespace: connection.target.namespace.clone(),
+        },
         401 => Error::Unauthorized { context, message },
         403 if status
             .details

@@ -1,4 +1,5 @@
-//! The only room with a Kubernetes client: connect, observe, apply, watch a rollout, destroy.
+//! The only room with a Kubernetes client: connect, observe, lock, apply, watch a rollout, keep
+//! releases, destroy.
 //!
 //! Nothing here decides: what is written stands in a [`crate::plan::Plan`].
 
@@ -6,12 +7,16 @@ mod apply;
 mod connect;
 mod destroy;
 mod error;
+mod lock;
 mod observe;
+mod releases;
 mod rollout;
 
-pub use apply::apply;
+pub use apply::{apply, make_namespace};
 pub use connect::{Connection, connect};
-pub use destroy::{Destruction, destroy, destruction};
+pub use destroy::{Destruction, destroy, destroy_namespace, destruction};
 pub use error::Error;
+pub use lock::{Lock, lock};
 pub use observe::{observe, ours, pods};
+pub use releases::{begin, end, forget, releases};
 pub use rollout::watch_rollout;

@@ -27,7 +27,7 @@ pub async fn observe(connection: &Connection, desired: &Desired) -> Result<Live,
     let (lists, predictions) =
         join(ours(connection, &kinds), predict_all(connection, desired)).await;
     let (mut ours_now, predictions) = (lists?, predictions?);
-    let parent = apply_set::parent_id(&connection.stack, &connection.namespace);
+    let parent = apply_set::parent_id(&connection.target);
     let recorded = ours_now
         .get(&parent)
         .map(apply_set::kinds_of)
@@ -57,8 +57,8 @@ pub async fn ours(
 /// # Errors
 /// See [`Error`].
 pub async fn pods(connection: &Connection) -> Result<Vec<Pod>, Error> {
-    let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
-    let parameters = ListParams::default().labels(&instance_selector(&connection.stack));
+    let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.target.namespace);
+    let parameters = ListParams::default().labels(&instance_selector(&connection.target.stack));
     let list = api
         .list(&parameters)
         .await
@@ -67,12 +67,16 @@ pub async fn pods(connection: &Connection) -> Result<Vec<Pod>, Error> {
 }
 
 async fn list(connection: &Connection, kind: Kind) -> Result<Vec<(ObjectId, Value)>, Error> {
-    let mut parameters = ListParams::default().labels(&instance_selector(&connection.stack));
+    let mut parameters = ListParams::default().labels(&instance_selector(&connection.target.stack));
     if kind == Kind::Namespace {
-        parameters = parameters.fields(&format!("metadata.name={}", connection.namespace));
+        parameters = parameters.fields(&format!("metadata.name={}", connection.target.namespace));
     }
     let api = connection.api(kind);
-    let what = format!("{}s in namespace {}", kind.name(), connection.namespace);
+    let what = format!(
+        "{}s in namespace {}",
+        kind.name(),
+        connection.target.namespace
+    );
     let list = retried(|| api.list(&parameters)).await;
     let list = list.map_err(|error| explain(error, connection, "list", what))?;
     Ok(list
@@ -192,16 +196,17 @@ fn causes(details: &StatusDetails) -> Vec<Cause> {
         .collect()
 }
 
-/// Attempts of a read, with waits of 0.2, 0.4 and 0.8 s between them unless the server names its own.
+/// Attempts of a request, with waits of 0.2, 0.4 and 0.8 s between them unless the server names its own.
 const ATTEMPTS: u32 = 4;
 
-/// Tries a read again when the answer may be better next time. Never used for writes.
-async fn retried<T, F: Future<Output = Result<T, kube::Error>>>(
-    read: impl Fn() -> F,
+/// Tries a request again when the answer may be better next time. Only for what may be sent twice: reads, applies of
+/// the same body, deletions of one uid.
+pub(super) async fn retried<T, F: Future<Output = Result<T, kube::Error>>>(
+    request: impl Fn() -> F,
 ) -> Result<T, kube::Error> {
     let mut attempt = 1;
     loop {
-        match read().await {
+        match request().await {
             Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
                 tokio::time::sleep(pause(&error, attempt)).await;
                 attempt += 1;

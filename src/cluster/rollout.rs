@@ -146,7 +146,7 @@ async fn failed(connection: &Connection, report: &Report, failure: Failure) -> E
         }
     }
     Error::Rollout {
-        object: connection.object_id(Kind::Deployment, &connection.stack),
+        object: connection.object_id(Kind::Deployment, &connection.target.stack),
         reason,
         mend,
     }
@@ -155,7 +155,7 @@ async fn failed(connection: &Connection, report: &Report, failure: Failure) -> E
 /// Of the container that ended, or else of the one that runs; a pod that never ran has no log.
 async fn last_lines(connection: &Connection, pod: &str) -> Option<String> {
     const ROUNDS: usize = 3;
-    let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
+    let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.target.namespace);
     for _ in 0..ROUNDS {
         let mut is_between_containers = false;
         for previous in [true, false] {
@@ -212,8 +212,9 @@ fn upsert<K: Resource>(known: &mut Vec<K>, new: K) {
 /// Everything that happens to the stack's Deployment, ReplicaSets, pods and their events. The watchers resume by
 /// themselves after a cut.
 fn changes(connection: &Connection) -> BoxStream<'static, Change> {
-    let selector = instance_selector(&connection.stack);
-    let by_name = watcher::Config::default().fields(&format!("metadata.name={}", connection.stack));
+    let selector = instance_selector(&connection.target.stack);
+    let by_name =
+        watcher::Config::default().fields(&format!("metadata.name={}", connection.target.stack));
     let by_label = watcher::Config::default().labels(&selector);
     select_all([
         objects::<Deployment>(connection, by_name, |object, _| {
@@ -249,7 +250,7 @@ where
         + Send
         + 'static,
 {
-    let api: Api<K> = Api::namespaced(connection.client.clone(), &connection.namespace);
+    let api: Api<K> = Api::namespaced(connection.client.clone(), &connection.target.namespace);
     watcher(api, config)
         .default_backoff()
         .map_ok(move |event| match event {

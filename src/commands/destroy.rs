@@ -1,11 +1,14 @@
 //! `uninlu destroy`
 
+use std::time::Duration;
+
 use miette::{Diagnostic, Result};
 
 use crate::cli::{StackArgs, exit};
-use crate::cluster;
+use crate::cluster::{self, Connection, Destruction, Lock};
 use crate::stack;
-use crate::ui::{RED, Ui, paint};
+use crate::ui::{RED, Step, Ui, paint};
+use crate::who;
 
 /// Deletes the stack's objects in reverse order and proves that nothing is left
 #[derive(Debug, clap::Args)]
@@ -32,9 +35,9 @@ enum Stop {
 /// Whatever keeps the objects from going; destroying again goes on where it ended.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let connection = cluster::connect(&stack).await?;
+    let connection = cluster::connect(&stack.target()).await?;
     let destruction = cluster::destruction(&connection, stack.cluster.create_namespace).await?;
-    if destruction.objects.is_empty() {
+    if destruction.is_empty() {
         ui.data(format_args!(
             "nothing to destroy: {} has no objects in namespace {}\n",
             stack.name, stack.namespace
@@ -47,8 +50,10 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if !args.yes {
         confirm(&stack.name, ui)?;
     }
+    let lock = lock(&connection, ui).await?;
     let step = ui.step(format!("destroying {}", stack.name));
-    match cluster::destroy(&connection, &destruction, &step).await {
+    let result = under_lock(&connection, lock, &destruction, &step).await;
+    match result {
         Ok(()) => step.done(format_args!(
             "{} objects are gone, and nothing is left",
             destruction.objects.len()
@@ -59,6 +64,41 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         }
     }
     Ok(exit::OK)
+}
+
+/// In a namespace that is going no lock can be made, and no apply can run either.
+async fn lock(connection: &Connection, ui: Ui) -> Result<Option<Lock>> {
+    let step = ui.step(format!("lock of {}", connection.target.stack));
+    match cluster::lock(connection, &who::process(), Duration::ZERO, &step).await {
+        Ok(lock) => {
+            step.done("taken");
+            Ok(Some(lock))
+        }
+        Err(cluster::Error::Terminating { .. }) => {
+            step.done("not needed: the namespace is going");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn under_lock(
+    connection: &Connection,
+    lock: Option<Lock>,
+    destruction: &Destruction,
+    step: &Step,
+) -> Result<(), cluster::Error> {
+    let Some(lock) = lock else {
+        cluster::destroy(connection, destruction, step).await?;
+        return cluster::destroy_namespace(connection, destruction, step).await;
+    };
+    let result = tokio::select! {
+        result = cluster::destroy(connection, destruction, step) => result,
+        error = lock.lost() => Err(error),
+    };
+    lock.release().await;
+    result?;
+    cluster::destroy_namespace(connection, destruction, step).await
 }
 
 fn confirm(name: &str, ui: Ui) -> Result<(), Stop> {

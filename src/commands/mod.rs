@@ -4,11 +4,16 @@
 pub mod apply;
 pub mod build;
 pub mod destroy;
+pub mod drift;
+pub mod history;
 pub mod init;
 pub mod plan;
 pub mod render;
+pub mod rollback;
 pub mod schema;
 pub mod status;
 pub mod validate;
 
+mod delivery;
 mod planning;
+mod saved;

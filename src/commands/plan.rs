@@ -1,8 +1,11 @@
 //! `uninlu plan`
 
+use std::path::PathBuf;
+
 use miette::Result;
 
 use super::planning::{plan_stack, tell_findings};
+use super::saved;
 use crate::cli::{StackArgs, exit};
 use crate::plan::render;
 use crate::stack;
@@ -14,8 +17,14 @@ pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
     /// Prints the plan as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "markdown")]
     json: bool,
+    /// Prints the plan as Markdown, for a pull request
+    #[arg(long)]
+    markdown: bool,
+    /// Saves the plan, for `uninlu apply FILE` to carry out exactly this or nothing
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Exits with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
@@ -24,16 +33,26 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever keeps a plan from being made; nothing is written in any case.
+/// Whatever keeps a plan from being made; nothing is written to the cluster in any case.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let planned = plan_stack(&stack, ui).await?;
+    let (delivery, _) = plan_stack(&stack, ui).await?;
+    let plan = delivery.plan;
     if args.json {
-        ui.data(format_args!("{:#}\n", render::json(&planned.plan)));
+        ui.data(format_args!("{:#}\n", render::json(&plan)));
+    } else if args.markdown {
+        ui.data(render::markdown(&plan));
     } else {
-        ui.data(render::text(&planned.plan));
+        ui.data(render::text(&plan));
     }
     tell_findings(&stack, ui);
-    let has_changes = args.detailed_exitcode && !planned.plan.is_empty();
+    if let Some(file) = &args.out {
+        saved::write(file, &plan)?;
+        ui.say(format_args!(
+            "saved: `uninlu apply {}` carries out exactly this plan",
+            file.display()
+        ));
+    }
+    let has_changes = args.detailed_exitcode && !plan.is_empty();
     Ok(if has_changes { exit::CHANGES } else { exit::OK })
 }

@@ -1,49 +1,55 @@
-//! What `plan` and `apply` share: from a stack file to a plan.
+//! What `plan`, `apply` and `rollback` share: from a goal to a plan.
+
+use std::path::Path;
 
 use miette::Result;
 
 use crate::cluster::{self, Connection};
 use crate::gate::{self, Finding};
 use crate::image::{self, Inputs, Resolved};
-use crate::kinds::{self, Facts};
-use crate::plan::{self, Plan, PlannedImage};
+use crate::plan::{self, Goal, Plan, PlannedImage};
+use crate::revision;
 use crate::stack::{self, Stack};
 use crate::ui::{RED, Ui, YELLOW, paint};
 
-/// A plan with what an apply needs besides.
-pub(super) struct Planned {
+/// A plan and where to carry it out.
+pub(super) struct Delivery {
     pub(super) connection: Connection,
     pub(super) plan: Plan,
-    /// The build's inputs, when the image is built here.
-    pub(super) inputs: Option<Inputs>,
+    /// The release that the plan goes back to.
+    pub(super) back_to: Option<i64>,
 }
 
-/// Resolves the image, asks the cluster, and derives the plan. Writes nothing.
-pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<Planned> {
+/// Resolves the image, asks the cluster, and derives the plan. Writes nothing. Besides it returns the build's inputs,
+/// when the image is built here.
+pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Option<Inputs>)> {
     let step = ui.step("reading the image's inputs and the cluster");
-    let connection = cluster::connect(stack).await?;
+    let connection = cluster::connect(&stack.target()).await?;
     let (resolved, inputs) = image::resolve(stack).await?;
-    let plan = derive(stack, &connection, planned_image(resolved)).await?;
-    step.done(format_args!("context {}", connection.context));
-    Ok(Planned {
+    let plan = plan_goal(&connection, goal(stack, planned_image(resolved))).await?;
+    step.done(format_args!("context {}", connection.target.context));
+    let delivery = Delivery {
         connection,
         plan,
-        inputs,
-    })
+        back_to: None,
+    };
+    Ok((delivery, inputs))
+}
+
+/// What the stack stands for with that image.
+pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
+    let folder = stack
+        .file
+        .parent()
+        .filter(|folder| *folder != Path::new(""));
+    let git = revision::of(folder.unwrap_or(Path::new("."))).version;
+    Goal::of_stack(stack, image, git)
 }
 
 /// Asks the cluster for its state and its prediction, and derives the plan.
-pub(super) async fn derive(
-    stack: &Stack,
-    connection: &Connection,
-    image: PlannedImage,
-) -> Result<Plan> {
-    let facts = Facts {
-        image: image.reference.clone(),
-    };
-    let desired = plan::as_members(kinds::desired(stack, &facts), stack);
-    let live = cluster::observe(connection, &desired).await?;
-    Ok(plan::plan(stack, image, &desired, &live)?)
+pub(super) async fn plan_goal(connection: &Connection, goal: Goal) -> Result<Plan> {
+    let live = cluster::observe(connection, &goal.objects).await?;
+    Ok(plan::plan(goal, &live)?)
 }
 
 fn planned_image(resolved: Resolved) -> PlannedImage {

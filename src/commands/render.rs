@@ -62,7 +62,7 @@ fn image_reference(stack: &Stack) -> Result<String> {
 }
 
 /// Long text stays on one line: folded, an image reference could not be found by its key.
-fn yaml(value: &Value) -> Result<String> {
+pub(super) fn yaml(value: &Value) -> Result<String> {
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     serde_saphyr::to_string_with_options(value, options).into_diagnostic()
 }

@@ -29,9 +29,9 @@ pub struct Args {
 /// Whatever keeps the cluster from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let connection = cluster::connect(&stack).await?;
+    let connection = cluster::connect(&stack.target()).await?;
     let mut objects = cluster::ours(&connection, &BTreeSet::from(Kind::ALL)).await?;
-    objects.remove(&apply_set::parent_id(&stack.name, &stack.namespace));
+    objects.remove(&apply_set::parent_id(&connection.target));
     let pods = cluster::pods(&connection).await?;
     if args.json {
         ui.data(format_args!("{:#}\n", as_json(&stack, &objects, &pods)));

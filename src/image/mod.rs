@@ -16,13 +16,13 @@ pub mod ignore;
 mod mend;
 pub mod progress;
 pub mod registry;
-mod revision;
 mod upload;
 
 use std::collections::HashMap;
 
 pub use error::Error;
 
+use crate::revision;
 use crate::stack::{Build, Image, ModelSource, Stack};
 use crate::ui::{Ui, human_bytes};
 use context::Entry;

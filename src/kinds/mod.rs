@@ -16,6 +16,7 @@ mod service_account;
 use std::collections::BTreeMap;
 
 use kube::core::{ApiResource, GroupVersionKind};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::stack::Stack;
@@ -27,7 +28,7 @@ pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 ///
 /// The order of the variants *is* the order of apply; its reverse is the order of destroy. What a pod needs to start
 /// comes before the Deployment, what looks at the Deployment comes after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// `v1`, only on request.
     Namespace,
@@ -122,7 +123,8 @@ impl Kind {
 }
 
 /// Which object: its order is the order of apply.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ObjectId {
     /// Kind, first in the order.
     pub kind: Kind,
@@ -208,6 +210,12 @@ fn with_identity(kind: Kind, stack: &Stack, mut body: Value) -> Value {
         object.extend(body);
     }
     object
+}
+
+/// Which object a body is; `None` when its kind is not one of ours.
+pub fn identify(body: &Value) -> Option<ObjectId> {
+    let kind = Kind::by_name(body["kind"].as_str()?)?;
+    (body["apiVersion"] == kind.api_resource().api_version).then(|| object_id(kind, body))
 }
 
 fn object_id(kind: Kind, body: &Value) -> ObjectId {

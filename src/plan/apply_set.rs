@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::kinds::{INSTANCE, Kind, MANAGED_BY, MANAGER, ObjectId};
+use crate::stack::Target;
 
 /// Label of every member; its value is the set's id.
 pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
@@ -17,11 +18,11 @@ const TOOLING: &str = "applyset.kubernetes.io/tooling";
 const GROUP_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
 
 /// Which ConfigMap is the parent of the stack's set.
-pub fn parent_id(name: &str, namespace: &str) -> ObjectId {
+pub fn parent_id(target: &Target) -> ObjectId {
     ObjectId {
         kind: Kind::ConfigMap,
-        namespace: Some(namespace.to_owned()),
-        name: format!("{name}-applyset"),
+        namespace: Some(target.namespace.clone()),
+        name: format!("{}-applyset", target.stack),
     }
 }
 
@@ -92,10 +93,20 @@ pub fn is_foreign(live: &Value, parent: &ObjectId) -> bool {
 mod tests {
     use super::*;
 
+    fn parent() -> ObjectId {
+        parent_id(&Target {
+            stack: "demo".into(),
+            namespace: "ns".into(),
+            context: "test".into(),
+            kubeconfig: None,
+            environment: None,
+        })
+    }
+
     #[test]
     fn the_id_is_what_kubectl_computes() {
         // sha256("demo-applyset.ns.ConfigMap.") in URL-safe base64 without padding, KEP-3659.
-        let id = id(&parent_id("demo", "ns"));
+        let id = id(&parent());
         assert!(id.starts_with("applyset-") && id.ends_with("-v1"), "{id}");
         assert_eq!(id.len(), "applyset-".len() + 43 + "-v1".len());
     }
@@ -103,7 +114,7 @@ mod tests {
     #[test]
     fn the_kinds_survive_a_round_trip() {
         let kinds = BTreeSet::from([Kind::Deployment, Kind::Service, Kind::PodDisruptionBudget]);
-        let body = parent_body("demo", &parent_id("demo", "ns"), &kinds);
+        let body = parent_body("demo", &parent(), &kinds);
         assert_eq!(kinds_of(&body), kinds);
         assert_eq!(
             body["metadata"]["annotations"][GROUP_KINDS],

@@ -1,10 +1,11 @@
 //! The difference of two objects, field by field.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One field that differs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FieldChange {
     /// Path in the object; list items are named by their key: `.spec.template.spec.containers[server].image`.
     pub path: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kinds::ObjectId;
@@ -34,7 +35,8 @@ pub enum Prediction {
 }
 
 /// A field that another manager owns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Conflict {
     /// The field as the API server names it, `.spec.replicas`.
     pub field: String,

@@ -2,52 +2,43 @@
 
 pub mod apply_set;
 pub mod diff;
+pub mod file;
+mod goal;
 mod live;
+mod moved;
 pub mod owner;
+pub mod release;
 pub mod render;
 pub mod replicas;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::kinds::{Desired, Kind, MANAGER, ObjectId};
-use crate::stack::Stack;
+use crate::kinds::{Desired, Kind, ObjectId};
 
 pub use diff::FieldChange;
+pub use goal::{Goal, PlannedImage, Wait};
 pub use live::{Cause, Conflict, Live, Prediction};
+pub use moved::moved;
 use replicas::Transition;
 
 /// Everything that an apply would do, in order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Name of the stack.
-    pub stack: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// The context that the plan was made against; the only one it may be applied to.
-    pub context: String,
-    /// Environment laid over the stack file.
-    pub environment: Option<String>,
-    /// The image that the pods get.
-    pub image: PlannedImage,
+    /// What it leads to.
+    pub goal: Goal,
     /// One change per object, in the order of apply; deletions come last, in reverse order.
     pub changes: Vec<Change>,
     /// The ApplySet's parent: before the apply with the kinds of before and after, after it with those that remain.
     pub parent: Parent,
 }
 
-/// The image of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedImage {
-    /// What stands in the Deployment.
-    pub reference: String,
-    /// Why it must be built first; `None` when the reference is pinned by a digest already.
-    pub to_be_built: Option<String>,
-}
-
 /// The writes to the ApplySet's parent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Parent {
     /// Which ConfigMap.
     pub id: ObjectId,
@@ -58,7 +49,8 @@ pub struct Parent {
 }
 
 /// What happens to one object.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Change {
     /// The object.
     pub id: ObjectId,
@@ -72,14 +64,13 @@ pub struct Change {
     pub notes: Vec<String>,
     /// What happens to `spec.replicas` besides.
     pub transition: Transition,
-    /// The body to send; absent for a deletion.
-    pub body: Option<Value>,
     /// The live object's uid: the precondition of a deletion.
     pub uid: Option<String>,
 }
 
 /// What happens to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It does not exist yet.
     Create,
@@ -128,6 +119,19 @@ impl Plan {
                 .all(|change| change.action == Action::Keep)
     }
 
+    /// The body that is sent for a change; `None` for a deletion.
+    pub fn body(&self, change: &Change) -> Option<Value> {
+        let mut body = self.goal.objects.get(&change.id)?.clone();
+        if let Transition::TakeBack { .. } = change.transition {
+            body["spec"]["replicas"] = json!(change.transition.replicas());
+        }
+        if change.action == Action::Update {
+            // Not another object of the same name, and not a new one should it be deleted meanwhile.
+            body["metadata"]["uid"] = json!(change.uid);
+        }
+        Some(body)
+    }
+
     /// Fields that other managers own, in the notation of `--take`.
     pub fn conflicts(&self) -> impl Iterator<Item = (&ObjectId, &Conflict)> {
         self.changes.iter().flat_map(|change| {
@@ -151,32 +155,15 @@ impl Change {
     }
 }
 
-/// Adds to every body the label by which its ApplySet knows it.
-pub fn as_members(desired: Desired, stack: &Stack) -> Desired {
-    let id = apply_set::id(&apply_set::parent_id(&stack.name, &stack.namespace));
-    let label = |mut body: Value| {
-        body["metadata"]["labels"][apply_set::PART_OF] = json!(id);
-        body
-    };
-    desired
-        .into_iter()
-        .map(|(object, body)| (object, label(body)))
-        .collect()
-}
-
-/// Derives the plan. `desired` are the bodies that were dry-run ([`as_members`]).
+/// Derives the plan from the goal and what the cluster said about its objects.
 ///
 /// # Errors
 /// [`Refusal`] when going on would touch what is not ours.
-pub fn plan(
-    stack: &Stack,
-    image: PlannedImage,
-    desired: &Desired,
-    live: &Live,
-) -> Result<Plan, Refusal> {
-    let parent_id = apply_set::parent_id(&stack.name, &stack.namespace);
+pub fn plan(goal: Goal, live: &Live) -> Result<Plan, Refusal> {
+    let desired = &goal.objects;
+    let parent_id = apply_set::parent_id(&goal.target);
     refuse_foreign(desired, live, &parent_id)?;
-    refuse_missing_namespace(stack, desired, live)?;
+    refuse_missing_namespace(&goal, live)?;
     let leaving = leaving(desired, live, &parent_id);
     let autoscaler_goes = autoscaler_goes(desired, live, &parent_id);
     let mut changes: Vec<Change> = desired
@@ -190,13 +177,9 @@ pub fn plan(
             .map(|(id, current)| deletion(id, current)),
     );
     Ok(Plan {
-        stack: stack.name.clone(),
-        namespace: stack.namespace.clone(),
-        context: stack.cluster.context.clone(),
-        environment: stack.environment.clone(),
-        image,
-        parent: parent(stack, parent_id, desired, &leaving, live),
+        parent: parent(&goal, parent_id, &leaving, live),
         changes,
+        goal,
     })
 }
 
@@ -241,14 +224,14 @@ fn has_foreign_owner_reference(current: &Value) -> bool {
         .is_some_and(|owners| !owners.is_empty())
 }
 
-fn refuse_missing_namespace(stack: &Stack, desired: &Desired, live: &Live) -> Result<(), Refusal> {
+fn refuse_missing_namespace(goal: &Goal, live: &Live) -> Result<(), Refusal> {
     let is_missing = live
         .predictions
         .values()
         .any(|prediction| *prediction == Prediction::NamespaceMissing);
-    let is_made_by_us = desired.keys().any(|id| id.kind == Kind::Namespace);
+    let is_made_by_us = goal.objects.keys().any(|id| id.kind == Kind::Namespace);
     if is_missing && !is_made_by_us {
-        return Err(Refusal::NamespaceMissing(stack.namespace.clone()));
+        return Err(Refusal::NamespaceMissing(goal.target.namespace.clone()));
     }
     Ok(())
 }
@@ -292,7 +275,6 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool) -> Ch
         conflicts: Vec::new(),
         notes: Vec::new(),
         transition: Transition::None,
-        body: Some(body.clone()),
         uid: None,
     };
     let Some(current) = live.ours.get(id) else {
@@ -316,9 +298,6 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool) -> Ch
 fn set_transition(change: &mut Change, body: &Value, current: &Value, autoscaler_goes: bool) {
     change.transition = replicas::transition(body, current, autoscaler_goes);
     change.notes.extend(change.transition.note());
-    if let (Transition::TakeBack { .. }, Some(body)) = (change.transition, &mut change.body) {
-        body["spec"]["replicas"] = json!(change.transition.replicas());
-    }
 }
 
 fn compare_with_prediction(change: &mut Change, current: &Value, prediction: Option<&Prediction>) {
@@ -363,21 +342,14 @@ fn deletion(id: &ObjectId, current: &Value) -> Change {
         conflicts: Vec::new(),
         notes: vec!["it left the stack".into()],
         transition: Transition::None,
-        body: None,
         uid: current["metadata"]["uid"].as_str().map(str::to_owned),
     }
 }
 
 /// The parent names the superset of kinds before the apply and the remaining ones after the prune: wherever a crash
 /// happens in between, the next apply still finds everything.
-fn parent(
-    stack: &Stack,
-    id: ObjectId,
-    desired: &Desired,
-    leaving: &BTreeMap<&ObjectId, &Value>,
-    live: &Live,
-) -> Parent {
-    let after: BTreeSet<Kind> = desired.keys().map(|id| id.kind).collect();
+fn parent(goal: &Goal, id: ObjectId, leaving: &BTreeMap<&ObjectId, &Value>, live: &Live) -> Parent {
+    let after: BTreeSet<Kind> = goal.objects.keys().map(|id| id.kind).collect();
     let current = live.ours.get(&id);
     let mut before: BTreeSet<Kind> = leaving
         .keys()
@@ -385,7 +357,7 @@ fn parent(
         .chain(after.iter().copied())
         .collect();
     before.extend(current.map(apply_set::kinds_of).unwrap_or_default());
-    let body = |kinds: &BTreeSet<Kind>| apply_set::parent_body(&stack.name, &id, kinds);
+    let body = |kinds: &BTreeSet<Kind>| apply_set::parent_body(&goal.target.stack, &id, kinds);
     let (before_body, after_body) = (body(&before), body(&after));
     let is_said =
         |body: &Value| current.is_some_and(|current| apply_set::says_the_same(current, body));
@@ -395,47 +367,3 @@ fn parent(
         id,
     }
 }
-
-/// Whether two plans would do the same, apart from the image: a build between them pins its digest.
-pub fn moved(earlier: &Plan, later: &Plan) -> Vec<String> {
-    let ground = |plan: &Plan| -> BTreeMap<String, String> {
-        plan.changes
-            .iter()
-            .map(|change| {
-                let fields: Vec<&FieldChange> = change
-                    .fields
-                    .iter()
-                    .filter(|field| !is_image(field))
-                    .collect();
-                let action = if change.action == Action::Update
-                    && fields.is_empty()
-                    && change.transition == Transition::None
-                {
-                    Action::Keep
-                } else {
-                    change.action
-                };
-                (
-                    change.id.to_string(),
-                    format!(
-                        "{action:?} {fields:?} {:?} {:?} {:?}",
-                        change.conflicts, change.transition, change.uid
-                    ),
-                )
-            })
-            .collect()
-    };
-    let (earlier, later) = (ground(earlier), ground(later));
-    let ids: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
-    ids.into_iter()
-        .filter(|id| earlier.get(*id) != later.get(*id))
-        .cloned()
-        .collect()
-}
-
-fn is_image(field: &FieldChange) -> bool {
-    field.path.ends_with("].image")
-}
-
-/// The name under which plans are applied.
-pub const FIELD_MANAGER: &str = MANAGER;

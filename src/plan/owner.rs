@@ -1,12 +1,13 @@
 //! Who owns a field: `metadata.managedFields`, as server-side apply keeps it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kinds::MANAGER;
 
 /// Who set a field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Owner {
     /// Field manager, `kubectl-edit`.
     pub manager: String,

@@ -5,14 +5,15 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
-use super::{Action, Change, FieldChange, Plan};
+use super::{Action, Change, FieldChange, Goal, Plan};
 use crate::ui::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 
 /// Version of the JSON form; it changes when a reader would have to.
 pub const FORMAT_VERSION: u32 = 1;
 
 impl Action {
-    const fn word(self) -> &'static str {
+    /// `create`, `update`, …
+    pub const fn word(self) -> &'static str {
         match self {
             Action::Create => "create",
             Action::Update => "update",
@@ -36,7 +37,8 @@ impl Action {
 /// The plan as text: one paragraph per changed object, the rest counted.
 pub fn text(plan: &Plan) -> String {
     let mut text = String::new();
-    let environment = plan
+    let (target, image) = (&plan.goal.target, &plan.goal.image);
+    let environment = target
         .environment
         .as_ref()
         .map_or(String::new(), |name| format!(" (environment {name})"));
@@ -44,20 +46,20 @@ pub fn text(plan: &Plan) -> String {
         &mut text,
         format_args!(
             "{} in namespace {} of context {}{environment}",
-            paint(BOLD, &plan.stack),
-            plan.namespace,
-            plan.context
+            paint(BOLD, &target.stack),
+            target.namespace,
+            target.context
         ),
     );
-    match &plan.image.to_be_built {
+    match &image.to_be_built {
         Some(reason) => line(
             &mut text,
             format_args!(
                 "image {} is to be built ({reason}); its digest is pinned at apply",
-                plan.image.reference
+                image.reference
             ),
         ),
-        None => line(&mut text, format_args!("image {}", plan.image.reference)),
+        None => line(&mut text, format_args!("image {}", image.reference)),
     }
     line(&mut text, "");
     for change in plan
@@ -138,6 +140,41 @@ pub fn take_notation(change: &Change, field: &str) -> String {
     format!("{}/{}:{field}", change.id.kind.name(), change.id.name)
 }
 
+/// Field changes as text, one or more lines each.
+pub fn fields(fields: &[FieldChange]) -> String {
+    let mut text = String::new();
+    for field in fields {
+        field_lines(&mut text, field);
+    }
+    text
+}
+
+/// What was found in place of what was wanted, and who did it.
+pub fn drift(change: &Change) -> String {
+    let mut text = String::new();
+    let words = |value: &Option<Value>| {
+        value
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), Value::to_string)
+    };
+    for field in &change.fields {
+        let by = field.owner.as_ref().map_or_else(
+            || "nobody that the API server names".to_owned(),
+            |owner| format!("{} ({} at {})", owner.manager, owner.operation, owner.time),
+        );
+        line(
+            &mut text,
+            format_args!(
+                "    {}: wanted {}, found {}; by {by}",
+                field.path,
+                words(&field.to),
+                paint(RED, words(&field.from))
+            ),
+        );
+    }
+    text
+}
+
 fn field_lines(text: &mut String, field: &FieldChange) {
     let drift = field.owner.as_ref().map_or(String::new(), |owner| {
         paint(
@@ -193,15 +230,71 @@ fn line_diff(text: &mut String, from: &str, to: &str) {
     }
 }
 
+/// The plan as Markdown: a table of what happens, and the whole plan folded below it.
+pub fn markdown(plan: &Plan) -> String {
+    let target = &plan.goal.target;
+    let mut text = format!(
+        "### uninlu: `{}` in namespace `{}` of context `{}`\n\n{}\n",
+        target.stack,
+        target.namespace,
+        target.context,
+        summary(plan)
+    );
+    if plan.is_empty() {
+        return text;
+    }
+    line(
+        &mut text,
+        "\n| action | object | fields | pods |\n|---|---|---|---|",
+    );
+    for change in plan
+        .changes
+        .iter()
+        .filter(|change| change.action != Action::Keep)
+    {
+        let pods = match (change.restarts_pods(), change.action) {
+            (true, Action::Replace) => "**all down at once**",
+            (true, _) => "replaced, rolling",
+            (false, _) => "",
+        };
+        let row = format_args!(
+            "| {} | {} | {} | {pods} |",
+            change.action.word(),
+            change.id,
+            change.fields.len()
+        );
+        line(&mut text, row);
+    }
+    let plain = anstream::adapter::strip_str(&self::text(plan)).to_string();
+    // A setting's text may hold a fence of its own.
+    let fence = "`".repeat(longest_run(&plain, '`').max(2) + 1);
+    line(
+        &mut text,
+        format_args!(
+            "\n<details><summary>The whole plan</summary>\n\n{fence}text\n{plain}{fence}\n\n</details>"
+        ),
+    );
+    text
+}
+
+fn longest_run(text: &str, wanted: char) -> usize {
+    text.split(|found| found != wanted)
+        .map(str::len)
+        .max()
+        .unwrap_or(0)
+}
+
 /// The plan as JSON: fields, not bodies.
 pub fn json(plan: &Plan) -> Value {
+    let Goal { target, image, .. } = &plan.goal;
     json!({
         "format_version": FORMAT_VERSION,
-        "stack": plan.stack,
-        "namespace": plan.namespace,
-        "context": plan.context,
-        "environment": plan.environment,
-        "image": { "reference": plan.image.reference, "to_be_built": plan.image.to_be_built },
+        "stack": target.stack,
+        "namespace": target.namespace,
+        "context": target.context,
+        "environment": target.environment,
+        "image": image,
+        "digest": super::file::digest(plan),
         "has_changes": !plan.is_empty(),
         "changes": plan.changes.iter().map(change_json).collect::<Vec<_>>(),
     })

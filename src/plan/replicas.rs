@@ -1,5 +1,6 @@
 //! Who owns `spec.replicas` when autoscaling is turned on or off, so that the switch itself never drops a pod.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::owner;
@@ -12,7 +13,8 @@ pub const FIELD: &str = ".spec.replicas";
 pub const HAND_OVER_MANAGER: &str = "uninlu-replicas";
 
 /// What happens to `spec.replicas` besides an ordinary apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Transition {
     /// Nothing.
     None,

@@ -27,6 +27,7 @@ mod resources;
 mod rollout;
 mod server;
 mod service;
+mod target;
 mod tracing;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ pub use resources::{Bounds, Resources};
 pub use rollout::{OnFailure, Rollout, Timeout};
 pub use server::ServerSettings;
 pub use service::{CONTAINER_PORT, Service, ServiceKind};
+pub use target::Target;
 pub use tracing::Collector;
 
 /// A parsed and valid stack file with one environment's overrides applied.

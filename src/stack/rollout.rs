@@ -1,7 +1,7 @@
 //! `[rollout]`: how a change replaces running pods.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Duration;
 use super::at::{At, value_or};
@@ -35,7 +35,7 @@ pub enum Timeout {
 }
 
 /// What becomes of a rollout that failed
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// Back to what ran before

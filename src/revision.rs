@@ -1,19 +1,19 @@
-//! The git commit that a build comes from, where there is one.
+//! The git commit that a build or a stack file comes from, where there is one.
 
 use std::path::Path;
 use std::process::Command;
 
-/// What git says about the context.
+/// What git says about a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Revision {
+pub(crate) struct Revision {
     /// `git rev-parse HEAD`
-    pub(super) commit: Option<String>,
+    pub(crate) commit: Option<String>,
     /// `git describe --tags --always --dirty`
-    pub(super) version: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
-/// Asks git. No git, or no repository, is no error: the image then goes without.
-pub(super) fn of(folder: &Path) -> Revision {
+/// Asks git. No git, or no repository, is no error: the image, or the release, then goes without.
+pub(crate) fn of(folder: &Path) -> Revision {
     Revision {
         commit: git(folder, &["rev-parse", "HEAD"]),
         version: git(folder, &["describe", "--tags", "--always", "--dirty"]),

@@ -1,0 +1,371 @@
+//! From a plan that was shown to pods that run: what `apply`, `apply FILE` and `rollback` share.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use miette::{Diagnostic, Result};
+
+use super::planning::{Delivery, plan_goal};
+use crate::cluster::{self, Connection, Lock};
+use crate::kinds::Kind;
+use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
+use crate::plan::{Action, Goal, Plan, file, moved, render};
+use crate::stack::OnFailure;
+use crate::ui::Ui;
+use crate::who;
+
+/// What is asked of the one who applies, and how it is done.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct DeliveryArgs {
+    /// Does not ask; needed where nobody can be asked
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// With --yes: also when more than two objects go, or a Deployment or Service is replaced
+    #[arg(long)]
+    yes_delete: bool,
+    /// Takes a field that another manager owns, as the plan names it (`Deployment/NAME:.spec.…`); can be repeated
+    #[arg(long, value_name = "OBJECT:FIELD")]
+    take: Vec<String>,
+    /// Does not wait for the rollout
+    #[arg(long)]
+    no_wait: bool,
+    /// Waits so many seconds for another apply of the same stack to end
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    lock_timeout: u64,
+    /// Prints the applied plan as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why it stops before it writes.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum Stop {
+    #[error("nobody can be asked here")]
+    #[diagnostic(help("look at the plan above, then run again with --yes"))]
+    CannotAsk,
+    #[error("not confirmed; nothing was changed")]
+    NotConfirmed,
+    #[error("other managers own fields that this stack sets: {0}")]
+    #[diagnostic(help(
+        "nothing was changed. Take them with --take (the plan shows how to write it), or leave them to their owner"
+    ))]
+    Conflicts(String),
+    #[error("the cluster moved since the plan was shown: {0}")]
+    #[diagnostic(help("nothing was changed. Look at a new plan and apply again"))]
+    Moved(String),
+    #[error("--take {0}: the plan has no such conflict")]
+    #[diagnostic(help("nothing was changed. The plan shows each conflict with its --take"))]
+    UnknownTake(String),
+    #[error("the plan takes away more than --yes alone agrees to: {0}")]
+    #[diagnostic(help(
+        "nothing was changed. Look at the plan above; if it is meant, run again with --yes --yes-delete"
+    ))]
+    Deletions(String),
+}
+
+/// How many objects may go without `--yes-delete`: what turning one feature off takes away.
+const DELETIONS: usize = 2;
+
+/// Shows a plan, asks, and carries it out; nothing is written when there is nothing to do.
+///
+/// `settle` makes the goal that is applied out of the one that was shown: the same, or with its image built.
+///
+/// # Errors
+/// Whatever keeps the plan from being carried out; what was written before stays, and applying again completes it.
+pub(super) async fn deliver(
+    delivery: Delivery,
+    args: &DeliveryArgs,
+    settle: impl AsyncFnOnce() -> Result<Goal>,
+    ui: Ui,
+) -> Result<()> {
+    let Delivery {
+        connection,
+        plan: shown,
+        back_to,
+    } = delivery;
+    show(args, &shown, ui);
+    if shown.is_empty() && shown.goal.image.to_be_built.is_none() {
+        if args.no_wait {
+            return Ok(());
+        }
+        return Ok(wait(&connection, &shown.goal, ui).await?);
+    }
+    refuse_conflicts(&shown, &args.take)?;
+    confirm(&shown, args, ui)?;
+    let goal = settle().await?;
+    cluster::make_namespace(&connection, &shown, ui).await?;
+    let lock = take_lock(&connection, args, ui).await?;
+    let result = under_lock(&connection, &lock, &shown, goal, back_to, args, ui).await;
+    lock.release().await;
+    result
+}
+
+fn show(args: &DeliveryArgs, plan: &Plan, ui: Ui) {
+    if args.json {
+        ui.data(format_args!("{:#}\n", render::json(plan)));
+    } else {
+        ui.data(render::text(plan));
+    }
+}
+
+/// Each field that somebody else owns must have been asked for by name.
+fn refuse_conflicts(plan: &Plan, take: &[String]) -> Result<(), Stop> {
+    let notations: BTreeSet<String> = plan
+        .changes
+        .iter()
+        .flat_map(|change| {
+            change
+                .conflicts
+                .iter()
+                .map(|conflict| render::take_notation(change, &conflict.field))
+        })
+        .collect();
+    if let Some(unknown) = take.iter().find(|field| !notations.contains(*field)) {
+        return Err(Stop::UnknownTake(unknown.clone()));
+    }
+    let left: Vec<&str> = notations
+        .iter()
+        .map(String::as_str)
+        .filter(|field| !take.iter().any(|taken| taken == field))
+        .collect();
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Conflicts(left.join(", ")))
+    }
+}
+
+fn confirm(plan: &Plan, args: &DeliveryArgs, ui: Ui) -> Result<(), Stop> {
+    if args.yes {
+        return if args.yes_delete {
+            Ok(())
+        } else {
+            refuse_deletions(plan)
+        };
+    }
+    if !ui.can_ask() {
+        return Err(Stop::CannotAsk);
+    }
+    if ui.confirm("Apply this plan? Only `yes` does:", "yes") {
+        Ok(())
+    } else {
+        Err(Stop::NotConfirmed)
+    }
+}
+
+/// Nobody looks at the plan of an unattended apply.
+fn refuse_deletions(plan: &Plan) -> Result<(), Stop> {
+    let is_gone = |action: Action| matches!(action, Action::Delete | Action::Replace);
+    let goes: Vec<_> = plan
+        .changes
+        .iter()
+        .filter(|change| is_gone(change.action))
+        .collect();
+    let interrupts = goes.iter().any(|change| {
+        change.action == Action::Replace
+            && matches!(change.id.kind, Kind::Deployment | Kind::Service)
+    });
+    if goes.len() <= DELETIONS && !interrupts {
+        return Ok(());
+    }
+    let names: Vec<String> = goes
+        .iter()
+        .map(|change| format!("{} {}", change.action.word(), change.id))
+        .collect();
+    Err(Stop::Deletions(names.join(", ")))
+}
+
+async fn take_lock(connection: &Connection, args: &DeliveryArgs, ui: Ui) -> Result<Lock> {
+    let step = ui.step(format!("lock of {}", connection.target.stack));
+    let patience = Duration::from_secs(args.lock_timeout);
+    let lock = cluster::lock(connection, &who::process(), patience, &step).await?;
+    step.done("taken");
+    Ok(lock)
+}
+
+/// What is sent is what was shown, or nothing is.
+async fn under_lock(
+    connection: &Connection,
+    lock: &Lock,
+    shown: &Plan,
+    goal: Goal,
+    back_to: Option<i64>,
+    args: &DeliveryArgs,
+    ui: Ui,
+) -> Result<()> {
+    let plan = plan_goal(connection, goal).await?;
+    let moved = moved(shown, &plan);
+    if !moved.is_empty() {
+        return Err(Stop::Moved(moved.join("; ")).into());
+    }
+    if plan.is_empty() {
+        return Ok(wait(connection, &plan.goal, ui).await?);
+    }
+    let earlier = cluster::releases(connection).await?;
+    let release = carry_out(
+        connection,
+        lock,
+        &plan,
+        &earlier,
+        back_to,
+        !args.no_wait,
+        ui,
+    )
+    .await;
+    match release {
+        Err(failure) if failure.is_rollout && plan.goal.wait.on_failure == OnFailure::Rollback => {
+            let undone = undo(connection, lock, failure.number, ui).await;
+            Err(after_undo(failure, undone))
+        }
+        Err(failure) => Err(failure.report),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A release that began and did not come about.
+struct Failure {
+    number: i64,
+    is_rollout: bool,
+    report: miette::Report,
+}
+
+/// Records the release, writes the plan, waits, and records how it ended.
+async fn carry_out(
+    connection: &Connection,
+    lock: &Lock,
+    plan: &Plan,
+    earlier: &[Release],
+    back_to: Option<i64>,
+    waits: bool,
+    ui: Ui,
+) -> Result<(), Failure> {
+    let record = Record {
+        goal: plan.goal.clone().without_place(),
+        plan: file::digest(plan),
+        summary: render::summary(plan),
+        by: who::user_at_host(),
+        at: Timestamp::now(),
+        back_to,
+    };
+    let began = cluster::begin(connection, earlier, record).await;
+    let release = began.map_err(|error| Failure {
+        number: 0,
+        is_rollout: false,
+        report: error.into(),
+    })?;
+    let started = Instant::now();
+    let step = ui.step(format!("applying release {}", release.number));
+    let written = tokio::select! {
+        written = cluster::apply(connection, plan, ui) => written,
+        error = lock.lost() => Err(error),
+    };
+    let result = match written {
+        Ok(()) => {
+            step.done(render::summary(plan));
+            if waits {
+                wait(connection, &plan.goal, ui).await
+            } else {
+                Ok(())
+            }
+        }
+        Err(error) => {
+            step.failed("stopped");
+            Err(error)
+        }
+    };
+    let seconds = started.elapsed().as_secs();
+    let outcome = match &result {
+        Ok(()) if waits => Outcome::Ready { seconds },
+        Ok(()) => Outcome::Written { seconds },
+        Err(error) => Outcome::Failed {
+            seconds,
+            reason: first_line(error),
+        },
+    };
+    record_end(connection, &release, outcome, earlier, ui).await;
+    result.map_err(|error| Failure {
+        number: release.number,
+        is_rollout: matches!(error, cluster::Error::Rollout { .. }),
+        report: error.into(),
+    })
+}
+
+fn first_line(error: &cluster::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The pods run or do not, whatever becomes of the record: a record that cannot be written is a warning.
+async fn record_end(
+    connection: &Connection,
+    release: &Release,
+    outcome: Outcome,
+    earlier: &[Release],
+    ui: Ui,
+) {
+    let mut all = earlier.to_vec();
+    all.push(Release {
+        outcome: outcome.clone(),
+        ..release.clone()
+    });
+    let ended = async {
+        cluster::end(connection, release.number, &outcome).await?;
+        cluster::forget(connection, &outlived(&all)).await
+    };
+    if let Err(error) = ended.await {
+        ui.warn(format_args!(
+            "the end of release {} could not be recorded: {error}",
+            release.number
+        ));
+    }
+}
+
+/// Goes back to the release that ran before, without asking: the stack file said so.
+async fn undo(connection: &Connection, lock: &Lock, failed: i64, ui: Ui) -> Result<Option<i64>> {
+    let releases = cluster::releases(connection).await?;
+    let Some(earlier) = newest_ready(&releases, failed) else {
+        return Ok(None);
+    };
+    ui.say(format_args!(
+        "the rollout failed: going back to release {}, as `[rollout] on-failure` says",
+        earlier.number
+    ));
+    let goal = earlier.record.goal.clone().at(&connection.target);
+    let plan = plan_goal(connection, goal).await?;
+    refuse_conflicts(&plan, &[])?;
+    let number = Some(earlier.number);
+    carry_out(connection, lock, &plan, &releases, number, true, ui)
+        .await
+        .map_err(|failure| failure.report)?;
+    Ok(number)
+}
+
+fn after_undo(failure: Failure, undone: Result<Option<i64>>) -> miette::Report {
+    match undone {
+        Ok(Some(number)) => failure
+            .report
+            .wrap_err(format!("rolled back to release {number}, which runs again")),
+        Ok(None) => failure
+            .report
+            .wrap_err("not rolled back: no earlier release of this stack ever ran"),
+        Err(error) => failure
+            .report
+            .wrap_err(format!("the rollback failed too: {error}")),
+    }
+}
+
+async fn wait(connection: &Connection, goal: &Goal, ui: Ui) -> Result<(), cluster::Error> {
+    let step = ui.step(format!(
+        "rollout of {} {}",
+        Kind::Deployment.name(),
+        goal.target.stack
+    ));
+    let budget = Duration::from_secs(goal.wait.budget.into());
+    let result = cluster::watch_rollout(connection, budget, &step).await;
+    match &result {
+        Ok(()) => step.done("ready"),
+        Err(_) => step.failed("failed"),
+    }
+    result
+}

@@ -1,0 +1,130 @@
+//! `uninlu rollback`
+
+use miette::{Diagnostic, Result};
+
+use super::delivery::{DeliveryArgs, deliver};
+use super::planning::{Delivery, plan_goal};
+use crate::cli::{StackOption, exit};
+use crate::cluster;
+use crate::image;
+use crate::plan::release::{Release, newest, newest_ready};
+use crate::plan::{FieldChange, Plan};
+use crate::stack;
+use crate::ui::Ui;
+
+/// Goes back to an earlier release: planned, shown and confirmed like any apply
+///
+/// What later releases created goes, as far as it belongs to this stack.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Number of the release, as `uninlu history` lists it; absent means the last one that ran before the present one
+    number: Option<i64>,
+    #[command(flatten)]
+    stack: StackOption,
+    #[command(flatten)]
+    delivery: DeliveryArgs,
+}
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum Stop {
+    #[error("there is no release {number} of {stack}; there are: {known}")]
+    #[diagnostic(help("nothing was changed. `uninlu history` tells what each was"))]
+    UnknownRelease {
+        number: i64,
+        stack: String,
+        known: String,
+    },
+    #[error("no earlier release of {0} ever ran: there is nothing to go back to")]
+    #[diagnostic(help(
+        "nothing was changed. `uninlu history` lists what was applied; apply a stack file instead"
+    ))]
+    Nothing(String),
+    #[error("the image of release {number} is gone: {reference}")]
+    #[diagnostic(help(
+        "nothing was changed. Check out the commit that `uninlu history` names and apply it: that builds the image again"
+    ))]
+    ImageGone { number: i64, reference: String },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever keeps the plan from being made or carried out; what was written before stays, and a rollback or an apply
+/// completes it.
+pub async fn run(args: Args, ui: Ui) -> Result<u8> {
+    let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
+    let connection = cluster::connect(&stack.target()).await?;
+    let releases = cluster::releases(&connection).await?;
+    let release = choose(&releases, args.number, &stack.name)?;
+    ui.say(format_args!(
+        "back to release {}, applied by {} at {}",
+        release.number,
+        release.record.by,
+        release.record.at.strftime("%FT%TZ")
+    ));
+    let goal = release.record.goal.clone().at(&connection.target);
+    let plan = plan_goal(&connection, goal.clone()).await?;
+    if changes_image(&plan) {
+        check_image(release, ui).await?;
+    }
+    let delivery = Delivery {
+        connection,
+        plan,
+        back_to: Some(release.number),
+    };
+    deliver(delivery, &args.delivery, async || Ok(goal), ui).await?;
+    Ok(exit::OK)
+}
+
+fn choose<'a>(
+    releases: &'a [Release],
+    number: Option<i64>,
+    stack: &str,
+) -> Result<&'a Release, Stop> {
+    let Some(number) = number else {
+        let present = newest(releases).map_or(0, |release| release.number);
+        return newest_ready(releases, present).ok_or_else(|| Stop::Nothing(stack.to_owned()));
+    };
+    let known = || {
+        let numbers = releases.iter().map(|release| release.number.to_string());
+        let numbers = numbers.collect::<Vec<_>>().join(", ");
+        if numbers.is_empty() {
+            "none".into()
+        } else {
+            numbers
+        }
+    };
+    releases
+        .iter()
+        .find(|release| release.number == number)
+        .ok_or_else(|| Stop::UnknownRelease {
+            number,
+            stack: stack.to_owned(),
+            known: known(),
+        })
+}
+
+fn changes_image(plan: &Plan) -> bool {
+    let is_image = |field: &FieldChange| field.path.ends_with("].image");
+    plan.changes
+        .iter()
+        .any(|change| change.fields.iter().any(is_image))
+}
+
+/// A registry that says "not there" stops it. One that does not answer from here may well answer the nodes.
+async fn check_image(release: &Release, ui: Ui) -> Result<(), Stop> {
+    let reference = &release.record.goal.image.reference;
+    match image::registry::digest(reference).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Stop::ImageGone {
+            number: release.number,
+            reference: reference.clone(),
+        }),
+        Err(error) => {
+            ui.warn(format_args!(
+                "whether the image {reference} still exists could not be checked: {error}"
+            ));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Plans in files.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, Result};
+
+use crate::plan::{Plan, file};
+
+/// Why a plan's file cannot be read or written.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum Error {
+    #[error("cannot write the plan to {}: {reason}", file.display())]
+    #[diagnostic(help("nothing was changed. Is there room, and may you write there?"))]
+    Write {
+        file: PathBuf,
+        reason: std::io::Error,
+    },
+    #[error("{}: {source}", file.display())]
+    #[diagnostic(forward(source))]
+    Unreadable {
+        file: PathBuf,
+        source: file::Unreadable,
+    },
+}
+
+/// The saved plan, when the file holds one; a stack file (or none at all) is `None` and left to its own reader.
+///
+/// # Errors
+/// A file that was a plan and is none any more.
+pub(super) fn read(path: &Path) -> Result<Option<Plan>> {
+    let Some(text) = fs::read(path).ok().filter(|text| is_plan(path, text)) else {
+        return Ok(None);
+    };
+    let plan = file::read(&String::from_utf8_lossy(&text));
+    let plan = plan.map_err(|source| Error::Unreadable {
+        file: path.to_owned(),
+        source,
+    })?;
+    Ok(Some(plan))
+}
+
+/// TOML never begins with a brace. A plan whose first byte is damaged is still known by its name.
+fn is_plan(path: &Path, text: &[u8]) -> bool {
+    text.first() == Some(&b'{') || path.extension().is_some_and(|it| it == "json")
+}
+
+/// Writes the plan, readable by its owner alone, whole or not at all.
+///
+/// # Errors
+/// A plan whose image is still open, and what the file system refuses.
+pub(super) fn write(path: &Path, plan: &Plan) -> Result<()> {
+    let text = file::write(plan)?;
+    let failed = |reason| Error::Write {
+        file: path.to_owned(),
+        reason,
+    };
+    let draft = path.with_extension(format!("{}.part", std::process::id()));
+    let written = write_new(&draft, &text).and_then(|()| fs::rename(&draft, path));
+    if written.is_err() {
+        // What is left of a full disk's file is of no use to anybody.
+        let _ = fs::remove_file(&draft);
+    }
+    Ok(written.map_err(failed)?)
+}
+
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => (),
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
