@@ -3,6 +3,7 @@
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use serde_json::Value;
 
+use super::destroy::{PATIENCE, wait_until_gone};
 use super::error::explain;
 use super::observe::retried;
 use super::{Connection, Error};
@@ -108,7 +109,8 @@ pub(super) async fn delete(
     uid: Option<&str>,
 ) -> Result<(), Error> {
     request_deletion(connection, id, uid).await?;
-    super::destroy::wait_until_gone(connection, &[(id.clone(), uid.map(str::to_owned))]).await
+    let object = (id.clone(), uid.map(str::to_owned));
+    wait_until_gone(connection, &[object], PATIENCE).await
 }
 
 pub(super) async fn request_deletion(

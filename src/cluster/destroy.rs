@@ -42,7 +42,8 @@ impl Destruction {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long the deletion of one object that gives way to another is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(250);
 
 /// What belongs to the stack: our labels, our ApplySet, our field manager. The namespace only when this stack made it.
@@ -100,6 +101,7 @@ fn belongs(id: &ObjectId, value: &Value, parent: &ObjectId) -> bool {
 pub async fn destroy(
     connection: &Connection,
     destruction: &Destruction,
+    patience: Duration,
     step: &Step,
 ) -> Result<(), Error> {
     let objects = || {
@@ -112,10 +114,11 @@ pub async fn destroy(
         // Pods must be gone before what they stand on, or their last requests fail for a reason that nobody sees.
         if id.kind == Kind::Deployment {
             step.update(format_args!("waiting for {id} to go"));
-            wait_until_gone(connection, &[(id.clone(), uid.clone())]).await?;
+            wait_until_gone(connection, &[(id.clone(), uid.clone())], patience).await?;
         }
     }
-    wait_until_gone(connection, &objects().cloned().collect::<Vec<_>>()).await?;
+    let all: Vec<_> = objects().cloned().collect();
+    wait_until_gone(connection, &all, patience).await?;
     prove_nothing_left(connection, destruction).await?;
     for (name, uid) in &destruction.records {
         releases::delete(connection, name, Some(uid)).await?;
@@ -130,6 +133,7 @@ pub async fn destroy(
 pub async fn destroy_namespace(
     connection: &Connection,
     destruction: &Destruction,
+    patience: Duration,
     step: &Step,
 ) -> Result<(), Error> {
     let mut objects = destruction.objects.iter();
@@ -139,7 +143,7 @@ pub async fn destroy_namespace(
     step.update(format_args!("deleting {id}"));
     request_deletion(connection, id, uid.as_deref()).await?;
     step.update(format_args!("waiting for {id} to go"));
-    wait_until_gone(connection, &[(id.clone(), uid.clone())]).await
+    wait_until_gone(connection, &[(id.clone(), uid.clone())], patience).await
 }
 
 async fn prove_nothing_left(
@@ -188,6 +192,7 @@ async fn prove_nothing_left(
 pub(super) async fn wait_until_gone(
     connection: &Connection,
     objects: &[(ObjectId, Option<String>)],
+    patience: Duration,
 ) -> Result<(), Error> {
     let started = tokio::time::Instant::now();
     let mut left: Vec<(ObjectId, Option<String>)> = objects.to_vec();
@@ -206,9 +211,9 @@ pub(super) async fn wait_until_gone(
         if left.is_empty() {
             return Ok(());
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > patience {
             return Err(Error::NotGone {
-                seconds: PATIENCE.as_secs(),
+                seconds: patience.as_secs(),
                 objects: held.join(", "),
             });
         }

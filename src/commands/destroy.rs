@@ -18,6 +18,9 @@ pub struct Args {
     /// Does not ask; needed where nobody can be asked
     #[arg(long, short)]
     yes: bool,
+    /// How many seconds the objects may take to go
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    timeout: u64,
 }
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -52,7 +55,14 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     }
     let lock = lock(&connection, ui).await?;
     let step = ui.step(format!("destroying {}", stack.name));
-    let result = under_lock(&connection, lock, &destruction, &step).await;
+    let result = under_lock(
+        &connection,
+        lock,
+        &destruction,
+        Duration::from_secs(args.timeout),
+        &step,
+    )
+    .await;
     match result {
         Ok(()) => step.done(format_args!(
             "{} objects are gone, and nothing is left",
@@ -86,19 +96,20 @@ async fn under_lock(
     connection: &Connection,
     lock: Option<Lock>,
     destruction: &Destruction,
+    patience: Duration,
     step: &Step,
 ) -> Result<(), cluster::Error> {
     let Some(lock) = lock else {
-        cluster::destroy(connection, destruction, step).await?;
-        return cluster::destroy_namespace(connection, destruction, step).await;
+        cluster::destroy(connection, destruction, patience, step).await?;
+        return cluster::destroy_namespace(connection, destruction, patience, step).await;
     };
     let result = tokio::select! {
-        result = cluster::destroy(connection, destruction, step) => result,
+        result = cluster::destroy(connection, destruction, patience, step) => result,
         error = lock.lost() => Err(error),
     };
     lock.release().await;
     result?;
-    cluster::destroy_namespace(connection, destruction, step).await
+    cluster::destroy_namespace(connection, destruction, patience, step).await
 }
 
 fn confirm(name: &str, ui: Ui) -> Result<(), Stop> {

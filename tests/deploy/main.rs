@@ -5,6 +5,7 @@
 //! What is in `node` needs a real node and images: `make test-node`.
 
 mod audit;
+mod proxy;
 mod sandbox;
 #[path = "../kinds/stacks.rs"]
 mod stacks;
@@ -12,8 +13,12 @@ mod stacks;
 mod autoscaling;
 mod conflicts;
 mod crashes;
+mod faults;
 mod life;
+mod lock;
 mod node;
 mod objects;
 mod ownership;
+mod plans;
 mod refusals;
+mod releases;

@@ -83,7 +83,16 @@ async fn an_immutable_field_is_shown_as_a_replacement() {
         change["notes"].to_string().contains(".spec.selector"),
         "{change:#}"
     );
-    sandbox.apply().await;
+    let refused = sandbox.run(&["apply", "--yes"]).await.expect(1);
+    assert!(
+        refused.stderr.contains("--yes-delete"),
+        "{}",
+        refused.stderr
+    );
+    sandbox
+        .run(&["apply", "--yes", "--yes-delete"])
+        .await
+        .expect(0);
     assert!(sandbox.deployment().await["spec"]["selector"]["matchLabels"]["older"].is_null());
     assert_eq!(sandbox.plan().await.json()["has_changes"], false);
 }

@@ -10,10 +10,11 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use uninlu::kinds::Kind;
 
 use crate::audit::Mark;
+use crate::proxy::Proxy;
 
 /// Name of the stack in every test, so that tests are told apart by their namespaces alone.
 pub(crate) const NAME: &str = "nlu";
@@ -172,6 +173,11 @@ impl Sandbox {
         sandbox
     }
 
+    /// The same, for a name that was made on the spot.
+    pub(crate) async fn new_owned(test: String) -> Self {
+        Self::new(&test).await
+    }
+
     async fn delete_namespace(&self) {
         // Already gone is as good.
         let _ = self
@@ -238,6 +244,18 @@ source = {{ host-path = "/srv/model" }}
         command
     }
 
+    /// Runs the binary to its end, with another kubeconfig.
+    pub(crate) async fn run_through(&self, proxy: &Proxy, arguments: &[&str]) -> Run {
+        let mut command = self.command(arguments);
+        let output = command.env("KUBECONFIG", proxy.kubeconfig()).output();
+        output.await.expect("the binary starts").into()
+    }
+
+    /// Where a file of the test is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Runs the binary to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Run {
         self.command(arguments)
@@ -245,11 +263,6 @@ source = {{ host-path = "/srv/model" }}
             .await
             .expect("the binary starts")
             .into()
-    }
-
-    /// Starts the binary.
-    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).spawn().expect("the binary starts")
     }
 
     /// Applies the stack and waits until its pods run.

@@ -1,0 +1,280 @@
+//! What an API server and the way to it can do to an apply. `docs/reliability.md` lists the faults and these tests.
+
+use std::time::Duration;
+
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+use uninlu::kinds::Kind;
+
+use crate::proxy::{Fault, Proxy, Rule, is_service, is_watch, is_write};
+use crate::sandbox::{NAME, Run, Sandbox};
+
+const fn once(on: fn(&http::request::Parts) -> bool, fault: Fault) -> Rule {
+    Rule {
+        on,
+        skip: 0,
+        times: 1,
+        fault,
+    }
+}
+
+const fn answer(code: u16) -> Fault {
+    Fault::Answer {
+        code,
+        retry_after: None,
+    }
+}
+
+/// An apply under the fault, which must have happened.
+async fn apply_under(sandbox: &Sandbox, rule: Rule) -> Run {
+    let proxy = Proxy::start(sandbox, &[rule]).await;
+    let run = sandbox.run_through(&proxy, &["apply", "--yes"]).await;
+    proxy.expect_spent();
+    run
+}
+
+async fn is_whole(sandbox: &Sandbox) {
+    let plan = sandbox.plan().await;
+    assert_eq!(plan.json()["has_changes"], false, "{}", plan.stdout);
+    assert_eq!(sandbox.deployment().await["status"]["readyReplicas"], 2);
+}
+
+/// The apply fails with these words, and the next one completes it.
+async fn fails_and_is_completed(test: &str, rule: Rule, words: &[&str]) {
+    let sandbox = Sandbox::new(test).await;
+    let run = apply_under(&sandbox, rule).await.expect(1);
+    for word in words {
+        assert!(run.stderr.contains(word), "no `{word}` in {}", run.stderr);
+    }
+    sandbox.apply().await;
+    is_whole(&sandbox).await;
+}
+
+/// The apply does not mind.
+async fn is_survived(test: &str, rule: Rule) {
+    let sandbox = Sandbox::new(test).await;
+    apply_under(&sandbox, rule).await.expect(0);
+    is_whole(&sandbox).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn an_overloaded_server_is_given_the_time_that_it_asks_for() {
+    let overloaded = Fault::Answer {
+        code: 429,
+        retry_after: Some(2),
+    };
+    is_survived("fault-429", once(is_service, overloaded)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_server_that_restarts_is_asked_again() {
+    let rule = Rule {
+        on: is_service,
+        skip: 0,
+        times: 2,
+        fault: answer(503),
+    };
+    is_survived("fault-503", rule).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_server_that_stays_overloaded_is_named() {
+    let rule = Rule {
+        on: is_service,
+        skip: 0,
+        times: 4,
+        fault: answer(429),
+    };
+    fails_and_is_completed("fault-429-stays", rule, &["Service", "overloaded"]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn an_internal_error_ends_the_apply_and_the_next_completes_it() {
+    let words = ["Service test-fault-500/nlu", "try again"];
+    fails_and_is_completed("fault-500", once(is_service, answer(500)), &words).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_conflict_in_the_middle_is_never_forced() {
+    let words = ["Service test-fault-409/nlu", "plan again"];
+    fails_and_is_completed("fault-409", once(is_service, answer(409)), &words).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_token_that_expires_in_the_middle() {
+    let words = ["does not accept the credentials", "log in again"];
+    fails_and_is_completed("fault-401", once(is_service, answer(401)), &words).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_connection_reset_before_a_write() {
+    is_survived("fault-cut-before", once(is_service, Fault::CutBefore)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_connection_reset_after_a_write() {
+    is_survived("fault-cut-after", once(is_service, Fault::CutAfter)).await;
+}
+
+/// The answer to the lock's creation is lost: the Lease that is then found there is ours and nobody knows it, so it
+/// has to expire first.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_lock_whose_answer_was_lost_expires() {
+    let is_lease = |request: &http::request::Parts| {
+        is_write(request) && request.uri.path().ends_with("/leases")
+    };
+    let sandbox = Sandbox::new("fault-lease").await;
+    apply_under(&sandbox, once(is_lease, Fault::CutAfter))
+        .await
+        .expect(1);
+    sandbox.apply().await;
+    is_whole(&sandbox).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn watches_that_drop_are_taken_up_again() {
+    let rule = Rule {
+        on: is_watch,
+        skip: 0,
+        times: 4,
+        fault: Fault::CutBefore,
+    };
+    is_survived("fault-watch", rule).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_slow_server_is_waited_for() {
+    let rule = Rule {
+        on: |_| true,
+        skip: 0,
+        times: 40,
+        fault: Fault::Delay(Duration::from_millis(700)),
+    };
+    is_survived("fault-slow", rule).await;
+}
+
+/// Renewals that fail for longer than the Lease lasts: somebody else may hold it, so nothing more is written.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn an_apply_that_cannot_renew_its_lock_stops_writing() {
+    let is_renewal = |request: &http::request::Parts| {
+        request.method == http::Method::PUT && request.uri.path().contains("/leases/")
+    };
+    let sandbox = Sandbox::new("fault-renewal").await;
+    let rules = [
+        Rule {
+            on: is_renewal,
+            skip: 0,
+            times: 100,
+            fault: answer(503),
+        },
+        once(is_service, Fault::Delay(Duration::from_secs(20))),
+    ];
+    let proxy = Proxy::start(&sandbox, &rules).await;
+    let run = sandbox
+        .run_through(&proxy, &["apply", "--yes"])
+        .await
+        .expect(1);
+    assert!(run.stderr.contains("was lost"), "{}", run.stderr);
+    assert!(sandbox.get(Kind::Deployment, NAME).await.is_none());
+    sandbox.apply().await;
+    is_whole(&sandbox).await;
+}
+
+/// A webhook that does not answer is found by the plan: dry runs pass admission too.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_webhook_that_does_not_answer_is_found_by_the_plan() {
+    let sandbox = Sandbox::new("fault-webhook").await;
+    sandbox.create_namespace().await;
+    sandbox.write(crate::sandbox::StackText {
+        creates_namespace: false,
+        ..Default::default()
+    });
+    let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(sandbox.client.clone());
+    let webhook = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": { "name": "uninlu-test-dead" },
+        "webhooks": [{
+            "name": "dead.uninlu.test", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "failurePolicy": "Fail", "timeoutSeconds": 1,
+            "clientConfig": { "url": "https://127.0.0.1:1/" },
+            "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": sandbox.namespace } },
+            "rules": [{ "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["deployments"] }],
+        }],
+    });
+    webhooks
+        .patch(
+            "uninlu-test-dead",
+            &PatchParams::apply("admin"),
+            &Patch::Apply(webhook),
+        )
+        .await
+        .expect("a webhook");
+    // It takes the API server a moment to know its webhooks.
+    let mut refused = String::new();
+    sandbox
+        .until("the webhook counts", async || {
+            let run = sandbox.run(&["apply", "--yes", "--no-wait"]).await;
+            refused = run.stderr;
+            if run.code == Some(0) {
+                sandbox.run(&["destroy", "--yes"]).await.expect(0);
+            }
+            run.code == Some(1)
+        })
+        .await;
+    webhooks
+        .delete("uninlu-test-dead", &DeleteParams::default())
+        .await
+        .expect("it was made here");
+    assert!(refused.contains("dead.uninlu.test"), "{refused}");
+    assert!(
+        refused.contains("Deployment test-fault-webhook/nlu"),
+        "{refused}"
+    );
+    assert!(
+        sandbox.names(Kind::Service).await.is_empty(),
+        "something was written"
+    );
+    sandbox
+        .until("the webhook is forgotten", async || {
+            sandbox.run(&["apply", "--yes"]).await.code == Some(0)
+        })
+        .await;
+    is_whole(&sandbox).await;
+}
+
+/// A finalizer that nobody removes is named, and the destroy goes on when it is gone.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_finalizer_that_hangs_is_named() {
+    let sandbox = Sandbox::new("fault-finalizer").await;
+    sandbox.apply().await;
+    let held = |finalizers: serde_json::Value| json!({ "metadata": { "finalizers": finalizers } });
+    let hold = held(json!(["uninlu.test/never"]));
+    sandbox.edit(Kind::Service, NAME, &hold).await;
+    let run = sandbox
+        .run(&["destroy", "--yes", "--timeout", "3"])
+        .await
+        .expect(1);
+    assert!(run.stderr.contains("uninlu.test/never"), "{}", run.stderr);
+    let release =
+        json!({ "metadata": { "$deleteFromPrimitiveList/finalizers": ["uninlu.test/never"] } });
+    sandbox.edit(Kind::Service, NAME, &release).await;
+    sandbox.run(&["destroy", "--yes"]).await.expect(0);
+    let namespace = sandbox.get(Kind::Namespace, &sandbox.namespace).await;
+    assert!(namespace.is_none());
+}

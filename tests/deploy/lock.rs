@@ -1,0 +1,121 @@
+//! One apply at a time, and none that blocks the next.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::Api;
+use kube::api::{ListParams, ObjectMeta, PostParams};
+use uninlu::kinds::Kind;
+
+use crate::sandbox::{NAME, Sandbox, StackText};
+
+fn leases(sandbox: &Sandbox) -> Api<Lease> {
+    Api::namespaced(sandbox.client.clone(), &sandbox.namespace)
+}
+
+/// A Lease of somebody whose clock is wrong by an hour.
+async fn hold(sandbox: &Sandbox, skew: SignedDuration) -> Lease {
+    let time = MicroTime(Timestamp::now() + skew);
+    let lease = Lease {
+        metadata: ObjectMeta {
+            name: Some(format!("{NAME}-uninlu")),
+            ..Default::default()
+        },
+        spec: Some(LeaseSpec {
+            holder_identity: Some("somebody@elsewhere (process 7)".into()),
+            lease_duration_seconds: Some(10),
+            acquire_time: Some(time.clone()),
+            renew_time: Some(time),
+            ..Default::default()
+        }),
+    };
+    leases(sandbox)
+        .create(&PostParams::default(), &lease)
+        .await
+        .expect("a lease")
+}
+
+/// A namespace and a stack that does not make it.
+async fn sandbox(test: &str) -> Sandbox {
+    let sandbox = Sandbox::new(test).await;
+    sandbox.create_namespace().await;
+    sandbox.write(StackText {
+        creates_namespace: false,
+        ..StackText::default()
+    });
+    sandbox
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn nothing_of_the_lock_is_left_after_an_apply() {
+    let sandbox = sandbox("lock-left").await;
+    sandbox.apply().await;
+    let list = leases(&sandbox).list(&ListParams::default()).await;
+    let left = list.expect("the API server answers").items;
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn of_two_first_applies_at_once_none_is_lost() {
+    let sandbox = Sandbox::new("lock-two").await;
+    let arguments = ["apply", "--yes", "--lock-timeout", "60"];
+    let (one, other) = tokio::join!(sandbox.run(&arguments), sandbox.run(&arguments));
+    // The second finds, under the lock, that everything is there already: that is not what it showed.
+    let mut codes = [one.code, other.code];
+    codes.sort_unstable();
+    let words = format!("{}\n{}", one.stderr, other.stderr);
+    assert!(
+        codes == [Some(0), Some(1)] && words.contains("the cluster moved"),
+        "{codes:?} {words}"
+    );
+    sandbox.apply().await;
+    assert_eq!(sandbox.plan().await.json()["has_changes"], false);
+}
+
+/// The holder's renewals come, from an hour ago: what counts is that they come.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_holder_whose_clock_is_slow_is_not_robbed() {
+    let sandbox = sandbox("lock-slow-clock").await;
+    let skew = SignedDuration::from_hours(-1);
+    let mut lease = hold(&sandbox, skew).await;
+    let api = leases(&sandbox);
+    let renewals = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if let Some(spec) = &mut lease.spec {
+                spec.renew_time = Some(MicroTime(Timestamp::now() + skew));
+            }
+            let name = format!("{NAME}-uninlu");
+            let written = api.replace(&name, &PostParams::default(), &lease).await;
+            lease = written.expect("nobody else writes the lease");
+        }
+    });
+    let run = sandbox.run(&["apply", "--yes"]).await.expect(1);
+    assert!(!renewals.is_finished(), "the lease was taken");
+    renewals.abort();
+    assert!(
+        run.stderr.contains("somebody@elsewhere (process 7)"),
+        "{}",
+        run.stderr
+    );
+    assert!(sandbox.get(Kind::Deployment, NAME).await.is_none());
+}
+
+/// The holder is dead, and its last renewal says an hour from now.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_dead_holder_whose_clock_was_fast_blocks_nobody() {
+    let sandbox = sandbox("lock-fast-clock").await;
+    hold(&sandbox, SignedDuration::from_hours(1)).await;
+    let run = sandbox.apply().await;
+    assert!(
+        run.stderr.contains("waiting to see whether it lives"),
+        "{}",
+        run.stderr
+    );
+}
