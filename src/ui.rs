@@ -97,6 +97,8 @@ pub struct Step {
     title: String,
     started: Instant,
     bar: Option<ProgressBar>,
+    /// What was said last: a log must not repeat it.
+    last: std::sync::Mutex<String>,
 }
 
 impl Step {
@@ -118,14 +120,22 @@ impl Step {
             title,
             started: Instant::now(),
             bar,
+            last: std::sync::Mutex::default(),
         }
     }
 
-    /// Says where the step is: redrawn on a terminal, a line elsewhere.
+    /// Says where the step is: redrawn on a terminal, a line elsewhere, when it is news.
     pub fn update(&self, message: impl Display) {
+        let message = message.to_string();
         match &self.bar {
-            Some(bar) => bar.set_message(message.to_string()),
-            None => self.ui.say(format_args!("    {message}")),
+            Some(bar) => bar.set_message(message),
+            None => {
+                let mut last = self.last.lock().expect("nothing panics while it is held");
+                if *last != message {
+                    self.ui.say(format_args!("    {message}"));
+                    *last = message;
+                }
+            }
         }
     }
 

@@ -56,6 +56,8 @@ pub async fn connect(target: &Target) -> Result<Connection, Error> {
         .map_err(Error::Kubeconfig)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
+    // The client's own retries last for minutes, say nothing, and repeat what must not be sent twice.
+    config.default_retry = false;
     let agent = HeaderValue::from_static(concat!("uninlu/", env!("CARGO_PKG_VERSION")));
     config.headers.push((USER_AGENT, agent));
     let server = config.cluster_url.to_string();

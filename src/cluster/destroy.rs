@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::apply::request_deletion;
 use super::error::explain;
+use super::observe::retried;
 use super::{Connection, Error, lock, ours, pods, releases};
 use crate::kinds::{Kind, MANAGED_BY, MANAGER, ObjectId, instance_selector};
 use crate::plan::apply_set;
@@ -168,8 +169,7 @@ async fn prove_nothing_left(
     let replica_sets: Api<ReplicaSet> =
         Api::namespaced(connection.client.clone(), &connection.target.namespace);
     let selected = ListParams::default().labels(&instance_selector(&connection.target.stack));
-    let list = replica_sets
-        .list(&selected)
+    let list = retried(|| replica_sets.list(&selected))
         .await
         .map_err(|error| explain(error, connection, "list", "ReplicaSets"))?;
     left.extend(
@@ -227,7 +227,8 @@ async fn still_there(
     id: &ObjectId,
     uid: Option<&str>,
 ) -> Result<Option<String>, Error> {
-    let found = connection.api(id.kind).get_metadata_opt(&id.name).await;
+    let api = connection.api(id.kind);
+    let found = retried(|| api.get_metadata_opt(&id.name)).await;
     let found = found.map_err(|error| explain(error, connection, "get", id))?;
     Ok(found
         .filter(|object| uid.is_none() || object.metadata.uid.as_deref() == uid)
@@ -284,7 +285,7 @@ async fn others(connection: &Connection, resource: &ApiResource) -> Result<Vec<S
         resource,
     );
     let not_ours = ListParams::default().labels(&format!("{MANAGED_BY}!={MANAGER}"));
-    let list = api.list_metadata(&not_ours).await;
+    let list = retried(|| api.list_metadata(&not_ours)).await;
     let list = list.map_err(|error| explain(error, connection, "list", &resource.plural))?;
     let is_default = |item: &PartialObjectMeta<DynamicObject>| {
         matches!(

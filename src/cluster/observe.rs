@@ -59,8 +59,7 @@ pub async fn ours(
 pub async fn pods(connection: &Connection) -> Result<Vec<Pod>, Error> {
     let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.target.namespace);
     let parameters = ListParams::default().labels(&instance_selector(&connection.target.stack));
-    let list = api
-        .list(&parameters)
+    let list = retried(|| api.list(&parameters))
         .await
         .map_err(|error| explain(error, connection, "list", "Pods"))?;
     Ok(list.items)
@@ -196,8 +195,8 @@ fn causes(details: &StatusDetails) -> Vec<Cause> {
         .collect()
 }
 
-/// Attempts of a request, with waits of 0.2, 0.4 and 0.8 s between them unless the server names its own.
-const ATTEMPTS: u32 = 4;
+/// Attempts of a request, with waits of 0.2, 0.4, … 3.2 s between them unless the server names longer ones.
+const ATTEMPTS: u32 = 6;
 
 /// Tries a request again when the answer may be better next time. Only for what may be sent twice: reads, applies of
 /// the same body, deletions of one uid.

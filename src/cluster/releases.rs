@@ -123,9 +123,8 @@ pub async fn end(connection: &Connection, number: i64, outcome: &Outcome) -> Res
         ..Default::default()
     };
     let name = name(connection, number);
-    let patched = revisions(connection)
-        .patch_metadata(&name, &parameters, &Patch::Merge(&patch))
-        .await;
+    let (api, patch) = (revisions(connection), Patch::Merge(&patch));
+    let patched = retried(|| api.patch_metadata(&name, &parameters, &patch)).await;
     patched.map_err(|error| {
         explain(
             error,
@@ -160,7 +159,8 @@ pub(super) async fn delete(
         }),
         ..Default::default()
     };
-    match revisions(connection).delete(name, &parameters).await {
+    let api = revisions(connection);
+    match retried(|| api.delete(name, &parameters)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(explain(

@@ -69,7 +69,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 fn as_text(release: &Release, drifted: &[&Change]) -> String {
     let mut text = String::new();
     for change in drifted {
-        text.push_str(&format!("{}", paint(BOLD, &change.id)));
+        text.push_str(&paint(BOLD, &change.id));
         text.push_str(&match change.action {
             Action::Create => format!(": {}\n", paint(RED, "is missing")),
             Action::Delete => format!(": {}\n", paint(RED, "is there and was not in the release")),

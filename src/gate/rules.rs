@@ -1,9 +1,9 @@
 //! The rules, in the order in which their findings are told.
 
 use super::{Rule, Severity};
-use crate::stack::{ModelSource, OnFailure, Stack};
+use crate::stack::{ModelSource, Stack};
 
-pub(super) const RULES: [Rule; 4] = [
+pub(super) const RULES: [Rule; 3] = [
     Rule {
         id: "host-path",
         severity: Severity::Warning,
@@ -17,13 +17,6 @@ pub(super) const RULES: [Rule; 4] = [
         keys: &["replicas", "autoscaling.replicas.min"],
         mend: "run two pods or more",
         check: single_replica,
-    },
-    Rule {
-        id: "rollback-not-yet",
-        severity: Severity::Warning,
-        keys: &["rollout.on-failure"],
-        mend: "write `on-failure = \"keep\"` until a version that rolls back; old pods keep serving as `max-unavailable` allows",
-        check: rollback_not_yet,
     },
     Rule {
         id: "own-rules-not-yet",
@@ -42,12 +35,6 @@ fn host_path(stack: &Stack) -> Option<String> {
 
 fn single_replica(stack: &Stack) -> Option<String> {
     (stack.replicas.minimum() < 2).then(|| "one pod may be all that runs: a node drain or failure ends the service, and no budget can protect it".into())
-}
-
-fn rollback_not_yet(stack: &Stack) -> Option<String> {
-    (stack.rollout.on_failure == OnFailure::Rollback).then(|| {
-        "this version does not roll back by itself: a failed rollout is kept and told".into()
-    })
 }
 
 fn own_rules_not_yet(stack: &Stack) -> Option<String> {

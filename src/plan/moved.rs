@@ -10,8 +10,8 @@ use crate::kinds::{Kind, ObjectId};
 /// In what a plan made now differs from the one that was shown, each as a clause for an error; empty when carrying out
 /// the later one does exactly what was shown.
 ///
-/// Two differences are expected and are none: the digest of an image that was still to be built, and the namespace
-/// that an apply makes before all else, for its lock to be in.
+/// Three differences are expected and are none: the digest of an image that was still to be built, the namespace that an
+/// apply makes before all else, for its lock to be in, and what was to be deleted and is gone already.
 pub fn moved(shown: &Plan, now: &Plan) -> Vec<String> {
     let image_was_open = shown.goal.image.to_be_built.is_some();
     let (shown, now) = (by_object(shown), by_object(now));
@@ -34,6 +34,10 @@ fn compare(
     now: Option<&&Change>,
     image_was_open: bool,
 ) -> Vec<String> {
+    // A deletion that an apply which was cut off had begun, and that has ended since.
+    if now.is_none() && shown.is_some_and(|shown| shown.action == Action::Delete) {
+        return Vec::new();
+    }
     let (Some(shown), Some(now)) = (shown, now) else {
         let word = if now.is_some() { "appeared" } else { "is gone" };
         return vec![format!("{id} {word}")];

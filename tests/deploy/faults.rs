@@ -9,7 +9,7 @@ use serde_json::json;
 use uninlu::kinds::Kind;
 
 use crate::proxy::{Fault, Proxy, Rule, is_service, is_watch, is_write};
-use crate::sandbox::{NAME, Run, Sandbox};
+use crate::sandbox::{NAME, Run, Sandbox, StackText};
 
 const fn once(on: fn(&http::request::Parts) -> bool, fault: Fault) -> Rule {
     Rule {
@@ -81,16 +81,27 @@ async fn a_server_that_restarts_is_asked_again() {
     is_survived("fault-503", rule).await;
 }
 
+/// It is asked again some times, and there is an end to it.
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_server_that_stays_overloaded_is_named() {
+    let sandbox = Sandbox::new("fault-429-stays").await;
     let rule = Rule {
         on: is_service,
         skip: 0,
-        times: 4,
+        times: usize::MAX,
         fault: answer(429),
     };
-    fails_and_is_completed("fault-429-stays", rule, &["Service", "overloaded"]).await;
+    let proxy = Proxy::start(&sandbox, &[rule]).await;
+    let run = sandbox
+        .run_through(&proxy, &["apply", "--yes"])
+        .await
+        .expect(1);
+    for word in ["Service", "overloaded"] {
+        assert!(run.stderr.contains(word), "no `{word}` in {}", run.stderr);
+    }
+    sandbox.apply().await;
+    is_whole(&sandbox).await;
 }
 
 #[tokio::test]
@@ -145,13 +156,35 @@ async fn a_lock_whose_answer_was_lost_expires() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn watches_that_drop_are_taken_up_again() {
+    let sandbox = Sandbox::new("fault-watch").await;
+    sandbox.create_namespace().await;
+    sandbox.write(StackText {
+        creates_namespace: false,
+        ..StackText::default()
+    });
+    // Without pods the rollout stands until every watch was cut and taken up again.
+    sandbox.allow_pods(0).await;
     let rule = Rule {
         on: is_watch,
         skip: 0,
         times: 4,
         fault: Fault::CutBefore,
     };
-    is_survived("fault-watch", rule).await;
+    let proxy = Proxy::start(&sandbox, &[rule]).await;
+    let freed = async {
+        sandbox
+            .until("the pods are refused", async || {
+                let deployment = sandbox.get(Kind::Deployment, NAME).await;
+                deployment.is_some_and(|live| live.to_string().contains("exceeded quota"))
+            })
+            .await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        sandbox.allow_pods(10).await;
+    };
+    let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &["apply", "--yes"]), freed);
+    run.expect(0);
+    proxy.expect_spent();
+    is_whole(&sandbox).await;
 }
 
 #[tokio::test]
@@ -200,7 +233,7 @@ async fn an_apply_that_cannot_renew_its_lock_stops_writing() {
 async fn a_webhook_that_does_not_answer_is_found_by_the_plan() {
     let sandbox = Sandbox::new("fault-webhook").await;
     sandbox.create_namespace().await;
-    sandbox.write(crate::sandbox::StackText {
+    sandbox.write(StackText {
         creates_namespace: false,
         ..Default::default()
     });

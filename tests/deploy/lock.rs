@@ -9,6 +9,7 @@ use kube::Api;
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use uninlu::kinds::Kind;
 
+use crate::proxy::{Fault, Proxy, Rule, is_write};
 use crate::sandbox::{NAME, Sandbox, StackText};
 
 fn leases(sandbox: &Sandbox) -> Api<Lease> {
@@ -62,17 +63,34 @@ async fn nothing_of_the_lock_is_left_after_an_apply() {
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn of_two_first_applies_at_once_none_is_lost() {
     let sandbox = Sandbox::new("lock-two").await;
-    let arguments = ["apply", "--yes", "--lock-timeout", "60"];
-    let (one, other) = tokio::join!(sandbox.run(&arguments), sandbox.run(&arguments));
-    // The second finds, under the lock, that everything is there already: that is not what it showed.
-    let mut codes = [one.code, other.code];
-    codes.sort_unstable();
-    let words = format!("{}\n{}", one.stderr, other.stderr);
-    assert!(
-        codes == [Some(0), Some(1)] && words.contains("the cluster moved"),
-        "{codes:?} {words}"
-    );
-    sandbox.apply().await;
+    let is_lock = |request: &http::request::Parts| {
+        is_write(request) && request.uri.path().ends_with("/leases")
+    };
+    let late = Rule {
+        on: is_lock,
+        skip: 0,
+        times: 1,
+        fault: Fault::Delay(Duration::from_secs(20)),
+    };
+    let proxy = Proxy::start(&sandbox, &[late]).await;
+    let arguments = ["apply", "--yes"];
+    // The namespace is there: one has made its plan, and waits for its lock while the other does all.
+    let other = async {
+        sandbox
+            .until("the namespace exists", async || {
+                sandbox
+                    .get(Kind::Namespace, &sandbox.namespace)
+                    .await
+                    .is_some()
+            })
+            .await;
+        sandbox.run(&arguments).await
+    };
+    let (one, other) = tokio::join!(sandbox.run_through(&proxy, &arguments), other);
+    proxy.expect_spent();
+    other.expect(0);
+    let one = one.expect(1);
+    assert!(one.stderr.contains("the cluster moved"), "{}", one.stderr);
     assert_eq!(sandbox.plan().await.json()["has_changes"], false);
 }
 

@@ -166,13 +166,7 @@ async fn pods_that_the_quota_refuses_end_the_wait_with_the_reason() {
         creates_namespace: false,
         ..StackText::default()
     });
-    let quotas: Api<k8s_openapi::api::core::v1::ResourceQuota> =
-        Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
-    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none" }, "spec": { "hard": { "pods": "0" } } });
-    quotas
-        .patch("none", &PatchParams::apply("admin"), &Patch::Apply(quota))
-        .await
-        .expect("a quota");
+    sandbox.allow_pods(0).await;
     let run = sandbox.run(&["apply", "--yes"]).await.expect(1);
     assert!(run.stderr.contains("exceeded quota"), "{}", run.stderr);
     assert!(

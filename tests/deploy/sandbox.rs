@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
@@ -190,6 +191,21 @@ impl Sandbox {
     pub(crate) async fn create_namespace(&self) {
         let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": self.namespace } });
         self.apply_as("admin", Kind::Namespace, &body).await;
+    }
+
+    /// A quota on the number of pods.
+    pub(crate) async fn allow_pods(&self, count: u32) {
+        let quotas: Api<ResourceQuota> = Api::namespaced(self.client.clone(), &self.namespace);
+        let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "pods" },
+            "spec": { "hard": { "pods": count.to_string() } } });
+        quotas
+            .patch(
+                "pods",
+                &PatchParams::apply("admin").force(),
+                &Patch::Apply(quota),
+            )
+            .await
+            .expect("a quota");
     }
 
     /// Writes the stack file.

@@ -3,6 +3,8 @@
 //! `after.toml` is the stack to plan, `before.toml` (if it is there) the stack that was applied earlier: what it renders
 //! is what the cluster holds. `cluster.yaml` (if it is there) says in what the cluster differs from that.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

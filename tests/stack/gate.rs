@@ -27,7 +27,6 @@ fn each_finding_points_at_the_line_that_causes_it() {
                 "host-path",
                 r#"source = { host-path = "/srv/models/siamese-uninlu" }"#
             ),
-            ("rollback-not-yet", r#"on-failure = "rollback""#),
             ("own-rules-not-yet", "[[gate.rule]]"),
         ]
     );

@@ -1,0 +1,54 @@
+//! Saved plans: read back as they were written, or not at all.
+
+use uninlu::plan::{self, Live, Plan, file};
+
+/// The plan of a stack that is not deployed; what it says is of no matter here.
+fn plan() -> Plan {
+    let case =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan/cases/create/after.toml");
+    let goal = super::goal(&case).expect("the case has a stack");
+    plan::plan(goal, &Live::default()).expect("nothing is in its way")
+}
+
+#[test]
+fn a_plan_is_read_back_as_it_was_written() {
+    let plan = plan();
+    let text = file::write(&plan).expect("its image is pinned");
+    assert_eq!(file::read(&text).expect("unchanged"), plan);
+}
+
+/// Also where the text stays valid JSON, and where it only is in a number or in a name.
+#[test]
+fn a_plan_with_one_bit_of_any_byte_flipped_is_never_another_plan() {
+    let plan = plan();
+    let text = file::write(&plan).expect("its image is pinned");
+    for index in 0..text.len() {
+        let mut bytes = text.clone().into_bytes();
+        bytes[index] ^= 1 << (index % 8);
+        // What is no UTF-8 is read as the command reads it.
+        if let Ok(read) = file::read(&String::from_utf8_lossy(&bytes)) {
+            assert_eq!(read, plan, "byte {index}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_of_another_version_is_named() {
+    let text = file::write(&plan()).expect("its image is pinned");
+    let newer = text.replace(file::FORMAT, "uninlu.plan/v9");
+    let error = file::read(&newer)
+        .expect_err("not this version's")
+        .to_string();
+    assert!(
+        error.contains("uninlu.plan/v9") && error.contains(file::FORMAT),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_plan_whose_image_is_open_cannot_be_saved() {
+    let mut plan = plan();
+    plan.goal.image.to_be_built = Some("it is not in the registry".into());
+    let error = file::write(&plan).expect_err("what would be applied is not known");
+    assert!(matches!(error, file::Unreadable::Open(_)), "{error}");
+}
