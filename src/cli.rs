@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands;
-use crate::ui::Ui;
+use crate::ui::{Talk, Ui};
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
 #[derive(Debug, Parser)]
@@ -17,6 +17,15 @@ struct Cli {
     /// Says nothing but results and errors
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// How to talk on stderr: lines, or one JSON event a line
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "UNINLU_PROGRESS"
+    )]
+    progress: Talk,
 }
 
 #[derive(Debug, Subcommand)]
@@ -26,7 +35,10 @@ enum Command {
     Render(commands::render::Args),
     Build(commands::build::Args),
     Plan(commands::plan::Args),
+    Diff(commands::diff::Args),
+    Explain(commands::explain::Args),
     Apply(commands::apply::Args),
+    Adopt(commands::adopt::Args),
     Status(commands::status::Args),
     Drift(commands::drift::Args),
     History(commands::history::Args),
@@ -74,14 +86,25 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Only one hook can be set, and this is the first.
     let _ = miette::set_hook(Box::new(|_| errors_unwrapped()));
+    // Errors are told also when quiet.
+    let ui = Ui::new(false, cli.progress);
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
-            let ui = Ui::new(false);
-            ui.say(format_args!("{report:?}"));
+            tell(&report, ui);
             ExitCode::from(exit::ERROR)
         }
     }
+}
+
+fn tell(report: &miette::Report, ui: Ui) {
+    if !ui.is_for_programs() {
+        return ui.say(format_args!("{report:?}"));
+    }
+    let causes: Vec<String> = report.chain().skip(1).map(ToString::to_string).collect();
+    let help = report.help().map(|help| help.to_string());
+    let facts = serde_json::json!({ "causes": causes, "help": help });
+    ui.event("error", report, facts);
 }
 
 /// A terminal wraps lines by itself; wrapped by us, a command in an error could not be copied, nor found in a log.
@@ -90,7 +113,7 @@ fn errors_unwrapped() -> Box<dyn miette::ReportHandler> {
 }
 
 fn run(cli: Cli) -> miette::Result<u8> {
-    let ui = Ui::new(cli.quiet);
+    let ui = Ui::new(cli.quiet, cli.progress);
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| miette::miette!("cannot start the asynchronous runtime: {error}"))?;
     runtime.block_on(dispatch(cli.command, ui))
@@ -103,7 +126,10 @@ async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
         Command::Render(args) => commands::render::run(args, ui).await,
         Command::Build(args) => commands::build::run(args, ui).await,
         Command::Plan(args) => commands::plan::run(args, ui).await,
+        Command::Diff(args) => commands::diff::run(args, ui).await,
+        Command::Explain(args) => commands::explain::run(args, ui).await,
         Command::Apply(args) => commands::apply::run(args, ui).await,
+        Command::Adopt(args) => commands::adopt::run(args, ui).await,
         Command::Status(args) => commands::status::run(args, ui).await,
         Command::Drift(args) => commands::drift::run(args, ui).await,
         Command::History(args) => commands::history::run(args, ui).await,

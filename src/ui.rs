@@ -1,7 +1,8 @@
 //! The terminal: the one place that writes to stdout and stderr.
 //!
 //! stdout is data, stderr is talk. On a terminal a running step has a spinner and its elapsed time; elsewhere each
-//! step is one plain line when it ends (and one when it starts, so that a CI log shows what hangs).
+//! step is one plain line when it ends (and one when it starts, so that a CI log shows what hangs). For programs the
+//! talk is JSON, one event a line (`docs/plan-format.md` describes them).
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 /// Additions, and what went well.
 pub const GREEN: Style = AnsiColor::Green.on_default();
@@ -26,16 +29,27 @@ pub fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// In which form this run talks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Talk {
+    /// Lines, and a spinner on a terminal
+    #[default]
+    Plain,
+    /// One JSON event a line
+    Json,
+}
+
 /// How this run talks.
 #[derive(Debug, Clone, Copy)]
 pub struct Ui {
     quiet: bool,
+    talk: Talk,
 }
 
 impl Ui {
     /// `quiet` leaves out all talk but errors.
-    pub fn new(quiet: bool) -> Self {
-        Self { quiet }
+    pub fn new(quiet: bool, talk: Talk) -> Self {
+        Self { quiet, talk }
     }
 
     /// Writes data to stdout. A reader that went away (`| head`) is no error.
@@ -45,13 +59,44 @@ impl Ui {
 
     /// Writes one line of talk to stderr.
     pub fn say(self, text: impl Display) {
-        if !self.quiet {
-            let _ = writeln!(anstream::stderr().lock(), "{text}");
+        self.tell("message", text, json!({}));
+    }
+
+    /// One line of talk, or one event.
+    fn tell(self, event: &str, text: impl Display, facts: Value) {
+        if self.quiet {
+            return;
         }
+        match self.talk {
+            Talk::Plain => drop(writeln!(anstream::stderr().lock(), "{text}")),
+            Talk::Json => self.event(event, text, facts),
+        }
+    }
+
+    /// An event as a program reads it: without colours, and with its time.
+    pub(crate) fn event(self, event: &str, text: impl Display, facts: Value) {
+        let text = text.to_string();
+        let mut line = json!({
+            "at": Timestamp::now().strftime("%FT%T%.3fZ").to_string(),
+            "event": event,
+            "text": anstream::adapter::strip_str(&text).to_string().trim(),
+        });
+        if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
+            line.extend(facts);
+        }
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    /// Whether programs read the talk.
+    pub fn is_for_programs(self) -> bool {
+        self.talk == Talk::Json
     }
 
     /// Writes a warning to stderr, also when quiet.
     pub fn warn(self, text: impl Display) {
+        if self.is_for_programs() {
+            return self.event("warning", text, json!({}));
+        }
         let _ = writeln!(
             anstream::stderr().lock(),
             "{} {text}",
@@ -61,12 +106,12 @@ impl Ui {
 
     /// Whether stderr is a terminal that can be redrawn.
     pub fn is_interactive(self) -> bool {
-        std::io::stderr().is_terminal() && !self.quiet
+        std::io::stderr().is_terminal() && !self.quiet && !self.is_for_programs()
     }
 
     /// Whether a person can be asked.
     pub fn can_ask(self) -> bool {
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !self.is_for_programs()
     }
 
     /// Asks on the terminal; an end of input answers nothing.
@@ -113,7 +158,11 @@ impl Step {
             bar
         });
         if bar.is_none() {
-            ui.say(format_args!("… {title}"));
+            ui.tell(
+                "started",
+                format_args!("… {title}"),
+                json!({ "step": title }),
+            );
         }
         Self {
             ui,
@@ -132,7 +181,9 @@ impl Step {
             None => {
                 let mut last = self.last.lock().expect("nothing panics while it is held");
                 if *last != message {
-                    self.ui.say(format_args!("    {message}"));
+                    let facts = json!({ "step": self.title });
+                    self.ui
+                        .tell("progress", format_args!("    {message}"), facts);
                     *last = message;
                 }
             }
@@ -149,15 +200,15 @@ impl Step {
 
     /// The step succeeded.
     pub fn done(self, outcome: impl Display) {
-        self.end(paint(GREEN, "✓"), outcome);
+        self.end("done", paint(GREEN, "✓"), outcome);
     }
 
     /// The step failed; the error itself is told by whoever returns it.
     pub fn failed(self, outcome: impl Display) {
-        self.end(paint(RED, "✗"), outcome);
+        self.end("failed", paint(RED, "✗"), outcome);
     }
 
-    fn end(mut self, mark: String, outcome: impl Display) {
+    fn end(mut self, event: &str, mark: String, outcome: impl Display) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -165,8 +216,16 @@ impl Step {
             DIM,
             format_args!("({})", human_elapsed(self.started.elapsed())),
         );
-        self.ui
-            .say(format_args!("{mark} {} {outcome} {elapsed}", self.title));
+        let facts = json!({
+            "step": self.title,
+            "outcome": outcome.to_string(),
+            "seconds": self.started.elapsed().as_secs_f64(),
+        });
+        self.ui.tell(
+            event,
+            format_args!("{mark} {} {outcome} {elapsed}", self.title),
+            facts,
+        );
     }
 }
 

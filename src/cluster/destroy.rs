@@ -1,6 +1,6 @@
 //! Takes a stack away, in reverse order, and proves that nothing is left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::{try_join_all, try_join3};
@@ -56,7 +56,7 @@ pub async fn destruction(
     with_namespace: bool,
 ) -> Result<Destruction, Error> {
     let (live, records, has_lock) = try_join3(
-        ours(connection, &BTreeSet::from(Kind::ALL)),
+        ours(connection, &Kind::all(with_namespace)),
         releases::records(connection),
         lock::exists(connection),
     )
@@ -64,9 +64,7 @@ pub async fn destruction(
     let parent = apply_set::parent_id(&connection.target);
     let mut objects: Vec<(ObjectId, Option<String>)> = live
         .iter()
-        .filter(|(id, value)| {
-            belongs(id, value, &parent) && (id.kind != Kind::Namespace || with_namespace)
-        })
+        .filter(|(id, value)| belongs(id, value, &parent))
         .map(|(id, value)| {
             (
                 id.clone(),
@@ -153,7 +151,7 @@ async fn prove_nothing_left(
 ) -> Result<(), Error> {
     let (names, left) = (
         |left: BTreeMap<ObjectId, Value>| left.keys().map(ObjectId::to_string).collect::<Vec<_>>(),
-        ours(connection, &BTreeSet::from(Kind::ALL)).await?,
+        ours(connection, &Kind::all(false)).await?,
     );
     let is_planned = |id: &ObjectId| {
         let mut objects = destruction.objects.iter();

@@ -3,6 +3,7 @@
 //!
 //! Nothing here decides: what is written stands in a [`crate::plan::Plan`].
 
+mod adopt;
 mod apply;
 mod connect;
 mod destroy;
@@ -11,7 +12,9 @@ mod lock;
 mod observe;
 mod releases;
 mod rollout;
+mod surroundings;
 
+pub use adopt::{adopt, unowned};
 pub use apply::{apply, make_namespace};
 pub use connect::{Connection, connect};
 pub use destroy::{Destruction, destroy, destroy_namespace, destruction};
@@ -20,3 +23,4 @@ pub use lock::{Lock, lock};
 pub use observe::{observe, ours, pods};
 pub use releases::{begin, end, forget, releases};
 pub use rollout::watch_rollout;
+pub use surroundings::surroundings;

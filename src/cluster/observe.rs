@@ -123,13 +123,25 @@ async fn predict(
         return Err(explain(error, connection, "plan", id));
     };
     let Some(details) = &status.details else {
-        return Err(explain(error, connection, "plan", id));
+        return refused(connection, id, error);
     };
     match status.code {
         404 if details.kind == "namespaces" => Ok(Prediction::NamespaceMissing),
         409 if !details.causes.is_empty() => predict_by_force(connection, id, body, details).await,
         422 if is_immutable(details) => Ok(Prediction::Immutable(causes(details))),
-        _ => Err(explain(error, connection, "plan", id)),
+        _ => refused(connection, id, error),
+    }
+}
+
+/// A user who may only look still gets a plan, if not the API server's word on it.
+fn refused(
+    connection: &Connection,
+    id: &ObjectId,
+    error: kube::Error,
+) -> Result<Prediction, Error> {
+    match explain(error, connection, "plan", id) {
+        Error::Forbidden { message, .. } => Ok(Prediction::Forbidden(message)),
+        error => Err(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use miette::Result;
 
 use super::delivery::{DeliveryArgs, deliver};
-use super::planning::{Delivery, goal, plan_stack, tell_findings};
+use super::planning::{Delivery, goal, look_ahead, plan_stack, tell_findings};
 use super::saved;
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
@@ -65,8 +65,10 @@ async fn apply_saved(plan: Plan, args: &DeliveryArgs, ui: Ui) -> Result<()> {
     let connection = cluster::connect(&plan.goal.target).await?;
     let goal = plan.goal.clone();
     let delivery = Delivery {
+        outlook: look_ahead(&connection, &plan).await,
         connection,
         plan,
+        take: Vec::new(),
         back_to: None,
     };
     deliver(delivery, args, async || Ok(goal), ui).await

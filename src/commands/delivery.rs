@@ -9,6 +9,7 @@ use miette::{Diagnostic, Result};
 use super::planning::{Delivery, plan_goal};
 use crate::cluster::{self, Connection, Lock};
 use crate::kinds::Kind;
+use crate::plan::outlook::Outlook;
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
 use crate::plan::{Action, Goal, Plan, file, moved, render};
 use crate::stack::OnFailure;
@@ -48,7 +49,7 @@ enum Stop {
     NotConfirmed,
     #[error("other managers own fields that this stack sets: {0}")]
     #[diagnostic(help(
-        "nothing was changed. Take them with --take (the plan shows how to write it), or leave them to their owner"
+        "nothing was changed. Take them with --take or `[apply] take` (the plan shows how to write it), or leave them to their owner"
     ))]
     Conflicts(String),
     #[error("the cluster moved since the plan was shown: {0}")]
@@ -82,16 +83,19 @@ pub(super) async fn deliver(
     let Delivery {
         connection,
         plan: shown,
+        outlook,
+        take,
         back_to,
     } = delivery;
-    show(args, &shown, ui);
+    show(args, &shown, outlook.as_ref(), ui);
+    refuse_forbidden(&connection, &shown)?;
     if shown.is_empty() && shown.goal.image.to_be_built.is_none() {
         if args.no_wait {
             return Ok(());
         }
         return Ok(wait(&connection, &shown.goal, ui).await?);
     }
-    refuse_conflicts(&shown, &args.take)?;
+    refuse_conflicts(&shown, &args.take, &take)?;
     confirm(&shown, args, ui)?;
     let goal = settle().await?;
     cluster::make_namespace(&connection, &shown, ui).await?;
@@ -101,16 +105,29 @@ pub(super) async fn deliver(
     result
 }
 
-fn show(args: &DeliveryArgs, plan: &Plan, ui: Ui) {
+fn show(args: &DeliveryArgs, plan: &Plan, outlook: Option<&Outlook>, ui: Ui) {
     if args.json {
-        ui.data(format_args!("{:#}\n", render::json(plan)));
+        ui.data(format_args!("{:#}\n", render::json(plan, outlook)));
     } else {
-        ui.data(render::text(plan));
+        ui.data(render::text(plan, outlook));
+    }
+}
+
+/// A user who may only look can plan, and no more.
+fn refuse_forbidden(connection: &Connection, plan: &Plan) -> Result<(), cluster::Error> {
+    match plan.forbidden() {
+        Some((id, message)) => Err(cluster::Error::Forbidden {
+            context: connection.target.context.clone(),
+            verb: "apply",
+            object: id.to_string(),
+            message: message.to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 
 /// Each field that somebody else owns must have been asked for by name.
-fn refuse_conflicts(plan: &Plan, take: &[String]) -> Result<(), Stop> {
+fn refuse_conflicts(plan: &Plan, asked: &[String], allowed: &[String]) -> Result<(), Stop> {
     let notations: BTreeSet<String> = plan
         .changes
         .iter()
@@ -121,13 +138,13 @@ fn refuse_conflicts(plan: &Plan, take: &[String]) -> Result<(), Stop> {
                 .map(|conflict| render::take_notation(change, &conflict.field))
         })
         .collect();
-    if let Some(unknown) = take.iter().find(|field| !notations.contains(*field)) {
+    if let Some(unknown) = asked.iter().find(|field| !notations.contains(*field)) {
         return Err(Stop::UnknownTake(unknown.clone()));
     }
     let left: Vec<&str> = notations
         .iter()
         .map(String::as_str)
-        .filter(|field| !take.iter().any(|taken| taken == field))
+        .filter(|field| !asked.iter().chain(allowed).any(|taken| taken == field))
         .collect();
     if left.is_empty() {
         Ok(())
@@ -333,7 +350,7 @@ async fn undo(connection: &Connection, lock: &Lock, failed: i64, ui: Ui) -> Resu
     ));
     let goal = earlier.record.goal.clone().at(&connection.target);
     let plan = plan_goal(connection, goal).await?;
-    refuse_conflicts(&plan, &[])?;
+    refuse_conflicts(&plan, &[], &[])?;
     let number = Some(earlier.number);
     carry_out(connection, lock, &plan, &releases, number, true, ui)
         .await

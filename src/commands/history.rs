@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{StackOption, exit};
 use crate::cluster;
+use crate::kinds::Desired;
 use crate::plan::diff::diff;
 use crate::plan::release::Release;
 use crate::plan::{FieldChange, render};
@@ -53,7 +54,8 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     };
     match (args.number, args.diff) {
         (Some(number), Some(other)) => {
-            let objects = difference(find(other)?, find(number)?);
+            let objects = |release: &Release| release.record.goal.objects.clone();
+            let objects = difference(&objects(find(other)?), &objects(find(number)?));
             tell_difference(&objects, args.json, ui);
         }
         (Some(number), None) => tell_one(find(number)?, args.json, ui)?,
@@ -131,8 +133,7 @@ fn tell_one(release: &Release, as_json: bool, ui: Ui) -> Result<()> {
 }
 
 /// Per object that differs: its name and the fields; an object that only one of them has, as a whole.
-fn difference(from: &Release, to: &Release) -> Vec<(String, Vec<FieldChange>)> {
-    let (from, to) = (&from.record.goal.objects, &to.record.goal.objects);
+pub(super) fn difference(from: &Desired, to: &Desired) -> Vec<(String, Vec<FieldChange>)> {
     let ids: BTreeSet<_> = from.keys().chain(to.keys()).collect();
     let nothing = Value::Null;
     ids.into_iter()
@@ -147,7 +148,7 @@ fn difference(from: &Release, to: &Release) -> Vec<(String, Vec<FieldChange>)> {
         .collect()
 }
 
-fn tell_difference(objects: &[(String, Vec<FieldChange>)], as_json: bool, ui: Ui) {
+pub(super) fn tell_difference(objects: &[(String, Vec<FieldChange>)], as_json: bool, ui: Ui) {
     if as_json {
         let objects: Vec<Value> = objects
             .iter()

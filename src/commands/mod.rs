@@ -1,10 +1,13 @@
 //! One file per verb: the only orchestration. A command reads its facts, calls pure code, and writes through
 //! [`crate::ui`] or [`crate::cluster`].
 
+pub mod adopt;
 pub mod apply;
 pub mod build;
 pub mod destroy;
+pub mod diff;
 pub mod drift;
+pub mod explain;
 pub mod history;
 pub mod init;
 pub mod plan;
@@ -15,5 +18,7 @@ pub mod status;
 pub mod validate;
 
 mod delivery;
+mod fleet;
+mod leave;
 mod planning;
 mod saved;

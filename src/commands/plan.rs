@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use miette::Result;
 
 use super::planning::{plan_stack, tell_findings};
-use super::saved;
+use super::{fleet, saved};
 use crate::cli::{StackArgs, exit};
 use crate::plan::render;
 use crate::stack;
 use crate::ui::Ui;
 
 /// Shows exactly what an apply would change on the live cluster; writes nothing
+///
+/// STACK may also be a folder with stacks in folders of their own: then each is told in a line.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -28,6 +30,9 @@ pub struct Args {
     /// Exits with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
+    /// With a folder of stacks: each as it stands, and with each of its environments
+    #[arg(long, conflicts_with = "env")]
+    every_environment: bool,
 }
 
 /// Runs the command.
@@ -35,15 +40,29 @@ pub struct Args {
 /// # Errors
 /// Whatever keeps a plan from being made; nothing is written to the cluster in any case.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
+    if let Some(files) = fleet::files(&args.stack.stack)? {
+        return fleet::plan(
+            &files,
+            args.stack.env.as_deref(),
+            args.every_environment,
+            args.json,
+            args.detailed_exitcode,
+            ui,
+        )
+        .await;
+    }
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let (delivery, _) = plan_stack(&stack, ui).await?;
-    let plan = delivery.plan;
+    let (plan, outlook) = (delivery.plan, delivery.outlook);
     if args.json {
-        ui.data(format_args!("{:#}\n", render::json(&plan)));
+        ui.data(format_args!(
+            "{:#}\n",
+            render::json(&plan, outlook.as_ref())
+        ));
     } else if args.markdown {
-        ui.data(render::markdown(&plan));
+        ui.data(render::markdown(&plan, outlook.as_ref()));
     } else {
-        ui.data(render::text(&plan));
+        ui.data(render::text(&plan, outlook.as_ref()));
     }
     tell_findings(&stack, ui);
     if let Some(file) = &args.out {

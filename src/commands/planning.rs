@@ -7,6 +7,7 @@ use miette::Result;
 use crate::cluster::{self, Connection};
 use crate::gate::{self, Finding};
 use crate::image::{self, Inputs, Resolved};
+use crate::plan::outlook::{self, Outlook};
 use crate::plan::{self, Goal, Plan, PlannedImage};
 use crate::revision;
 use crate::stack::{self, Stack};
@@ -16,6 +17,10 @@ use crate::ui::{RED, Ui, YELLOW, paint};
 pub(super) struct Delivery {
     pub(super) connection: Connection,
     pub(super) plan: Plan,
+    /// What its pods will meet.
+    pub(super) outlook: Option<Outlook>,
+    /// Fields that the stack file takes from other managers, in the notation of `--take`.
+    pub(super) take: Vec<String>,
     /// The release that the plan goes back to.
     pub(super) back_to: Option<i64>,
 }
@@ -29,8 +34,10 @@ pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Optio
     let plan = plan_goal(&connection, goal(stack, planned_image(resolved))).await?;
     step.done(format_args!("context {}", connection.target.context));
     let delivery = Delivery {
+        outlook: look_ahead(&connection, &plan).await,
         connection,
         plan,
+        take: stack.apply.take.clone(),
         back_to: None,
     };
     Ok((delivery, inputs))
@@ -43,7 +50,7 @@ pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
         .parent()
         .filter(|folder| *folder != Path::new(""));
     let git = revision::of(folder.unwrap_or(Path::new("."))).version;
-    Goal::of_stack(stack, image, git)
+    Goal::of_stack(stack, image, git, stack::places(stack))
 }
 
 /// Asks the cluster for its state and its prediction, and derives the plan.
@@ -52,7 +59,13 @@ pub(super) async fn plan_goal(connection: &Connection, goal: Goal) -> Result<Pla
     Ok(plan::plan(goal, &live)?)
 }
 
-fn planned_image(resolved: Resolved) -> PlannedImage {
+/// Looks at what the plan's pods will meet; `None` when it leaves them as they are.
+pub(super) async fn look_ahead(connection: &Connection, plan: &Plan) -> Option<Outlook> {
+    let references = outlook::references(plan)?;
+    outlook::look(plan, &cluster::surroundings(connection, &references).await)
+}
+
+pub(super) fn planned_image(resolved: Resolved) -> PlannedImage {
     match resolved {
         Resolved::Pinned { reference } => PlannedImage {
             reference,

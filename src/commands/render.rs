@@ -1,9 +1,12 @@
 //! `uninlu render`
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
-use miette::{IntoDiagnostic, Result};
+use miette::{Diagnostic, IntoDiagnostic, Result};
 use serde_json::Value;
 
+use super::leave;
 use crate::cli::{StackArgs, exit};
 use crate::image;
 use crate::kinds::{self, Facts, prometheus};
@@ -18,7 +21,29 @@ pub struct Args {
     what: What,
     #[command(flatten)]
     stack: StackArgs,
+    /// In which form the objects leave: documents on stdout, or the files of a chart or a kustomization
+    #[arg(long, value_enum, default_value_t = Format::Yaml)]
+    format: Format,
+    /// Folder for the files of a chart or a kustomization; it must not exist, or be empty
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
+
+/// In which form objects leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// YAML documents
+    Yaml,
+    /// A Helm chart whose templates are the objects
+    Helm,
+    /// A kustomization and its resources
+    Kustomize,
+}
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("a chart or a kustomization is a folder of files: where to?")]
+#[diagnostic(help("name it with --out DIR"))]
+struct NoFolder;
 
 /// What can be rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,14 +64,18 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     match args.what {
         What::Objects => {
-            let facts = Facts {
-                image: image_reference(&stack)?,
+            let objects = kinds::desired(&stack, &facts(&stack)?);
+            let files = match args.format {
+                Format::Yaml => {
+                    let documents: Vec<String> =
+                        objects.values().map(yaml).collect::<Result<_>>()?;
+                    ui.data(documents.join("---\n"));
+                    return Ok(exit::OK);
+                }
+                Format::Helm => leave::helm(&stack, &objects)?,
+                Format::Kustomize => leave::kustomize(&objects)?,
             };
-            let documents: Vec<String> = kinds::desired(&stack, &facts)
-                .values()
-                .map(yaml)
-                .collect::<Result<_>>()?;
-            ui.data(documents.join("---\n"));
+            leave::write(args.out.as_deref().ok_or(NoFolder)?, &files, ui)?;
         }
         What::ServiceMonitor => ui.data(yaml(&prometheus::service_monitor(&stack))?),
         What::Adapter => ui.data(yaml(&prometheus::adapter(&stack))?),
@@ -54,11 +83,13 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn image_reference(stack: &Stack) -> Result<String> {
-    match &stack.image {
-        Image::Reference { reference, .. } => Ok(reference.clone()),
-        Image::Build(_) => Ok(image::inputs(stack)?.reference()),
-    }
+/// What rendering must know and the stack file cannot say.
+pub(super) fn facts(stack: &Stack) -> Result<Facts> {
+    let image = match &stack.image {
+        Image::Reference { reference, .. } => reference.clone(),
+        Image::Build(_) => image::inputs(stack)?.reference(),
+    };
+    Ok(Facts { image })
 }
 
 /// Long text stays on one line: folded, an image reference could not be found by its key.

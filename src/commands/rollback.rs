@@ -3,7 +3,7 @@
 use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver};
-use super::planning::{Delivery, plan_goal};
+use super::planning::{Delivery, look_ahead, plan_goal};
 use crate::cli::{StackOption, exit};
 use crate::cluster;
 use crate::image;
@@ -68,8 +68,10 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         check_image(release, ui).await?;
     }
     let delivery = Delivery {
+        outlook: look_ahead(&connection, &plan).await,
         connection,
         plan,
+        take: stack.apply.take.clone(),
         back_to: Some(release.number),
     };
     deliver(delivery, &args.delivery, async || Ok(goal), ui).await?;

@@ -1,13 +1,14 @@
 //! `uninlu status`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use miette::Result;
 use serde_json::{Value, json};
 
 use crate::cli::{StackArgs, exit};
-use crate::cluster;
+use crate::cluster::{self, Connection};
 use crate::kinds::{self, Kind, ObjectId, Progress};
 use crate::plan::apply_set;
 use crate::stack::{self, Stack};
@@ -21,6 +22,9 @@ pub struct Args {
     /// Prints the status as JSON
     #[arg(long)]
     json: bool,
+    /// Goes on, and prints again whenever something changed, until it is interrupted
+    #[arg(long, short)]
+    watch: bool,
 }
 
 /// Runs the command.
@@ -30,15 +34,36 @@ pub struct Args {
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target()).await?;
-    let mut objects = cluster::ours(&connection, &BTreeSet::from(Kind::ALL)).await?;
-    objects.remove(&apply_set::parent_id(&connection.target));
-    let pods = cluster::pods(&connection).await?;
-    if args.json {
-        ui.data(format_args!("{:#}\n", as_json(&stack, &objects, &pods)));
-    } else {
-        ui.data(as_text(&stack, &objects, &pods));
+    let mut said = String::new();
+    loop {
+        let now = look(&stack, &connection, args.json).await?;
+        if now != said {
+            if !said.is_empty() && !args.json {
+                ui.data("\n");
+            }
+            ui.data(&now);
+            said = now;
+        }
+        if !args.watch {
+            return Ok(exit::OK);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
-    Ok(exit::OK)
+}
+
+/// Between two looks of `--watch`.
+const PAUSE: Duration = Duration::from_secs(2);
+
+async fn look(stack: &Stack, connection: &Connection, is_json: bool) -> Result<String> {
+    let kinds = Kind::all(stack.cluster.create_namespace);
+    let mut objects = cluster::ours(connection, &kinds).await?;
+    objects.remove(&apply_set::parent_id(&connection.target));
+    let pods = cluster::pods(connection).await?;
+    Ok(if is_json {
+        format!("{:#}\n", as_json(stack, &objects, &pods))
+    } else {
+        as_text(stack, &objects, &pods)
+    })
 }
 
 fn as_text(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> String {

@@ -60,7 +60,7 @@ fn load(path: &Path, environment: Option<&str>) -> Result<Vec<Stack>, LoadError>
 
 /// Errors are told also when quiet.
 fn tell(error: LoadError) {
-    Ui::new(false).say(format_args!("{:?}", Report::new(error)));
+    Ui::new(false, crate::ui::Talk::Plain).say(format_args!("{:?}", Report::new(error)));
 }
 
 /// `stacks/tutorial/uninlu.toml is valid (as it stands, staging)`

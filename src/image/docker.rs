@@ -319,7 +319,7 @@ fn tell_log(failure: &Failure) {
     if failure.log.is_empty() {
         return;
     }
-    let ui = Ui::new(false);
+    let ui = Ui::new(false, crate::ui::Talk::Plain);
     ui.say(format_args!("the log of `{}` ends so:", failure.step));
     for line in &failure.log {
         ui.say(format_args!("    {line}"));

@@ -1,5 +1,6 @@
 //! Stack → Kubernetes objects: one file per kind, each with its rendering and, where it has one, its progress.
 
+mod causes;
 mod config_map;
 mod deployment;
 mod horizontal_pod_autoscaler;
@@ -13,7 +14,7 @@ pub mod rollout;
 mod service;
 mod service_account;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::core::{ApiResource, GroupVersionKind};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::stack::Stack;
 
+pub use causes::causes;
 pub use deployment::wait_budget;
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 
@@ -60,6 +62,15 @@ impl Kind {
         Kind::PodDisruptionBudget,
         Kind::HorizontalPodAutoscaler,
     ];
+
+    /// Every kind of which a stack can have objects: whoever has rights in a namespace alone may not list namespaces,
+    /// and needs not where the stack does not make its own.
+    pub fn all(with_namespace: bool) -> BTreeSet<Kind> {
+        let kinds = Kind::ALL.into_iter();
+        kinds
+            .filter(|kind| kind.is_namespaced() || with_namespace)
+            .collect()
+    }
 
     /// API group (empty for the core group), version, kind and plural.
     const fn coordinates(self) -> (&'static str, &'static str, &'static str, &'static str) {

@@ -18,6 +18,9 @@ pub struct FieldChange {
     /// Who set the present value, when it was not us.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<super::owner::Owner>,
+    /// The key of the stack file that says so, and its place: `replicas, uninlu.toml:3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
 }
 
 /// Fields of `metadata` that the API server keeps for itself or invents in a dry run.
@@ -102,7 +105,7 @@ fn segment(key: &str) -> String {
 
 /// List items are matched by the key that Kubernetes merges them by, not by their place: an inserted item must not
 /// make all later ones look changed.
-fn item_key(item: &Value) -> Option<String> {
+pub(super) fn item_key(item: &Value) -> Option<String> {
     [
         "name",
         "mountPath",
@@ -120,7 +123,7 @@ fn item_key(item: &Value) -> Option<String> {
     })
 }
 
-fn is_keyed(items: &[Value]) -> bool {
+pub(super) fn is_keyed(items: &[Value]) -> bool {
     let mut keys: Vec<Option<String>> = items.iter().map(item_key).collect();
     keys.sort_unstable();
     keys.iter().all(Option::is_some) && keys.windows(2).all(|pair| pair[0] != pair[1])
@@ -153,6 +156,7 @@ fn change(path: String, from: Option<&Value>, to: Option<&Value>) -> FieldChange
         from: from.cloned(),
         to: to.cloned(),
         owner: None,
+        because: None,
     }
 }
 

@@ -32,6 +32,12 @@ pub enum Unreadable {
         /// The digest of what it holds.
         found: String,
     },
+    /// It was made by somebody who may only look.
+    #[error("the plan is approximate: {0}")]
+    #[diagnostic(help(
+        "a plan that can be carried out is made by a user who may write: docs/rbac.md has the role"
+    ))]
+    Approximate(String),
     /// The image is still to be built: what would be applied is not known yet.
     #[error("the plan is open: the image {0} is to be built")]
     #[diagnostic(help(
@@ -47,6 +53,9 @@ pub enum Unreadable {
 pub fn write(plan: &Plan) -> Result<String, Unreadable> {
     if plan.goal.image.to_be_built.is_some() {
         return Err(Unreadable::Open(plan.goal.image.reference.clone()));
+    }
+    if let Some((_, message)) = plan.forbidden() {
+        return Err(Unreadable::Approximate(message.to_owned()));
     }
     let content = serde_json::to_value(plan).expect("a plan is JSON");
     let file = json!({ "format": FORMAT, "digest": digest_of(&content), "plan": content });

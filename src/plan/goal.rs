@@ -1,5 +1,7 @@
 //! What shall be, whoever said it: a stack file, a saved plan, or an earlier release.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -22,6 +24,9 @@ pub struct Goal {
     pub wait: Wait,
     /// `git describe` of the stack file's folder, where there is one.
     pub git: Option<String>,
+    /// Every key (dotted path) that the stack file writes, and its place; empty when there is no file behind it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, String>,
 }
 
 /// The image of a plan.
@@ -46,7 +51,12 @@ pub struct Wait {
 
 impl Goal {
     /// What the stack stands for with that image.
-    pub fn of_stack(stack: &Stack, image: PlannedImage, git: Option<String>) -> Self {
+    pub fn of_stack(
+        stack: &Stack,
+        image: PlannedImage,
+        git: Option<String>,
+        places: BTreeMap<String, String>,
+    ) -> Self {
         let facts = Facts {
             image: image.reference.clone(),
         };
@@ -63,6 +73,7 @@ impl Goal {
             target,
             image,
             git,
+            places,
         }
     }
 
@@ -70,6 +81,7 @@ impl Goal {
     #[must_use]
     pub fn without_place(mut self) -> Self {
         self.target.kubeconfig = None;
+        self.places.clear();
         self
     }
 

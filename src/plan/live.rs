@@ -32,6 +32,8 @@ pub enum Prediction {
     Immutable(Vec<Cause>),
     /// The namespace does not exist yet, so nothing in it can be predicted.
     NamespaceMissing,
+    /// We may look but not write, not even to try: the API server's words.
+    Forbidden(String),
 }
 
 /// A field that another manager owns.

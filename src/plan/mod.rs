@@ -1,11 +1,14 @@
 //! Desired + Live → [`Plan`]: pure. What apply sends stands in the plan, and apply reads nothing else.
 
+pub mod adoption;
 pub mod apply_set;
+mod approximate;
 pub mod diff;
 pub mod file;
 mod goal;
 mod live;
 mod moved;
+pub mod outlook;
 pub mod owner;
 pub mod release;
 pub mod render;
@@ -16,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::kinds::{Desired, Kind, ObjectId};
+use crate::kinds::{Desired, Kind, ObjectId, causes};
 
 pub use diff::FieldChange;
 pub use goal::{Goal, PlannedImage, Wait};
@@ -66,6 +69,33 @@ pub struct Change {
     pub transition: Transition,
     /// The live object's uid: the precondition of a deletion.
     pub uid: Option<String>,
+    /// Why the API server's own prediction is missing; `None` when it is not.
+    pub approximate: Option<Approximate>,
+}
+
+/// Why what is planned for an object is only near to what an apply would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approximate {
+    /// Nothing can be tried in a namespace that does not exist yet.
+    NamespaceMissing,
+    /// This user may not write, not even to try: the API server's words.
+    Forbidden(String),
+}
+
+impl Approximate {
+    /// As a note for people.
+    pub fn words(&self) -> String {
+        match self {
+            Approximate::NamespaceMissing => {
+                "approximate: nothing can be predicted in a namespace that does not exist yet"
+                    .into()
+            }
+            Approximate::Forbidden(message) => format!(
+                "approximate, since this user may not try it: what would be removed, and what admission says, is not seen ({message})"
+            ),
+        }
+    }
 }
 
 /// What happens to an object.
@@ -90,7 +120,7 @@ pub enum Refusal {
     /// Objects of the same names belong to somebody else.
     #[error("not ours: {}", list(.0))]
     #[diagnostic(help(
-        "nothing was changed. They were made by somebody else: rename this stack, or delete them yourself if they are not needed"
+        "nothing was changed. They were made by somebody else: rename this stack, take them over (`uninlu adopt`), or delete them yourself if they are not needed"
     ))]
     Foreign(Vec<ObjectId>),
     /// The namespace does not exist and the stack does not make it.
@@ -130,6 +160,16 @@ impl Plan {
             body["metadata"]["uid"] = json!(change.uid);
         }
         Some(body)
+    }
+
+    /// The first object that this user may not write.
+    pub fn forbidden(&self) -> Option<(&ObjectId, &str)> {
+        self.changes
+            .iter()
+            .find_map(|change| match &change.approximate {
+                Some(Approximate::Forbidden(message)) => Some((&change.id, message.as_str())),
+                _ => None,
+            })
     }
 
     /// Fields that other managers own, in the notation of `--take`.
@@ -176,6 +216,9 @@ pub fn plan(goal: Goal, live: &Live) -> Result<Plan, Refusal> {
             .rev()
             .map(|(id, current)| deletion(id, current)),
     );
+    for change in &mut changes {
+        justify(change, &goal.places);
+    }
     Ok(Plan {
         parent: parent(&goal, parent_id, &leaving, live),
         changes,
@@ -276,23 +319,26 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool) -> Ch
         notes: Vec::new(),
         transition: Transition::None,
         uid: None,
+        approximate: approximate(live.predictions.get(id)),
     };
     let Some(current) = live.ours.get(id) else {
         change.action = Action::Create;
-        if live.predictions.get(id) == Some(&Prediction::NamespaceMissing) {
-            change.notes.push(
-                "approximate: nothing can be predicted in a namespace that does not exist yet"
-                    .into(),
-            );
-        }
         return change;
     };
     change.uid = current["metadata"]["uid"].as_str().map(str::to_owned);
     if id.kind == Kind::Deployment {
         set_transition(&mut change, body, current, autoscaler_goes);
     }
-    compare_with_prediction(&mut change, current, live.predictions.get(id));
+    compare_with_prediction(&mut change, body, current, live.predictions.get(id));
     change
+}
+
+fn approximate(prediction: Option<&Prediction>) -> Option<Approximate> {
+    match prediction? {
+        Prediction::NamespaceMissing => Some(Approximate::NamespaceMissing),
+        Prediction::Forbidden(message) => Some(Approximate::Forbidden(message.clone())),
+        _ => None,
+    }
 }
 
 fn set_transition(change: &mut Change, body: &Value, current: &Value, autoscaler_goes: bool) {
@@ -300,15 +346,21 @@ fn set_transition(change: &mut Change, body: &Value, current: &Value, autoscaler
     change.notes.extend(change.transition.note());
 }
 
-fn compare_with_prediction(change: &mut Change, current: &Value, prediction: Option<&Prediction>) {
-    let predicted = match prediction {
-        Some(Prediction::Applied(predicted)) => predicted,
+fn compare_with_prediction(
+    change: &mut Change,
+    body: &Value,
+    current: &Value,
+    prediction: Option<&Prediction>,
+) {
+    let mut predicted = match prediction {
+        Some(Prediction::Applied(predicted)) => predicted.clone(),
+        Some(Prediction::Forbidden(_)) => approximate::lay_over(current, body),
         Some(Prediction::Conflicting { forced, conflicts }) => {
             let is_ours = |conflict: &&Conflict| {
                 !(change.transition != Transition::None && conflict.field == replicas::FIELD)
             };
             change.conflicts = conflicts.iter().filter(is_ours).cloned().collect();
-            forced
+            forced.clone()
         }
         Some(Prediction::Immutable(causes)) => {
             change.action = Action::Replace;
@@ -321,7 +373,6 @@ fn compare_with_prediction(change: &mut Change, current: &Value, prediction: Opt
         }
         Some(Prediction::NamespaceMissing) | None => return,
     };
-    let mut predicted = predicted.clone();
     if let Some(replicas) = change.transition.replicas() {
         predicted["spec"]["replicas"] = json!(replicas);
     }
@@ -343,7 +394,31 @@ fn deletion(id: &ObjectId, current: &Value) -> Change {
         notes: vec!["it left the stack".into()],
         transition: Transition::None,
         uid: current["metadata"]["uid"].as_str().map(str::to_owned),
+        approximate: None,
     }
+}
+
+/// Says of everything that changes which key of the stack file it comes from; without a file there is nothing to say.
+fn justify(change: &mut Change, places: &BTreeMap<String, String>) {
+    if places.is_empty() {
+        return;
+    }
+    for field in &mut change.fields {
+        field.because = because(causes(change.id.kind, &field.path), places);
+    }
+    if change.action == Action::Delete
+        && let Some(because) = because(causes(change.id.kind, ""), places)
+    {
+        change.notes = vec![format!("it left the stack: {because}")];
+    }
+}
+
+/// The key that is written, or the one that is not and has its default.
+fn because(keys: &[&str], places: &BTreeMap<String, String>) -> Option<String> {
+    let written = keys
+        .iter()
+        .find_map(|key| Some(format!("{key}, {}", places.get(*key)?)));
+    written.or_else(|| Some(format!("{}, by default", keys.first()?)))
 }
 
 /// The parent names the superset of kinds before the apply and the remaining ones after the prune: wherever a crash

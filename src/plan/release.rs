@@ -127,6 +127,7 @@ mod tests {
                 on_failure: OnFailure::Keep,
             },
             git: None,
+            places: BTreeMap::new(),
         };
         Release {
             number,

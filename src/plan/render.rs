@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
-use super::{Action, Change, FieldChange, Goal, Plan};
+use super::outlook::Outlook;
+use super::{Action, Approximate, Change, FieldChange, Goal, Plan};
 use crate::ui::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 
 /// Version of the JSON form; it changes when a reader would have to.
@@ -34,8 +35,8 @@ impl Action {
     }
 }
 
-/// The plan as text: one paragraph per changed object, the rest counted.
-pub fn text(plan: &Plan) -> String {
+/// The plan as text: one paragraph per changed object, the rest counted, and what the pods will meet.
+pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
     let mut text = String::new();
     let (target, image) = (&plan.goal.target, &plan.goal.image);
     let environment = target
@@ -69,8 +70,22 @@ pub fn text(plan: &Plan) -> String {
     {
         paragraph(&mut text, change);
     }
+    if let Some(outlook) = outlook {
+        outlook_lines(&mut text, outlook);
+    }
     line(&mut text, summary(plan));
     text
+}
+
+fn outlook_lines(text: &mut String, outlook: &Outlook) {
+    line(text, format_args!("pods: {}", outlook.words()));
+    for obstacle in &outlook.obstacles {
+        line(text, format_args!("    {} {obstacle}", paint(RED, "!")));
+    }
+    for unknown in &outlook.unknown {
+        let words = format_args!("not checked: {unknown}");
+        line(text, format_args!("    {}", paint(DIM, words)));
+    }
 }
 
 /// `2 to create, 1 to update, 0 to replace, 0 to delete, 3 to keep`, or that there is nothing to do.
@@ -130,7 +145,8 @@ fn paragraph(text: &mut String, change: &Change) {
             ),
         );
     }
-    for note in &change.notes {
+    let approximate = change.approximate.as_ref().map(Approximate::words);
+    for note in change.notes.iter().chain(&approximate) {
         line(text, format_args!("    {}", paint(DIM, note)));
     }
 }
@@ -176,34 +192,37 @@ pub fn drift(change: &Change) -> String {
 }
 
 fn field_lines(text: &mut String, field: &FieldChange) {
-    let drift = field.owner.as_ref().map_or(String::new(), |owner| {
-        paint(
-            DIM,
-            format_args!(
-                "  (set by {}, {} at {})",
-                owner.manager, owner.operation, owner.time
-            ),
+    let owner = field.owner.as_ref().map(|owner| {
+        format!(
+            "set by {}, {} at {}",
+            owner.manager, owner.operation, owner.time
         )
     });
+    let because = field.because.clone();
+    let words: Vec<String> = owner.into_iter().chain(because).collect();
+    let aside = match words.as_slice() {
+        [] => String::new(),
+        words => paint(DIM, format_args!("  ({})", words.join("; "))),
+    };
     match (&field.from, &field.to) {
         (Some(Value::String(from)), Some(Value::String(to)))
             if from.contains('\n') || to.contains('\n') =>
         {
-            line(text, format_args!("    {}{drift}", field.path));
+            line(text, format_args!("    {}{aside}", field.path));
             line_diff(text, from, to);
         }
         (Some(from), Some(to)) => line(
             text,
-            format_args!("    {}: {from} → {to}{drift}", field.path),
+            format_args!("    {}: {from} → {to}{aside}", field.path),
         ),
         (None, Some(to)) => line(
             text,
-            format_args!("    {}: {}{drift}", field.path, paint(GREEN, to)),
+            format_args!("    {}: {}{aside}", field.path, paint(GREEN, to)),
         ),
         (Some(from), None) => line(
             text,
             format_args!(
-                "    {}: {from} → {}{drift}",
+                "    {}: {from} → {}{aside}",
                 field.path,
                 paint(RED, "removed")
             ),
@@ -231,7 +250,7 @@ fn line_diff(text: &mut String, from: &str, to: &str) {
 }
 
 /// The plan as Markdown: a table of what happens, and the whole plan folded below it.
-pub fn markdown(plan: &Plan) -> String {
+pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
     let target = &plan.goal.target;
     let mut text = format!(
         "### uninlu: `{}` in namespace `{}` of context `{}`\n\n{}\n",
@@ -265,7 +284,7 @@ pub fn markdown(plan: &Plan) -> String {
         );
         line(&mut text, row);
     }
-    let plain = anstream::adapter::strip_str(&self::text(plan)).to_string();
+    let plain = anstream::adapter::strip_str(&self::text(plan, outlook)).to_string();
     // A setting's text may hold a fence of its own.
     let fence = "`".repeat(longest_run(&plain, '`').max(2) + 1);
     line(
@@ -285,7 +304,7 @@ fn longest_run(text: &str, wanted: char) -> usize {
 }
 
 /// The plan as JSON: fields, not bodies.
-pub fn json(plan: &Plan) -> Value {
+pub fn json(plan: &Plan, outlook: Option<&Outlook>) -> Value {
     let Goal { target, image, .. } = &plan.goal;
     json!({
         "format_version": FORMAT_VERSION,
@@ -296,6 +315,7 @@ pub fn json(plan: &Plan) -> Value {
         "image": image,
         "digest": super::file::digest(plan),
         "has_changes": !plan.is_empty(),
+        "pods": outlook,
         "changes": plan.changes.iter().map(change_json).collect::<Vec<_>>(),
     })
 }
@@ -320,6 +340,7 @@ fn change_json(change: &Change) -> Value {
         "restarts_pods": change.restarts_pods(),
         "fields": change.fields,
         "conflicts": conflicts,
+        "approximate": change.approximate.as_ref().map(Approximate::words),
         "notes": change.notes,
     })
 }

@@ -1,12 +1,13 @@
 //! The file reads around [`super::parse`]: the only IO of this module.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
 use super::fault::Need;
-use super::locate::locate_in;
+use super::locate::{locate_in, places_in, written_in};
 use super::parse::{parse_every, parse_given};
 use super::{Invalid, Stack};
 
@@ -63,6 +64,41 @@ pub fn check(text: &str, file: &Path) -> Result<(), Box<Invalid>> {
 pub fn locate<'k>(stack: &Stack, keys: &[&'k str]) -> Option<(&'k str, usize)> {
     let text = std::fs::read_to_string(&stack.file).ok()?;
     locate_in(&text, stack.environment.as_deref(), keys)
+}
+
+/// Every key (dotted path) that is written in the stack's file, and its place, `uninlu.toml:7`; empty when the file went
+/// away.
+pub fn places(stack: &Stack) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(&stack.file).unwrap_or_default();
+    let name = stack.file.file_name().unwrap_or_default();
+    places_in(&text, stack.environment.as_deref())
+        .into_iter()
+        .map(|(key, line)| (key, format!("{}:{line}", name.display())))
+        .collect()
+}
+
+/// The text of a key's value as the stack's file writes it, and its place; `None` when the key has its default.
+pub fn written(stack: &Stack, key: &str) -> Option<Written> {
+    let text = std::fs::read_to_string(&stack.file).ok()?;
+    let environment = stack.environment.as_deref();
+    let (value, line, is_of_environment) = written_in(&text, environment, key)?;
+    let whose = match environment {
+        Some(name) if is_of_environment => format!(", environment {name}"),
+        _ => String::new(),
+    };
+    Some(Written {
+        value,
+        place: format!("{}:{line}{whose}", stack.file.display()),
+    })
+}
+
+/// A value as it is typed, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// TOML.
+    pub value: String,
+    /// `uninlu.toml:7`
+    pub place: String,
 }
 
 fn read(path: &Path) -> Result<(PathBuf, String), LoadError> {

@@ -1,5 +1,6 @@
 //! Where a key stands in a stack file. A [`super::Stack`] keeps no places: they are looked up when somebody is told.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
@@ -25,6 +26,74 @@ pub(super) fn locate_in<'k>(
     })
 }
 
+/// The text of a key's value, its line, and whether the environment writes it. A section is told by its keys.
+pub(super) fn written_in(
+    text: &str,
+    environment: Option<&str>,
+    key: &str,
+) -> Option<(String, usize, bool)> {
+    let (document, _) = DeTable::parse_recoverable(text);
+    let file = document.get_ref();
+    let overlay = environment.and_then(|name| table_in(table_in(file, "env")?, name));
+    let tables = overlay
+        .map(|table| (table, true))
+        .into_iter()
+        .chain([(file, false)]);
+    for (table, is_of_environment) in tables {
+        let Some((span, value)) = find_value(table, key) else {
+            continue;
+        };
+        let value = match value.get_ref() {
+            DeValue::Table(inner) => {
+                let keys: Vec<&str> = inner.keys().map(|key| key.get_ref().as_ref()).collect();
+                format!("a section with {}", keys.join(", "))
+            }
+            _ => text.get(value.span()).unwrap_or_default().to_owned(),
+        };
+        return Some((value, position(text, span.start).0, is_of_environment));
+    }
+    None
+}
+
+fn find_value<'t, 'a>(
+    table: &'t DeTable<'a>,
+    path: &str,
+) -> Option<(Range<usize>, &'t toml::Spanned<DeValue<'a>>)> {
+    match path.split_once('.') {
+        Some((section, rest)) => find_value(table_in(table, section)?, rest),
+        None => table
+            .get_key_value(path)
+            .map(|(key, value)| (key.span(), value)),
+    }
+}
+
+/// Every key and section (dotted paths) that is written in the text, and its line, counted from 1; what the environment
+/// writes is laid over the rest.
+pub(super) fn places_in(text: &str, environment: Option<&str>) -> BTreeMap<String, usize> {
+    let (document, _) = DeTable::parse_recoverable(text);
+    let file = document.get_ref();
+    let mut places = BTreeMap::new();
+    note(text, "", file, &mut places);
+    places.retain(|key, _| key != "env" && !key.starts_with("env."));
+    if let Some(overlay) = environment.and_then(|name| table_in(table_in(file, "env")?, name)) {
+        note(text, "", overlay, &mut places);
+    }
+    places
+}
+
+fn note(text: &str, path: &str, table: &DeTable<'_>, places: &mut BTreeMap<String, usize>) {
+    for (key, value) in table {
+        let path = match path {
+            "" => key.get_ref().to_string(),
+            _ => format!("{path}.{}", key.get_ref()),
+        };
+        if let DeValue::Table(inner) = value.get_ref() {
+            note(text, &path, inner, places);
+        }
+        places.insert(path, position(text, key.span().start).0);
+    }
+}
+
 fn find(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
     match path.split_once('.') {
         Some((section, rest)) => find(table_in(table, section)?, rest),
@@ -41,7 +110,7 @@ fn table_in<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t DeTable<'a>
 
 #[cfg(test)]
 mod tests {
-    use super::locate_in;
+    use super::{locate_in, places_in};
 
     const TEXT: &str = r#"replicas = 2
 [model]
@@ -51,6 +120,29 @@ autoscaling.replicas = { min = 1, max = 2 }
 [env.small.model]
 source.host-path = "/srv"
 "#;
+
+    #[test]
+    fn every_key_has_its_place() {
+        let places = places_in(TEXT, Some("small"));
+        let told: Vec<String> = places
+            .iter()
+            .map(|(key, line)| format!("{key}:{line}"))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "autoscaling:5",
+                "autoscaling.replicas:5",
+                "autoscaling.replicas.max:5",
+                "autoscaling.replicas.min:5",
+                "model:6",
+                "model.source:7",
+                "model.source.host-path:7",
+                "model.source.pvc:3",
+                "replicas:1",
+            ]
+        );
+    }
 
     #[test]
     fn an_environment_comes_before_the_file() {

@@ -4,6 +4,7 @@
 //! section file holds what was typed (`Raw…`, which also is the JSON schema), what it means, and the step between.
 
 mod access;
+mod apply;
 mod at;
 mod autoscaling;
 mod cluster;
@@ -34,6 +35,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use access::{Access, SecretKey};
+pub use apply::Apply;
 pub use autoscaling::{Autoscaling, Behavior, Policy, PolicyKind, ScalingRules, Select};
 pub use cluster::Cluster;
 pub use count::Count;
@@ -41,7 +43,7 @@ pub use disruption::Disruption;
 pub use duration::Duration;
 pub use engine::{Engine, Precision};
 pub use fault::{Fault, Invalid, Refused};
-pub use files::{LoadError, check, load, load_every, locate};
+pub use files::{LoadError, check, load, load_every, locate, places, written};
 pub use gate::{Gate, OwnRule, Waiver};
 pub use image::{Build, Image};
 pub use model::{MODEL_FILES, Model, ModelSource};
@@ -98,6 +100,8 @@ pub struct Stack {
     pub access: Access,
     /// Where traces of requests are sent; `None` sends none.
     pub tracing: Option<Collector>,
+    /// What applies may do without being asked each time.
+    pub apply: Apply,
     /// Waivers and own rules of the gate.
     pub gate: Gate,
 }

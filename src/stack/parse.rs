@@ -197,7 +197,8 @@ fn tolerate(text: &str, table: &mut Table<'_>, faults: &mut Faults) {
 }
 
 /// Keys whose value is a list.
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 8] = [
+    "take",
     "ca-certificates",
     "pull-secrets",
     "policies",

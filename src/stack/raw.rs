@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::access::RawAccess;
+use super::apply::RawApply;
 use super::at::{At, value_or};
 use super::autoscaling::RawAutoscaling;
 use super::cluster::RawCluster;
@@ -56,6 +57,7 @@ pub(super) struct RawStack {
     network: Option<At<RawNetwork>>,
     access: Option<At<RawAccess>>,
     tracing: Option<At<RawTracing>>,
+    apply: Option<At<RawApply>>,
     gate: Option<At<RawGate>>,
     /// Environments: the same shape, laid over the file by `--env NAME`
     env: BTreeMap<String, RawStack>,
@@ -139,6 +141,7 @@ impl RawStack {
             network: section(self.network).0.validate(faults),
             access: section(self.access).0.validate(faults),
             tracing: section(self.tracing).0.validate(faults),
+            apply: section(self.apply).0.validate(faults),
             gate: section(self.gate).0.validate(faults),
             name: name?,
             namespace: namespace?,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{NAME, Sandbox};
+use crate::sandbox::{NAME, Sandbox, StackText};
 
 fn field<'a>(change: &'a Value, path: &str) -> &'a Value {
     let fields = change["fields"].as_array().into_iter().flatten();
@@ -77,6 +77,22 @@ async fn a_field_of_another_manager_is_taken_only_by_name() {
         sandbox.deployment().await["spec"]["template"]["spec"]["terminationGracePeriodSeconds"],
         77
     );
+    assert_eq!(sandbox.plan().await.json()["has_changes"], false);
+}
+
+/// What is taken each time may stand in the stack file; it asks for no conflict to be there.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_field_that_the_stack_file_names_is_taken() {
+    let sandbox = Sandbox::new("stack-takes").await;
+    let sections = format!("[apply]\ntake = [\"Deployment/{NAME}:{GRACE}\"]");
+    sandbox.write(StackText {
+        sections: &sections,
+        ..StackText::default()
+    });
+    sandbox.apply().await;
+    drift(&sandbox).await;
+    sandbox.apply().await;
     assert_eq!(sandbox.plan().await.json()["has_changes"], false);
 }
 

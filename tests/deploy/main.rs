@@ -9,7 +9,9 @@ mod proxy;
 mod sandbox;
 #[path = "../kinds/stacks.rs"]
 mod stacks;
+mod users;
 
+mod adopt;
 mod autoscaling;
 mod conflicts;
 mod crashes;
@@ -18,7 +20,9 @@ mod life;
 mod lock;
 mod node;
 mod objects;
+mod outlook;
 mod ownership;
 mod plans;
 mod refusals;
 mod releases;
+mod roles;

@@ -243,7 +243,7 @@ async fn what_was_pushed_is_what_is_resolved() {
     assert!(matches!(before, Resolved::ToBeBuilt { .. }), "{before:?}");
     assert_eq!(before.reference(), inputs.reference());
 
-    let ui = Ui::new(true);
+    let ui = Ui::new(true, uninlu::ui::Talk::Plain);
     let pinned = image::build_and_push(&stack, &inputs, ui)
         .await
         .expect("pushed");

@@ -55,8 +55,8 @@ const IMAGE: &str = "registry.test/siamese-uninlu@sha256:0123";
 fn told(plan: Result<plan::Plan, plan::Refusal>) -> String {
     match plan {
         Ok(plan) => {
-            let text = anstream::adapter::strip_str(&render::text(&plan)).to_string();
-            let mut json = render::json(&plan);
+            let text = anstream::adapter::strip_str(&render::text(&plan, None)).to_string();
+            let mut json = render::json(&plan, None);
             // It covers the bodies too, which are the matter of other snapshots.
             json["digest"] = "DIGEST".into();
             format!("{text}\n{json:#}")
@@ -72,7 +72,8 @@ fn goal(file: &Path) -> Option<Goal> {
         reference: IMAGE.into(),
         to_be_built: None,
     };
-    Some(Goal::of_stack(&stack, image, None))
+    let places = stack::places(&stack);
+    Some(Goal::of_stack(&stack, image, None, places))
 }
 
 fn live(goal: &Goal, before: Option<&Desired>, cluster: &Cluster) -> Live {

@@ -1,0 +1,54 @@
+//! Taking over objects that another tool made.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use kube::api::{Patch, PatchParams};
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use super::error::explain;
+use super::observe::{retried, to_value};
+use super::{Connection, Error};
+use crate::kinds::{Desired, MANAGER, ObjectId};
+use crate::plan::adoption::Adoption;
+
+/// The live objects of these names, whoever made them.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn unowned(
+    connection: &Connection,
+    desired: &Desired,
+) -> Result<BTreeMap<ObjectId, Value>, Error> {
+    let objects = desired.keys().map(|id| async move {
+        let api = connection.api(id.kind);
+        let object = retried(|| api.get_opt(&id.name)).await;
+        let object = object.map_err(|error| explain(error, connection, "get", id))?;
+        Ok::<_, Error>(object.map(|object| (id.clone(), to_value(id.kind, object))))
+    });
+    Ok(try_join_all(objects).await?.into_iter().flatten().collect())
+}
+
+/// Takes one over; `false` when the object changed since it was looked at.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn adopt(connection: &Connection, adoption: &Adoption) -> Result<bool, Error> {
+    let id = &adoption.id;
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.into()),
+        ..Default::default()
+    };
+    let patch =
+        serde_json::from_value(adoption.patch.clone()).expect("it was made as a JSON patch");
+    let api = connection.api(id.kind);
+    let result = api
+        .patch(&id.name, &parameters, &Patch::<DynamicObject>::Json(patch))
+        .await;
+    match result {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(explain(error, connection, "adopt", id)),
+    }
+}

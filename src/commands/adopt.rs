@@ -1,0 +1,170 @@
+//! `uninlu adopt`
+
+use miette::{Diagnostic, Result};
+use serde_json::{Value, json};
+
+use super::planning::{goal, planned_image};
+use crate::cli::{StackArgs, exit};
+use crate::cluster::{self, Connection};
+use crate::image;
+use crate::plan::Goal;
+use crate::plan::adoption::{Adoption, Unadoptable, adoption};
+use crate::stack;
+use crate::ui::{BOLD, Ui, YELLOW, paint};
+
+/// Takes over the stack's objects where kubectl, Helm, Terraform or another tool made them
+///
+/// Only who owns their fields, and the labels by which the stack knows them, change; `uninlu plan` then shows what an
+/// apply would change.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Also takes the fields of this field manager; can be repeated
+    #[arg(long, value_name = "MANAGER")]
+    from: Vec<String>,
+    /// Does not ask; needed where nobody can be asked
+    #[arg(long, short)]
+    yes: bool,
+    /// Prints what is taken over as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum Stop {
+    #[error("cannot be taken over: {0}")]
+    #[diagnostic(help(
+        "nothing was changed. Take them from their owner first, or rename this stack"
+    ))]
+    Unadoptable(String),
+    #[error("{0} changed since it was shown")]
+    #[diagnostic(help("it was not taken over; run `uninlu adopt` again"))]
+    Moved(String),
+    #[error("nobody can be asked here")]
+    #[diagnostic(help("look at the list above, then run again with --yes"))]
+    CannotAsk,
+    #[error("not confirmed; nothing was changed")]
+    NotConfirmed,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever keeps an object from being taken over; adopting again goes on where it ended.
+pub async fn run(args: Args, ui: Ui) -> Result<u8> {
+    let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
+    let connection = cluster::connect(&stack.target()).await?;
+    let (resolved, _) = image::resolve(&stack).await?;
+    let goal = goal(&stack, planned_image(resolved));
+    let live = cluster::unowned(&connection, &goal.objects).await?;
+    let (mut adoptions, mut refused) = (Vec::new(), Vec::new());
+    for (id, object) in &live {
+        match adoption(&goal.target, id, object, &args.from) {
+            Ok(adoption) => adoptions.extend(adoption),
+            Err(unadoptable) => refused.push(unadoptable),
+        }
+    }
+    if args.json {
+        ui.data(format_args!("{:#}\n", as_json(&adoptions)));
+    } else {
+        ui.data(as_text(&adoptions));
+    }
+    if !refused.is_empty() {
+        return Err(Stop::Unadoptable(words(&refused)).into());
+    }
+    if adoptions.is_empty() {
+        return Ok(exit::OK);
+    }
+    confirm(args.yes, ui)?;
+    let step = ui.step(format!("adopting {} objects", adoptions.len()));
+    for shown in &adoptions {
+        adopt(&connection, &goal, shown, &args.from).await?;
+    }
+    step.done("done; `uninlu plan` shows what an apply would change");
+    Ok(exit::OK)
+}
+
+/// A controller may write the object's status at any time, so an object that changed is looked at again; what was shown
+/// is what is taken, or nothing is.
+async fn adopt(
+    connection: &Connection,
+    goal: &Goal,
+    shown: &Adoption,
+    from: &[String],
+) -> Result<()> {
+    let mut next = shown.clone();
+    for _ in 0..ATTEMPTS {
+        if (&next.from, &next.kept) != (&shown.from, &shown.kept) {
+            break;
+        }
+        if cluster::adopt(connection, &next).await? {
+            return Ok(());
+        }
+        let live = cluster::unowned(connection, &goal.objects).await?;
+        let again = live
+            .get(&shown.id)
+            .map(|object| adoption(&goal.target, &shown.id, object, from));
+        match again {
+            Some(Ok(Some(adoption))) => next = adoption,
+            _ => break,
+        }
+    }
+    Err(Stop::Moved(shown.id.to_string()).into())
+}
+
+/// Looks at an object that keeps changing.
+const ATTEMPTS: usize = 5;
+
+fn confirm(yes: bool, ui: Ui) -> Result<(), Stop> {
+    match (yes, ui.can_ask()) {
+        (true, _) => Ok(()),
+        (false, false) => Err(Stop::CannotAsk),
+        (false, true) if ui.confirm("Take them over? Only `yes` does:", "yes") => Ok(()),
+        (false, true) => Err(Stop::NotConfirmed),
+    }
+}
+
+fn words(refused: &[Unadoptable]) -> String {
+    let words = refused
+        .iter()
+        .map(|it| format!("{} ({})", it.id, it.reason));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn as_text(adoptions: &[Adoption]) -> String {
+    if adoptions.is_empty() {
+        return "nothing to adopt: what exists of this stack is its own\n".into();
+    }
+    let mut text = String::new();
+    for adoption in adoptions {
+        text.push_str(&format!(
+            "{} {}\n",
+            paint(YELLOW, "~"),
+            paint(BOLD, &adoption.id)
+        ));
+        for (manager, fields) in &adoption.from {
+            text.push_str(&format!(
+                "    {fields} fields of {manager} become this stack's\n"
+            ));
+        }
+        for manager in &adoption.kept {
+            text.push_str(&format!("    {manager} keeps its own\n"));
+        }
+    }
+    text
+}
+
+fn as_json(adoptions: &[Adoption]) -> Value {
+    let objects = adoptions.iter().map(|adoption| {
+        let from = adoption.from.iter();
+        json!({
+            "kind": adoption.id.kind.name(),
+            "namespace": adoption.id.namespace,
+            "name": adoption.id.name,
+            "from": from.map(|(manager, fields)| json!({ "manager": manager, "fields": fields })).collect::<Vec<_>>(),
+            "kept": adoption.kept,
+        })
+    });
+    json!({ "format_version": 1, "objects": objects.collect::<Vec<_>>() })
+}

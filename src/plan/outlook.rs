@@ -1,0 +1,512 @@
+//! What a change of the pods will meet: how they are replaced, whether there is room for them, and whether what they
+//! refer to is there. It is told with the plan and is no part of it: nodes fill and empty while somebody reads.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Action, Goal, Plan};
+use crate::kinds::{INSTANCE, Kind, MANAGED_BY, MANAGER};
+use crate::stack::Quantity;
+
+/// What a cluster was asked for, or why it did not tell: a user may plan without being allowed to look at nodes.
+pub type Asked<T> = Result<T, String>;
+
+/// What is around the stack.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Every node.
+    pub nodes: Asked<Vec<Node>>,
+    /// Every pod of the cluster that has not ended.
+    pub pods: Asked<Vec<Pod>>,
+    /// The namespace's quotas.
+    pub quotas: Asked<Vec<ResourceQuota>>,
+    /// The claims that the pods mount, by name; `None` is one that does not exist.
+    pub claims: BTreeMap<String, Asked<Option<PersistentVolumeClaim>>>,
+    /// Whether the Secrets that the pods refer to exist, by name. Their values are never asked for.
+    pub secrets: BTreeMap<String, Asked<bool>>,
+}
+
+/// What the pods of a Deployment refer to besides the stack's own objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct References {
+    /// Names of PersistentVolumeClaims.
+    pub claims: Vec<String>,
+    /// Names of Secrets.
+    pub secrets: Vec<String>,
+}
+
+/// What will happen to the pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outlook {
+    /// How many pods run in the end, as far as the plan decides it.
+    pub pods: u32,
+    /// Pods above that number meanwhile.
+    pub surge: u32,
+    /// How many pods keep serving throughout.
+    pub floor: u32,
+    /// Batches in which pods are replaced; 1 when none runs yet.
+    pub steps: u32,
+    /// Seconds that it takes when new pods start as fast as those that run; `None` when none runs.
+    pub expected_seconds: Option<u64>,
+    /// Seconds after which the wait ends.
+    pub longest_seconds: u32,
+    /// What will keep pods from coming.
+    pub obstacles: Vec<String>,
+    /// What could not be looked at, and why.
+    pub unknown: Vec<String>,
+}
+
+/// What the plan's pods refer to; `None` when the plan leaves the pods as they are, and there is nothing to look at.
+pub fn references(plan: &Plan) -> Option<References> {
+    let pod = pod_of(deployment(plan)?)?;
+    let mut references = References::default();
+    for volume in pod.volumes.iter().flatten() {
+        if let Some(claim) = &volume.persistent_volume_claim {
+            references.claims.push(claim.claim_name.clone());
+        }
+        let secret = volume.secret.as_ref();
+        references
+            .secrets
+            .extend(secret.and_then(|secret| secret.secret_name.clone()));
+    }
+    let pull_secrets = pod.image_pull_secrets.iter().flatten();
+    references
+        .secrets
+        .extend(pull_secrets.map(|secret| secret.name.clone()));
+    Some(references)
+}
+
+/// The body of the Deployment, when its pods are made or replaced.
+fn deployment(plan: &Plan) -> Option<&Value> {
+    let change = plan
+        .changes
+        .iter()
+        .find(|change| change.id.kind == Kind::Deployment)?;
+    let makes_pods = change.action == Action::Create || change.restarts_pods();
+    makes_pods.then(|| plan.goal.objects.get(&change.id))?
+}
+
+fn pod_of(deployment: &Value) -> Option<PodSpec> {
+    serde_json::from_value(deployment["spec"]["template"]["spec"].clone()).ok()
+}
+
+/// Looks ahead; `None` when the plan leaves the pods as they are.
+pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
+    let body = deployment(plan)?;
+    let pod = pod_of(body)?;
+    let own = own_pods(&plan.goal, around);
+    let wanted = match body["spec"]["replicas"].as_u64() {
+        Some(replicas) => u32::try_from(replicas).unwrap_or(u32::MAX),
+        // The autoscaler's number: as many as run, and its minimum where none does.
+        None => minimum_of_autoscaler(&plan.goal).max(u32::try_from(own.len()).unwrap_or(u32::MAX)),
+    };
+    let is_replaced = plan
+        .changes
+        .iter()
+        .any(|change| change.id.kind == Kind::Deployment && change.action == Action::Replace);
+    let strategy = &body["spec"]["strategy"]["rollingUpdate"];
+    // Kubernetes rounds a share of surging pods up and one of missing pods down.
+    let surge = share(&strategy["maxSurge"], wanted, f64::ceil);
+    let missing = share(&strategy["maxUnavailable"], wanted, f64::floor);
+    let is_rolling = !own.is_empty() && !is_replaced;
+    let (surge, floor, steps) = if is_rolling {
+        let at_once = (surge + missing).max(1);
+        (
+            surge,
+            wanted.saturating_sub(missing),
+            wanted.div_ceil(at_once),
+        )
+    } else {
+        (0, 0, 1)
+    };
+    let mut look = Look::default();
+    look.references(around, wanted, surge);
+    let need = requests(&pod);
+    let at_first = if !is_rolling {
+        wanted
+    } else if surge > 0 {
+        surge
+    } else {
+        missing.max(1)
+    };
+    // Pods that go first make room for those that come.
+    let goes_first: &[&Pod] = if is_rolling && surge == 0 {
+        &own[..own.len().min(missing as usize)]
+    } else if is_replaced {
+        &own
+    } else {
+        &[]
+    };
+    look.room(around, &need, at_first, goes_first);
+    look.quotas(around, &pod, at_first, goes_first);
+    Some(Outlook {
+        pods: wanted,
+        surge,
+        floor,
+        steps,
+        expected_seconds: seconds_to_ready(&own).map(|seconds| seconds * u64::from(steps)),
+        longest_seconds: plan.goal.wait.budget,
+        obstacles: look.obstacles,
+        unknown: look.unknown,
+    })
+}
+
+/// The stack's pods that are not on their way out.
+fn own_pods<'a>(goal: &Goal, around: &'a Surroundings) -> Vec<&'a Pod> {
+    let is_own = |pod: &&Pod| {
+        let labels = pod.metadata.labels.as_ref();
+        let has = |key: &str, value: &str| {
+            labels
+                .and_then(|labels| labels.get(key))
+                .map(String::as_str)
+                == Some(value)
+        };
+        pod.metadata.namespace.as_ref() == Some(&goal.target.namespace)
+            && pod.metadata.deletion_timestamp.is_none()
+            && has(MANAGED_BY, MANAGER)
+            && has(INSTANCE, &goal.target.stack)
+    };
+    around.pods.iter().flatten().filter(is_own).collect()
+}
+
+fn minimum_of_autoscaler(goal: &Goal) -> u32 {
+    let autoscaler = goal
+        .objects
+        .iter()
+        .find(|(id, _)| id.kind == Kind::HorizontalPodAutoscaler);
+    let minimum = autoscaler.and_then(|(_, body)| body["spec"]["minReplicas"].as_u64());
+    minimum.map_or(1, |minimum| u32::try_from(minimum).unwrap_or(u32::MAX))
+}
+
+/// Kubernetes' IntOrString of `whole`.
+fn share(count: &Value, whole: u32, round: fn(f64) -> f64) -> u32 {
+    let percent = count
+        .as_str()
+        .and_then(|text| text.strip_suffix('%')?.parse::<f64>().ok());
+    match (count.as_u64(), percent) {
+        (Some(number), _) => u32::try_from(number).unwrap_or(u32::MAX),
+        (None, Some(percent)) => round(f64::from(whole) * percent / 100.0) as u32,
+        (None, None) => 0,
+    }
+}
+
+/// The median of the seconds that the pods took from their start until they were ready.
+fn seconds_to_ready(pods: &[&Pod]) -> Option<u64> {
+    let mut times: Vec<u64> = pods.iter().filter_map(|pod| time_to_ready(pod)).collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
+}
+
+/// `None` also for a pod that was ready before and is so again: when it first was, nothing tells.
+fn time_to_ready(pod: &Pod) -> Option<u64> {
+    let status = pod.status.as_ref()?;
+    let restarts: i32 = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .map(|container| container.restart_count)
+        .sum();
+    let ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "Ready" && condition.status == "True")?;
+    let began = status.start_time.as_ref()?.0;
+    let seconds = (ready.last_transition_time.as_ref()?.0 - began).get_seconds();
+    (restarts == 0).then_some(u64::try_from(seconds).ok()?.max(1))
+}
+
+/// Milli-units by resource name: `cpu`, `memory`, `nvidia.com/gpu`, `pods`.
+type Amounts = BTreeMap<String, i128>;
+
+fn amounts(written: &BTreeMap<String, Written>) -> Amounts {
+    let read = |(name, amount): (&String, &Written)| {
+        Some((name.clone(), Quantity::parse(&amount.0).ok()?.milli))
+    };
+    written.iter().filter_map(read).collect()
+}
+
+fn add(to: &mut Amounts, what: &Amounts, times: i128) {
+    for (name, amount) in what {
+        *to.entry(name.clone()).or_default() += amount * times;
+    }
+}
+
+/// What the scheduler reckons for a pod: the sum of its containers or its largest init container, and the overhead.
+fn requests(pod: &PodSpec) -> Amounts {
+    let of = |container: &k8s_openapi::api::core::v1::Container| {
+        let resources = container.resources.as_ref();
+        let mut all = resources
+            .and_then(|resources| resources.limits.as_ref())
+            .map(amounts)
+            .unwrap_or_default();
+        // A limit without a request is one.
+        all.extend(
+            resources
+                .and_then(|resources| resources.requests.as_ref())
+                .map(amounts)
+                .unwrap_or_default(),
+        );
+        all
+    };
+    let mut sum = Amounts::new();
+    for container in &pod.containers {
+        add(&mut sum, &of(container), 1);
+    }
+    for container in pod.init_containers.iter().flatten() {
+        for (name, amount) in of(container) {
+            let known = sum.entry(name).or_default();
+            *known = amount.max(*known);
+        }
+    }
+    add(
+        &mut sum,
+        &pod.overhead.as_ref().map(amounts).unwrap_or_default(),
+        1,
+    );
+    sum.insert("pods".into(), 1000);
+    sum
+}
+
+#[derive(Default)]
+struct Look {
+    obstacles: Vec<String>,
+    unknown: Vec<String>,
+}
+
+impl Look {
+    fn references(&mut self, around: &Surroundings, pods: u32, surge: u32) {
+        for (name, exists) in &around.secrets {
+            match exists {
+                Ok(true) => (),
+                Ok(false) => self
+                    .obstacles
+                    .push(format!("the Secret `{name}` does not exist")),
+                Err(reason) => self
+                    .unknown
+                    .push(format!("whether the Secret `{name}` exists: {reason}")),
+            }
+        }
+        for (name, claim) in &around.claims {
+            match claim {
+                Ok(Some(claim)) => self.claim(name, claim, pods, surge),
+                Ok(None) => self
+                    .obstacles
+                    .push(format!("the PersistentVolumeClaim `{name}` does not exist")),
+                Err(reason) => self
+                    .unknown
+                    .push(format!("the PersistentVolumeClaim `{name}`: {reason}")),
+            }
+        }
+    }
+
+    fn claim(&mut self, name: &str, claim: &PersistentVolumeClaim, pods: u32, surge: u32) {
+        let modes: Vec<&str> = claim
+            .spec
+            .iter()
+            .flat_map(|spec| spec.access_modes.iter().flatten())
+            .map(String::as_str)
+            .collect();
+        let is_only = |mode: &str| !modes.is_empty() && modes.iter().all(|known| *known == mode);
+        if is_only("ReadWriteOncePod") && pods + surge > 1 {
+            self.obstacles.push(format!(
+                "the PersistentVolumeClaim `{name}` is ReadWriteOncePod: a second pod never starts"
+            ));
+        } else if is_only("ReadWriteOnce") && pods + surge > 1 {
+            self.obstacles.push(format!(
+                "the PersistentVolumeClaim `{name}` is ReadWriteOnce: pods start only on the one node that has it; \
+                 ReadOnlyMany or ReadWriteMany serves all"
+            ));
+        }
+        let phase = claim
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
+        if phase == Some("Lost") {
+            self.obstacles.push(format!(
+                "the PersistentVolumeClaim `{name}` has lost its volume"
+            ));
+        }
+    }
+
+    /// Places the pods one by one on the node with most room left, as the scheduler's default does.
+    fn room(&mut self, around: &Surroundings, need: &Amounts, count: u32, goes: &[&Pod]) {
+        let (nodes, pods) = match (&around.nodes, &around.pods) {
+            (Ok(nodes), Ok(pods)) => (nodes, pods),
+            (Err(reason), _) | (_, Err(reason)) => {
+                self.unknown.push(format!("room on the nodes: {reason}"));
+                return;
+            }
+        };
+        let mut free: BTreeMap<&str, Amounts> = nodes
+            .iter()
+            .filter(|node| takes_pods(node))
+            .map(|node| {
+                (
+                    node.metadata.name.as_deref().unwrap_or_default(),
+                    allocatable(node),
+                )
+            })
+            .collect();
+        let open = free.len();
+        let uid = |pod: &Pod| pod.metadata.uid.clone();
+        for pod in pods
+            .iter()
+            .filter(|pod| !goes.iter().any(|gone| uid(gone) == uid(pod)))
+        {
+            let Some(spec) = &pod.spec else { continue };
+            let node = spec
+                .node_name
+                .as_deref()
+                .and_then(|name| free.get_mut(name));
+            if let Some(node) = node {
+                add(node, &requests(spec), -1);
+            }
+        }
+        let fits = |node: &Amounts| {
+            need.iter().all(|(name, amount)| {
+                *amount == 0 || node.get(name).is_some_and(|free| free >= amount)
+            })
+        };
+        for placed in 0..count {
+            let roomiest = free
+                .values_mut()
+                .filter(|node| fits(node))
+                .max_by_key(|node| node.get("memory").copied().unwrap_or_default());
+            match roomiest {
+                Some(node) => add(node, need, -1),
+                None => {
+                    self.obstacles.push(format!(
+                        "{placed} of {count} new pods find room ({}): of {} nodes {open} take pods",
+                        asked_for(need),
+                        nodes.len()
+                    ));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn quotas(&mut self, around: &Surroundings, pod: &PodSpec, count: u32, goes: &[&Pod]) {
+        let quotas = match &around.quotas {
+            Ok(quotas) => quotas,
+            Err(reason) => {
+                self.unknown
+                    .push(format!("quotas of the namespace: {reason}"));
+                return;
+            }
+        };
+        let mut need = Amounts::new();
+        add(&mut need, &counted(pod), i128::from(count));
+        for spec in goes.iter().filter_map(|pod| pod.spec.as_ref()) {
+            add(&mut need, &counted(spec), -1);
+        }
+        // A quota with scopes counts only some pods; which, is the API server's matter.
+        for quota in quotas.iter().filter(|quota| !has_scopes(quota)) {
+            let status = quota.status.as_ref();
+            let read = |written: Option<&BTreeMap<String, Written>>| {
+                written.map(amounts).unwrap_or_default()
+            };
+            let hard = read(status.and_then(|status| status.hard.as_ref()));
+            let used = read(status.and_then(|status| status.used.as_ref()));
+            let over: Vec<&str> = hard
+                .iter()
+                .filter(|(name, hard)| {
+                    let need = need.get(*name).copied().unwrap_or_default();
+                    need > 0 && used.get(*name).copied().unwrap_or_default() + need > **hard
+                })
+                .map(|(name, _)| name.as_str())
+                .collect();
+            if !over.is_empty() {
+                self.obstacles.push(format!(
+                    "the quota `{}` has no room for {count} new pods: {}",
+                    quota.metadata.name.as_deref().unwrap_or_default(),
+                    over.join(", ")
+                ));
+            }
+        }
+    }
+}
+
+fn has_scopes(quota: &ResourceQuota) -> bool {
+    quota.spec.as_ref().is_some_and(|spec| {
+        spec.scopes
+            .as_ref()
+            .is_some_and(|scopes| !scopes.is_empty())
+            || spec.scope_selector.is_some()
+    })
+}
+
+/// A pod as quotas count it: `requests.cpu` and `cpu` are the same.
+fn counted(pod: &PodSpec) -> Amounts {
+    let mut counted = Amounts::new();
+    for (name, amount) in requests(pod) {
+        if name != "pods" {
+            counted.insert(format!("requests.{name}"), amount);
+        }
+        counted.insert(name, amount);
+    }
+    for container in &pod.containers {
+        let limits = container
+            .resources
+            .as_ref()
+            .and_then(|resources| resources.limits.as_ref());
+        for (name, amount) in limits.map(amounts).unwrap_or_default() {
+            *counted.entry(format!("limits.{name}")).or_default() += amount;
+        }
+    }
+    counted
+}
+
+/// Our pods tolerate nothing but what every pod does for a while.
+fn takes_pods(node: &Node) -> bool {
+    let spec = node.spec.as_ref();
+    let is_cordoned = spec.is_some_and(|spec| spec.unschedulable == Some(true));
+    let mut taints = spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    !is_cordoned && !taints.any(|taint| taint.effect == "NoSchedule" || taint.effect == "NoExecute")
+}
+
+fn allocatable(node: &Node) -> Amounts {
+    let status = node.status.as_ref();
+    let allocatable = status.and_then(|status| status.allocatable.as_ref());
+    allocatable.map(amounts).unwrap_or_default()
+}
+
+/// `cpu 1, memory 2Gi`-like, in units that people read.
+fn asked_for(need: &Amounts) -> String {
+    need.iter()
+        .filter(|(name, amount)| *name != "pods" && **amount > 0)
+        .map(|(name, amount)| match name.as_str() {
+            "cpu" => format!("cpu {amount}m"),
+            "memory" => format!("memory {}Mi", amount / 1000 / (1 << 20)),
+            _ => format!("{name} {}", amount / 1000),
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+        + " each"
+}
+
+impl Outlook {
+    /// One line on how the pods are replaced.
+    pub fn words(&self) -> String {
+        let how = if self.steps == 1 && self.floor == 0 {
+            format!("{} start at once", self.pods)
+        } else {
+            format!(
+                "{} are replaced in {} steps, {} more meanwhile, at least {} serve",
+                self.pods, self.steps, self.surge, self.floor
+            )
+        };
+        let expected = self.expected_seconds.map_or(String::new(), |seconds| {
+            format!("; about {seconds} s, as the running ones took")
+        });
+        format!(
+            "{how}{expected}; waited for {} s at most",
+            self.longest_seconds
+        )
+    }
+}
