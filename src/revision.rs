@@ -16,8 +16,13 @@ pub(crate) struct Revision {
 pub(crate) fn of(folder: &Path) -> Revision {
     Revision {
         commit: git(folder, &["rev-parse", "HEAD"]),
-        version: git(folder, &["describe", "--tags", "--always", "--dirty"]),
+        version: version(folder),
     }
+}
+
+/// `git describe --tags --always --dirty`
+pub(crate) fn version(folder: &Path) -> Option<String> {
+    git(folder, &["describe", "--tags", "--always", "--dirty"])
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {

@@ -54,7 +54,10 @@ async fn settle(stack: &Stack, shown: Goal, inputs: Option<&Inputs>, ui: Ui) -> 
                 reference: image::build_and_push(stack, inputs, ui).await?,
                 to_be_built: None,
             };
-            Ok(goal(stack, image))
+            Ok(Goal {
+                git: shown.git,
+                ..goal(stack, image)
+            })
         }
         _ => Ok(shown),
     }

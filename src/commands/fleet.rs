@@ -41,11 +41,18 @@ pub(super) fn files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     Ok(Some(files))
 }
 
-/// What became of one stack with one environment.
+/// What became of one stack with one environment: only what is told of it, since a thousand plans would not fit.
 struct Planned {
-    file: PathBuf,
-    environment: Option<String>,
-    result: Result<Delivery>,
+    told: String,
+    data: Value,
+    outcome: Outcome,
+}
+
+#[derive(PartialEq)]
+enum Outcome {
+    Unchanged,
+    Changed,
+    Failed,
 }
 
 /// Plans every stack, a few at a time, and tells each in a line. With `every_environment` each as it stands and with
@@ -67,11 +74,7 @@ pub(super) async fn plan(
     for file in files {
         match load(file, environment, every_environment) {
             Ok(stacks) => jobs.extend(stacks),
-            Err(error) => planned.push(Planned {
-                file: file.clone(),
-                environment: environment.map(str::to_owned),
-                result: Err(error),
-            }),
+            Err(error) => planned.push(failed(file, environment, &error)),
         }
     }
     let total = jobs.len();
@@ -86,22 +89,19 @@ pub(super) async fn plan(
     }
     step.done(format_args!("{total} plans"));
     if as_json {
-        let all: Vec<Value> = planned.iter().map(one_as_json).collect();
-        ui.data(format_args!(
-            "{:#}\n",
-            json!({ "format_version": 1, "stacks": all })
-        ));
+        let all: Vec<Value> = planned.iter().map(|one| one.data.clone()).collect();
+        let all = json!({ "format_version": 1, "stacks": all });
+        ui.data(format_args!("{all:#}\n"));
     } else {
-        planned.iter().for_each(|one| ui.data(row(one)));
+        planned.iter().for_each(|one| ui.data(&one.told));
     }
-    let has_failed = planned.iter().any(|one| one.result.is_err());
-    let has_changes = planned
-        .iter()
-        .any(|one| one.result.as_ref().is_ok_and(|it| !it.plan.is_empty()));
-    Ok(match (has_failed, has_changes && detailed_exitcode) {
-        (true, _) => exit::ERROR,
-        (false, true) => exit::CHANGES,
-        (false, false) => exit::OK,
+    let has = |outcome: Outcome| planned.iter().any(|one| one.outcome == outcome);
+    Ok(if has(Outcome::Failed) {
+        exit::ERROR
+    } else if detailed_exitcode && has(Outcome::Changed) {
+        exit::CHANGES
+    } else {
+        exit::OK
     })
 }
 
@@ -115,65 +115,59 @@ fn load(file: &Path, environment: Option<&str>, every: bool) -> Result<Vec<Stack
 
 async fn plan_one(stack: Stack) -> Planned {
     // Each would talk of its own steps; the summary is what is wanted.
-    let result = plan_stack(&stack, Ui::new(true, Talk::Plain)).await;
+    match plan_stack(&stack, Ui::new(true, Talk::Plain)).await {
+        Ok((delivery, _)) => succeeded(&stack.file, &delivery),
+        Err(error) => failed(&stack.file, stack.environment.as_deref(), &error),
+    }
+}
+
+fn succeeded(file: &Path, delivery: &Delivery) -> Planned {
+    let (plan, target) = (&delivery.plan, &delivery.plan.goal.target);
+    let (mark, outcome) = if plan.is_empty() {
+        (paint(GREEN, "="), Outcome::Unchanged)
+    } else {
+        (paint(YELLOW, "~"), Outcome::Changed)
+    };
+    let environment = in_brackets(target.environment.as_deref());
+    let mut data = render::json(plan, delivery.outlook.as_ref());
+    data["file"] = json!(file);
     Planned {
-        file: stack.file,
-        environment: stack.environment,
-        result: result.map(|(delivery, _)| delivery),
-    }
-}
-
-fn row(one: &Planned) -> String {
-    let environment = one
-        .environment
-        .as_ref()
-        .map_or(String::new(), |name| format!(" ({name})"));
-    let file = one.file.display();
-    match &one.result {
-        Ok(delivery) => {
-            let target = &delivery.plan.goal.target;
-            let mark = if delivery.plan.is_empty() {
-                paint(GREEN, "=")
-            } else {
-                paint(YELLOW, "~")
-            };
-            format!(
-                "{mark} {}{environment}  {}/{}  {}\n",
-                paint(BOLD, &target.stack),
-                target.context,
-                target.namespace,
-                render::summary(&delivery.plan)
-            )
-        }
-        Err(error) => format!(
-            "{} {file}{environment}  {}\n",
-            paint(RED, "✗"),
-            headline(error)
+        told: format!(
+            "{mark} {}{environment}  {}/{}  {}\n",
+            paint(BOLD, &target.stack),
+            target.context,
+            target.namespace,
+            render::summary(plan)
         ),
+        data,
+        outcome,
     }
 }
 
-/// The error in one line, with its mend.
-fn headline(error: &Report) -> String {
-    let help = error
-        .help()
+fn failed(file: &Path, environment: Option<&str>, error: &Report) -> Planned {
+    let help = error.help().map(|help| help.to_string());
+    let mend = help
+        .as_ref()
         .map_or(String::new(), |help| format!("; {help}"));
-    let text = format!("{error}{help}");
-    text.lines().collect::<Vec<_>>().join(" ")
+    let words = format!("{error}{mend}");
+    let words = words.lines().collect::<Vec<_>>().join(" ");
+    let mark = paint(RED, "✗");
+    Planned {
+        told: format!(
+            "{mark} {}{}  {words}\n",
+            file.display(),
+            in_brackets(environment)
+        ),
+        data: json!({
+            "file": file,
+            "environment": environment,
+            "error": error.to_string(),
+            "help": help,
+        }),
+        outcome: Outcome::Failed,
+    }
 }
 
-fn one_as_json(one: &Planned) -> Value {
-    match &one.result {
-        Ok(delivery) => {
-            let mut plan = render::json(&delivery.plan, delivery.outlook.as_ref());
-            plan["file"] = json!(one.file);
-            plan
-        }
-        Err(error) => json!({
-            "file": one.file,
-            "environment": one.environment,
-            "error": error.to_string(),
-            "help": error.help().map(|help| help.to_string()),
-        }),
-    }
+fn in_brackets(environment: Option<&str>) -> String {
+    environment.map_or(String::new(), |name| format!(" ({name})"))
 }

@@ -29,9 +29,15 @@ pub(super) struct Delivery {
 /// when the image is built here.
 pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Option<Inputs>)> {
     let step = ui.step("reading the image's inputs and the cluster");
+    let folder = stack.file.parent().map(Path::to_owned).unwrap_or_default();
+    // git answers while the cluster does.
+    let git = tokio::task::spawn_blocking(move || revision::version(&folder));
     let connection = cluster::connect(&stack.target()).await?;
     let (resolved, inputs) = image::resolve(stack).await?;
-    let plan = plan_goal(&connection, goal(stack, planned_image(resolved))).await?;
+    let mut goal = goal(stack, planned_image(resolved));
+    let live = cluster::observe(&connection, &goal.objects).await?;
+    goal.git = git.await.unwrap_or_default();
+    let plan = plan::plan(goal, &live)?;
     step.done(format_args!("context {}", connection.target.context));
     let delivery = Delivery {
         outlook: look_ahead(&connection, &plan).await,
@@ -43,14 +49,9 @@ pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Optio
     Ok((delivery, inputs))
 }
 
-/// What the stack stands for with that image.
+/// What the stack stands for with that image, but for its git commit.
 pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
-    let folder = stack
-        .file
-        .parent()
-        .filter(|folder| *folder != Path::new(""));
-    let git = revision::of(folder.unwrap_or(Path::new("."))).version;
-    Goal::of_stack(stack, image, git, stack::places(stack))
+    Goal::of_stack(stack, image, None, stack::places(stack))
 }
 
 /// Asks the cluster for its state and its prediction, and derives the plan.

@@ -211,12 +211,12 @@ const CAUSES: &[(Kind, &str, &[&str])] = &[
     (
         Kind::PodDisruptionBudget,
         ".spec.minAvailable",
-        &["disruption.min-available"],
+        &["disruption.min-available", "disruption.max-unavailable"],
     ),
     (
         Kind::PodDisruptionBudget,
         ".spec.maxUnavailable",
-        &["disruption.max-unavailable"],
+        &["disruption.max-unavailable", "disruption.min-available"],
     ),
     (
         Kind::PodDisruptionBudget,

@@ -16,6 +16,7 @@ mod autoscaling;
 mod conflicts;
 mod crashes;
 mod faults;
+mod fleet;
 mod life;
 mod lock;
 mod node;

@@ -1,5 +1,6 @@
 //! `uninlu render` as it is called: without a cluster, a registry, or anything of the user's.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -152,4 +153,91 @@ fn an_error_leaves_stdout_empty_and_tells_the_mend() {
             "{arguments:?} must tell {told:?}: {talk}"
         );
     }
+}
+
+/// Into a folder of its own below `folder`.
+fn leave(folder: &Path, format: &str, warmup: &str) -> Output {
+    let stack = folder.join("uninlu.toml");
+    let text = STACK.replace(
+        "[autoscaling]",
+        &format!("warmup = {warmup:?}\n[autoscaling]"),
+    );
+    std::fs::write(&stack, text).expect("writable");
+    let out = folder.join(format);
+    render(
+        STACK,
+        &[
+            "objects",
+            stack.to_str().expect("UTF-8"),
+            "--format",
+            format,
+            "--out",
+            out.to_str().expect("UTF-8"),
+        ],
+    )
+}
+
+fn yaml_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut texts: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .map(|file| std::fs::read_to_string(file).expect("a text"))
+        .collect();
+    texts.sort();
+    texts
+}
+
+#[test]
+fn a_kustomization_holds_the_documents_as_they_are() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = leave(folder.path(), "kustomize", "测试");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let stack = folder.path().join("uninlu.toml");
+    let documents = documents(&data(render(
+        STACK,
+        &["objects", stack.to_str().expect("UTF-8")],
+    )));
+    let out = folder.path().join("kustomize");
+    let list = std::fs::read_to_string(out.join("kustomization.yaml")).expect("a kustomization");
+    let list: Value = serde_saphyr::from_str(&list).expect("YAML");
+    let resources: Vec<Value> = list["resources"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|name| {
+            std::fs::read_to_string(out.join(name.as_str().expect("a name"))).expect("a file")
+        })
+        .map(|text| serde_saphyr::from_str(&text).expect("YAML"))
+        .collect();
+    assert_eq!(resources, documents);
+}
+
+/// A template must not run what only is text. `tests/bench/deploy` lets the real Helm render such a chart.
+#[test]
+fn a_chart_keeps_braces_as_text() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = leave(folder.path(), "helm", "{{ .Values.secret }} 测试");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let chart = std::fs::read_to_string(folder.path().join("helm/Chart.yaml")).expect("a chart");
+    assert!(chart.contains("apiVersion: v2"), "{chart}");
+    let templates = yaml_in(&folder.path().join("helm/templates")).concat();
+    assert!(
+        templates.contains(r#"{{ "{{" }} .Values.secret }}"#),
+        "{templates}"
+    );
+}
+
+#[test]
+fn files_are_never_written_among_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(folder.path().join("helm")).expect("writable");
+    std::fs::write(folder.path().join("helm/mine"), "mine").expect("writable");
+    let output = leave(folder.path(), "helm", "测试");
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(talk.contains("is not empty"), "{talk}");
+    assert_eq!(yaml_in(&folder.path().join("helm")), ["mine"]);
+    let output = render(STACK, &["--format", "helm"]);
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert!(talk.contains("--out DIR"), "{talk}");
 }

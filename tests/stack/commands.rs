@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The binary, without anything of the user's: no kubeconfig, no environment, no terminal.
-fn uninlu(arguments: &[&str], folder: &Path) -> Output {
+pub(super) fn uninlu(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_uninlu"))
         .args(arguments)
         .current_dir(folder)

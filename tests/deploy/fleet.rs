@@ -1,0 +1,150 @@
+//! Many stacks in one run, and what programs read.
+
+use serde_json::Value;
+
+use crate::sandbox::{Run, Sandbox, StackText};
+
+/// A folder of stacks: one that is deployed, one that is not, one that is wrong.
+async fn fleet(sandbox: &Sandbox) {
+    sandbox.create_namespace().await;
+    sandbox.write(StackText {
+        creates_namespace: false,
+        ..StackText::default()
+    });
+    sandbox.apply().await;
+    let deployed = std::fs::read_to_string(sandbox.path("uninlu.toml")).expect("readable");
+    let other = format!(
+        "{}\n[env.small]\nreplicas = 1\n",
+        deployed.replace("name = \"nlu\"", "name = \"other\"")
+    );
+    for (name, text) in [("a", deployed.as_str()), ("b", &other), ("c", "name = 1\n")] {
+        let folder = sandbox.path(&format!("stacks/{name}"));
+        std::fs::create_dir_all(&folder).expect("writable");
+        std::fs::write(folder.join("uninlu.toml"), text).expect("writable");
+    }
+}
+
+fn lines(run: &Run) -> Vec<&str> {
+    run.stdout.lines().collect()
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn every_stack_is_a_line_and_one_that_is_wrong_hides_no_other() {
+    let sandbox = Sandbox::new("fleet").await;
+    fleet(&sandbox).await;
+    let mark = sandbox.audit();
+    let all = sandbox.run(&["plan", "stacks"]).await.expect(1);
+    let told = lines(&all);
+    assert_eq!(told.len(), 3, "{}", all.stdout);
+    assert!(
+        told.iter().any(|line| line.contains("no differences")),
+        "{}",
+        all.stdout
+    );
+    assert!(
+        told.iter()
+            .any(|line| line.contains("other") && line.contains("to create")),
+        "{}",
+        all.stdout
+    );
+    assert!(
+        told.iter()
+            .any(|line| line.contains("stacks/c/uninlu.toml")),
+        "{}",
+        all.stdout
+    );
+
+    std::fs::remove_dir_all(sandbox.path("stacks/c")).expect("removable");
+    let every = sandbox
+        .run(&[
+            "plan",
+            "stacks",
+            "--every-environment",
+            "--json",
+            "--detailed-exitcode",
+        ])
+        .await
+        .expect(2);
+    let stacks = every.json()["stacks"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let told: Vec<(&Value, &Value)> = stacks
+        .iter()
+        .map(|plan| (&plan["stack"], &plan["environment"]))
+        .collect();
+    let (nlu, other, small) = ("nlu".into(), "other".into(), "small".into());
+    assert_eq!(
+        told,
+        [
+            (&nlu, &Value::Null),
+            (&other, &Value::Null),
+            (&other, &small)
+        ]
+    );
+    assert!(mark.writes().is_empty(), "{:#?}", mark.writes());
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn talk_for_programs_is_one_event_a_line() {
+    let sandbox = Sandbox::new("events").await;
+    let run = sandbox
+        .run(&["apply", "--yes", "--progress", "json"])
+        .await
+        .expect(0);
+    let events: Vec<Value> = run
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let has = |event: &str, step: &str| {
+        events.iter().any(|it| {
+            it["event"] == event && it["step"].as_str().is_some_and(|it| it.contains(step))
+        })
+    };
+    assert!(
+        has("started", "rollout") && has("done", "rollout"),
+        "{events:#?}"
+    );
+    sandbox.write(StackText {
+        sections: "[resources]\nmemory = { request = \"900Ti\", limit = \"900Ti\" }",
+        ..StackText::default()
+    });
+    let failed = sandbox
+        .run(&["apply", "--yes", "--progress", "json"])
+        .await
+        .expect(1);
+    let last = failed.stderr.lines().last().unwrap_or_default();
+    let error: Value = serde_json::from_str(last).expect("the error is an event too");
+    assert_eq!(error["event"], "error");
+    assert!(
+        error["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("Unschedulable")),
+        "{error:#}"
+    );
+    assert!(error["help"].is_string(), "{error:#}");
+}
+
+/// It prints again when something changed, and only then.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_watched_status_follows_the_cluster() {
+    let sandbox = Sandbox::new("watch").await;
+    sandbox.apply().await;
+    let mut command = sandbox.command(&["status", "--watch"]);
+    let child = command.spawn().expect("the binary starts");
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    sandbox.run(&["destroy", "--yes"]).await.expect(0);
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let pid = i32::try_from(child.id().expect("it runs")).expect("a process");
+    let _ = std::process::Command::new("kill")
+        .arg(pid.to_string())
+        .status();
+    let output = child.wait_with_output().await.expect("its output");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.matches("2 of 2 pods ready").count(), 1, "{text}");
+    assert!(text.contains("is not deployed"), "{text}");
+}
