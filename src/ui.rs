@@ -2,7 +2,7 @@
 //!
 //! stdout is data, stderr is talk. On a terminal a running step has a spinner and its elapsed time; elsewhere each
 //! step is one plain line when it ends (and one when it starts, so that a CI log shows what hangs). For programs the
-//! talk is JSON, one event a line (`docs/plan-format.md` describes them).
+//! talk is JSON, one event a line (docs/plan-format.md describes them).
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};

@@ -1,7 +1,7 @@
 //! Sends a plan, in its order. Decides nothing.
 
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::destroy::{PATIENCE, wait_until_gone};
 use super::error::explain;
@@ -68,8 +68,15 @@ async fn send(connection: &Connection, plan: &Plan, change: &Change, ui: Ui) -> 
         delete(connection, &change.id, change.uid.as_deref()).await?;
     }
     if let Some(body) = plan.body(change) {
-        if let Transition::HandOver { current } = change.transition {
-            let part = hand_over_body(&body, current);
+        if let Transition::Begin { minimum } = change.transition {
+            let mut with_number = body.clone();
+            with_number["spec"]["replicas"] = json!(minimum);
+            send_apply(connection, &change.id, &with_number, MANAGER, false).await?;
+        }
+        if let Transition::Begin { minimum: pods } | Transition::HandOver { current: pods } =
+            change.transition
+        {
+            let part = hand_over_body(&body, pods);
             send_apply(connection, &change.id, &part, HAND_OVER_MANAGER, false).await?;
         }
         // Force takes exactly the fields that the plan showed and the user agreed to: anything else that another

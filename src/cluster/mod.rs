@@ -22,5 +22,5 @@ pub use error::Error;
 pub use lock::{Lock, lock};
 pub use observe::{observe, ours, pods};
 pub use releases::{begin, end, forget, releases};
-pub use rollout::watch_rollout;
+pub use rollout::{autoscaler_trouble, watch_rollout};
 pub use surroundings::surroundings;

@@ -13,11 +13,14 @@ use kube::core::NamespaceResourceScope;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::Instant;
 
+use super::error::explain;
+use super::observe::{retried, to_value};
 use super::{Connection, Error};
 use crate::kinds::rollout::{Report, Scene};
-use crate::kinds::{Kind, Progress, instance_selector};
+use crate::kinds::{self, Kind, Progress, instance_selector};
 use crate::ui::Step;
 
 /// How long an obstacle that hardly goes away by itself may stand before it counts as final.
@@ -52,6 +55,7 @@ pub async fn watch_rollout(
         }
         let report = watch.scene.report();
         if report.deployment == Progress::Ready {
+            watch.sum_up(step);
             return Ok(());
         }
         watch.tell(&report, step);
@@ -59,10 +63,49 @@ pub async fn watch_rollout(
             .failure(&report)
             .or_else(|| (started.elapsed() > budget).then(|| Failure::after(budget, &report)));
         if let Some(failure) = failure {
+            watch.sum_up(step);
             return Err(failed(connection, &report, failure).await);
         }
     }
 }
+
+/// Why the autoscaler does not scale, once it has looked at its metrics; `None` when it does, or when it has not looked
+/// within a while.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn autoscaler_trouble(connection: &Connection) -> Result<Option<String>, Error> {
+    let kind = Kind::HorizontalPodAutoscaler;
+    let (api, name) = (connection.api(kind), &connection.target.stack);
+    let id = connection.object_id(kind, name);
+    let started = Instant::now();
+    loop {
+        let live = retried(|| api.get(name)).await;
+        let live = live.map_err(|error| explain(error, connection, "get", &id))?;
+        let live = to_value(kind, live);
+        match kinds::progress(kind, &live) {
+            Progress::Ready => return Ok(None),
+            Progress::Failed(reason) => return Ok(Some(reason)),
+            Progress::Waiting(reason) if has_looked(&live) => {
+                return Ok(Some(reason));
+            }
+            Progress::Waiting(_) if started.elapsed() > FIRST_LOOK => return Ok(None),
+            Progress::Waiting(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+    }
+}
+
+/// It raises the pods to their minimum first, and looks at the metrics the next time.
+fn has_looked(autoscaler: &Value) -> bool {
+    let conditions = autoscaler["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "ScalingActive")
+}
+
+/// The controller comes by every 15 s.
+const FIRST_LOOK: Duration = Duration::from_secs(40);
 
 /// What was seen so far, since when each obstacle stands, and what was said last.
 #[derive(Default)]
@@ -93,6 +136,13 @@ impl Watch {
         if words != self.said {
             step.update(&words);
             self.said = words;
+        }
+    }
+
+    /// The events that a reader of the log would look for next.
+    fn sum_up(&self, step: &Step) {
+        for warning in self.scene.warnings() {
+            step.log(format_args!("event: {warning}"));
         }
     }
 

@@ -384,5 +384,25 @@ async fn wait(connection: &Connection, goal: &Goal, ui: Ui) -> Result<(), cluste
         Ok(()) => step.done("ready"),
         Err(_) => step.failed("failed"),
     }
-    result
+    result?;
+    let kind = Kind::HorizontalPodAutoscaler;
+    if goal.objects.keys().any(|id| id.kind == kind) {
+        tell_autoscaler(connection, ui).await?;
+    }
+    Ok(())
+}
+
+/// The pods run; an autoscaler without its metric only fails when load comes, so it is told now.
+async fn tell_autoscaler(connection: &Connection, ui: Ui) -> Result<(), cluster::Error> {
+    let step = ui.step("the autoscaler's first look at its metrics");
+    match cluster::autoscaler_trouble(connection).await? {
+        None => step.done("done"),
+        Some(reason) => {
+            step.failed("it does not scale");
+            ui.warn(format_args!(
+                "the autoscaler does not scale: {reason}; `cpu` needs metrics-server, `requests-per-second` the Prometheus Adapter with the rule of `uninlu render adapter`"
+            ));
+        }
+    }
+    Ok(())
 }

@@ -51,7 +51,10 @@ pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Optio
 
 /// What the stack stands for with that image, but for its git commit.
 pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
-    Goal::of_stack(stack, image, None, stack::places(stack))
+    Goal {
+        source: stack::digest(stack),
+        ..Goal::of_stack(stack, image, None, stack::places(stack))
+    }
 }
 
 /// Asks the cluster for its state and its prediction, and derives the plan.

@@ -1,5 +1,7 @@
 //! A rollout's state as one value: the pure step inside [`crate::cluster::watch_rollout`].
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use serde_json::Value;
@@ -45,6 +47,9 @@ pub struct Obstacle {
     /// Whether waiting on is of no use already; otherwise it is once the obstacle has stood for a while.
     pub is_final: bool,
 }
+
+/// Kinds of warnings that a summary tells.
+const MOST_WARNINGS: usize = 5;
 
 /// What to do when nothing better is known.
 const MEND_UNKNOWN: &str = "`uninlu status` shows the pods and how far they are";
@@ -146,6 +151,43 @@ impl Scene {
                 .map(String::as_str)
                 == Some(revision)
         })
+    }
+
+    /// What went wrong on the way, whether or not it ended well: warnings about the new pods and their ReplicaSet, the
+    /// most frequent first.
+    pub fn warnings(&self) -> Vec<String> {
+        let newest = self
+            .deployment
+            .as_ref()
+            .and_then(|live| self.newest_replica_set(live));
+        let Some(newest) = newest else {
+            return Vec::new();
+        };
+        let pods = self.pods.iter().filter(|pod| is_owned(pod, newest));
+        let uids = pods
+            .map(|pod| pod.metadata.uid.as_deref())
+            .chain([newest.metadata.uid.as_deref()]);
+        let mut counts: BTreeMap<String, i32> = BTreeMap::new();
+        for event in uids.flat_map(|uid| self.events_of(uid)) {
+            if event.type_.as_deref() == Some("Warning") {
+                let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                let words = format!("{}: {}", text(&event.reason), text(&event.message));
+                *counts.entry(words).or_default() += event.count.unwrap_or(1).max(1);
+            }
+        }
+        let mut counted: Vec<(i32, String)> = counts
+            .into_iter()
+            .map(|(words, count)| (count, words))
+            .collect();
+        counted.sort_by(|one, other| other.cmp(one));
+        counted
+            .into_iter()
+            .take(MOST_WARNINGS)
+            .map(|(count, words)| match count {
+                1 => words,
+                _ => format!("{words} ({count} times)"),
+            })
+            .collect()
     }
 
     fn events_of(&self, uid: Option<&str>) -> Vec<Event> {

@@ -58,7 +58,7 @@ pub fn write(plan: &Plan) -> Result<String, Unreadable> {
         return Err(Unreadable::Approximate(message.to_owned()));
     }
     let content = serde_json::to_value(plan).expect("a plan is JSON");
-    let file = json!({ "format": FORMAT, "digest": digest_of(&content), "plan": content });
+    let file = json!({ "format": FORMAT, "digest": digest_of(&content), "digests": chain(plan), "plan": content });
     Ok(format!("{file:#}\n"))
 }
 
@@ -83,6 +83,19 @@ pub fn read(text: &str) -> Result<Plan, Unreadable> {
 /// The digest over all of a plan: equal plans have equal digests.
 pub fn digest(plan: &Plan) -> String {
     digest_of(&serde_json::to_value(plan).expect("a plan is JSON"))
+}
+
+/// The digests that a plan's own is made over, one for each thing that decides what will run. A model that is part of
+/// the image is in the image's; one on a volume cannot be told from here.
+pub fn chain(plan: &Plan) -> Value {
+    let image = plan.goal.image.reference.split_once('@');
+    let bodies: Vec<&Value> = plan.goal.objects.values().collect();
+    json!({
+        "stack": plan.goal.source,
+        "image": image.map(|(_, digest)| digest),
+        "objects": digest_of(&json!(bodies)),
+        "plan": digest(plan),
+    })
 }
 
 /// Keys stand in the order in which they were written, on both sides.

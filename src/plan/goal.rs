@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::apply_set;
-use crate::kinds::{self, Desired, Facts};
+use crate::kinds::{self, Desired, Facts, Kind};
 use crate::stack::{OnFailure, Stack, Target, Timeout};
 
 /// What a plan leads to. Where it was said makes no difference to how it is planned and applied.
@@ -24,6 +24,9 @@ pub struct Goal {
     pub wait: Wait,
     /// `git describe` of the stack file's folder, where there is one.
     pub git: Option<String>,
+    /// `sha256:…` of the stack file's text; `None` when there is no file behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Every key (dotted path) that the stack file writes, and its place; empty when there is no file behind it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub places: BTreeMap<String, String>,
@@ -73,8 +76,18 @@ impl Goal {
             target,
             image,
             git,
+            source: None,
             places,
         }
+    }
+
+    /// The fewest pods that the autoscaler keeps; 1, as Kubernetes has it, where none is declared.
+    pub fn minimum_of_autoscaler(&self) -> i64 {
+        let kind = Kind::HorizontalPodAutoscaler;
+        let mut objects = self.objects.iter();
+        let autoscaler = objects.find(|(id, _)| id.kind == kind);
+        let minimum = autoscaler.and_then(|(_, body)| body["spec"]["minReplicas"].as_i64());
+        minimum.unwrap_or(1)
     }
 
     /// Without what only means something on this machine.

@@ -206,9 +206,10 @@ pub fn plan(goal: Goal, live: &Live) -> Result<Plan, Refusal> {
     refuse_missing_namespace(&goal, live)?;
     let leaving = leaving(desired, live, &parent_id);
     let autoscaler_goes = autoscaler_goes(desired, live, &parent_id);
+    let minimum = goal.minimum_of_autoscaler();
     let mut changes: Vec<Change> = desired
         .iter()
-        .map(|(id, body)| derive(id, body, live, autoscaler_goes))
+        .map(|(id, body)| derive(id, body, live, autoscaler_goes, minimum))
         .collect();
     changes.extend(
         leaving
@@ -310,7 +311,7 @@ fn autoscaler_goes(desired: &Desired, live: &Live, parent: &ObjectId) -> bool {
     is_recorded && !desired.keys().any(|id| id.kind == kind)
 }
 
-fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool) -> Change {
+fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minimum: i64) -> Change {
     let mut change = Change {
         id: id.clone(),
         action: Action::Keep,
@@ -323,6 +324,10 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool) -> Ch
     };
     let Some(current) = live.ours.get(id) else {
         change.action = Action::Create;
+        if id.kind == Kind::Deployment && body["spec"]["replicas"].is_null() {
+            change.transition = Transition::Begin { minimum };
+            change.notes.extend(change.transition.note());
+        }
         return change;
     };
     change.uid = current["metadata"]["uid"].as_str().map(str::to_owned);

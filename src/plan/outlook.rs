@@ -102,7 +102,9 @@ pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
     let wanted = match body["spec"]["replicas"].as_u64() {
         Some(replicas) => u32::try_from(replicas).unwrap_or(u32::MAX),
         // The autoscaler's number: as many as run, and its minimum where none does.
-        None => minimum_of_autoscaler(&plan.goal).max(u32::try_from(own.len()).unwrap_or(u32::MAX)),
+        None => u32::try_from(plan.goal.minimum_of_autoscaler())
+            .unwrap_or(1)
+            .max(u32::try_from(own.len()).unwrap_or(u32::MAX)),
     };
     let is_replaced = plan
         .changes
@@ -171,15 +173,6 @@ fn own_pods<'a>(goal: &Goal, around: &'a Surroundings) -> Vec<&'a Pod> {
             && has(INSTANCE, &goal.target.stack)
     };
     around.pods.iter().flatten().filter(is_own).collect()
-}
-
-fn minimum_of_autoscaler(goal: &Goal) -> u32 {
-    let autoscaler = goal
-        .objects
-        .iter()
-        .find(|(id, _)| id.kind == Kind::HorizontalPodAutoscaler);
-    let minimum = autoscaler.and_then(|(_, body)| body["spec"]["minReplicas"].as_u64());
-    minimum.map_or(1, |minimum| u32::try_from(minimum).unwrap_or(u32::MAX))
 }
 
 /// Kubernetes' IntOrString of `whole`.

@@ -127,6 +127,7 @@ mod tests {
                 on_failure: OnFailure::Keep,
             },
             git: None,
+            source: None,
             places: BTreeMap::new(),
         };
         Release {

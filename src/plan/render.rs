@@ -314,6 +314,7 @@ pub fn json(plan: &Plan, outlook: Option<&Outlook>) -> Value {
         "environment": target.environment,
         "image": image,
         "digest": super::file::digest(plan),
+        "digests": super::file::chain(plan),
         "has_changes": !plan.is_empty(),
         "pods": outlook,
         "changes": plan.changes.iter().map(change_json).collect::<Vec<_>>(),

@@ -18,6 +18,12 @@ pub const HAND_OVER_MANAGER: &str = "uninlu-replicas";
 pub enum Transition {
     /// Nothing.
     None,
+    /// A Deployment with an autoscaler is made: it begins with the autoscaler's minimum, since one without a number would
+    /// have one pod until the autoscaler's first look. Then the field passes as in [`Transition::HandOver`].
+    Begin {
+        /// The autoscaler's minimum.
+        minimum: i64,
+    },
     /// Autoscaling is turned on: simply leaving the field out would make server-side apply remove it, and the
     /// Deployment fall to one pod. Another manager takes the present value first.
     HandOver {
@@ -55,6 +61,7 @@ impl Transition {
     pub fn replicas(self) -> Option<i64> {
         match self {
             Transition::None => None,
+            Transition::Begin { minimum } => Some(minimum),
             Transition::HandOver { current } => Some(current),
             Transition::TakeBack { current, wanted } => Some(current.max(wanted)),
         }
@@ -64,6 +71,9 @@ impl Transition {
     pub fn note(self) -> Option<String> {
         match self {
             Transition::None => None,
+            Transition::Begin { minimum } => Some(format!(
+                "{FIELD} begins at {minimum} and passes to the autoscaler"
+            )),
             Transition::HandOver { current } => Some(format!(
                 "{FIELD} stays {current} and passes to the autoscaler"
             )),

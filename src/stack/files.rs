@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
+use sha2::{Digest, Sha256};
 
 use super::fault::Need;
 use super::locate::{locate_in, places_in, written_in};
@@ -64,6 +65,14 @@ pub fn check(text: &str, file: &Path) -> Result<(), Box<Invalid>> {
 pub fn locate<'k>(stack: &Stack, keys: &[&'k str]) -> Option<(&'k str, usize)> {
     let text = std::fs::read_to_string(&stack.file).ok()?;
     locate_in(&text, stack.environment.as_deref(), keys)
+}
+
+/// `sha256:…` of the stack file's text; `None` when it went away.
+pub fn digest(stack: &Stack) -> Option<String> {
+    let text = std::fs::read(&stack.file).ok()?;
+    let hash = Sha256::digest(text);
+    let hexadecimal: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("sha256:{hexadecimal}"))
 }
 
 /// Every key (dotted path) that is written in the stack's file, and its place, `uninlu.toml:7`; empty when the file went

@@ -201,3 +201,50 @@ async fn turning_off_that_was_cut_off_is_completed_without_dropping_a_pod() {
     sandbox.apply().await;
     assert_eq!(floor.end(), 5, "pods were dropped");
 }
+
+/// A Deployment without a number would have one pod until the autoscaler's first look.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn an_autoscaled_stack_begins_with_its_minimum() {
+    let sandbox = Sandbox::new("hpa-begin").await;
+    sandbox.write(StackText {
+        sections: "[autoscaling]\nreplicas = { min = 3, max = 8 }\ncpu = 60",
+        ..AUTOSCALED
+    });
+    let run = sandbox
+        .run(&["apply", "--yes", "--no-wait"])
+        .await
+        .expect(0);
+    assert!(run.stdout.contains("begins at 3"), "{}", run.stdout);
+    let live = sandbox.deployment().await;
+    assert_eq!(live["spec"]["replicas"], 3);
+    let is_ours = |entry: &Value| entry["manager"] == "uninlu";
+    let entries = live["metadata"]["managedFields"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let ours = entries.into_iter().find(is_ours).expect("we applied it");
+    assert!(
+        ours["fieldsV1"]["f:spec"]["f:replicas"].is_null(),
+        "the number is still ours"
+    );
+    assert_eq!(sandbox.plan().await.json()["has_changes"], false);
+}
+
+/// Found when the stack is applied, and not when the load comes.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn an_autoscaler_without_its_metric_is_told() {
+    let sandbox = Sandbox::new("hpa-no-metric").await;
+    sandbox.write(StackText {
+        top: "",
+        creates_namespace: true,
+        sections: "[autoscaling]\nreplicas = { min = 2, max = 3 }\nrequests-per-second = 20",
+    });
+    let run = sandbox.apply().await;
+    assert!(
+        run.stderr.contains("does not scale") && run.stderr.contains("custom.metrics.k8s.io"),
+        "{}",
+        run.stderr
+    );
+}

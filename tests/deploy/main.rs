@@ -27,3 +27,4 @@ mod plans;
 mod refusals;
 mod releases;
 mod roles;
+mod traps;

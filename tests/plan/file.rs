@@ -3,7 +3,7 @@
 use uninlu::plan::{self, Live, Plan, file};
 
 /// The plan of a stack that is not deployed; what it says is of no matter here.
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     let case =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan/cases/create/after.toml");
     let goal = super::goal(&case).expect("the case has a stack");

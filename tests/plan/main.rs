@@ -4,6 +4,7 @@
 //! is what the cluster holds. `cluster.yaml` (if it is there) says in what the cluster differs from that.
 
 mod file;
+mod moved;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,6 +52,21 @@ fn plans_of_the_cases() {
 
 const IMAGE: &str = "registry.test/siamese-uninlu@sha256:0123";
 
+/// A table for a pull request, and the plan as it is for whoever unfolds it.
+#[test]
+fn a_plan_as_markdown() {
+    for case in ["prune", "unchanged"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/plan/cases")
+            .join(case);
+        let goal = goal(&folder.join("after.toml")).expect("a case has an after.toml");
+        let before = self::goal(&folder.join("before.toml")).map(|before| before.objects);
+        let live = live(&goal, before.as_ref(), &Cluster::default());
+        let plan = plan::plan(goal, &live).expect("nothing is in its way");
+        insta::assert_snapshot!(format!("markdown-{case}"), render::markdown(&plan, None));
+    }
+}
+
 /// The plan for people and for programs, or why there is none.
 fn told(plan: Result<plan::Plan, plan::Refusal>) -> String {
     match plan {
@@ -59,6 +75,7 @@ fn told(plan: Result<plan::Plan, plan::Refusal>) -> String {
             let mut json = render::json(&plan, None);
             // It covers the bodies too, which are the matter of other snapshots.
             json["digest"] = "DIGEST".into();
+            json["digests"] = "DIGESTS".into();
             format!("{text}\n{json:#}")
         }
         Err(refusal) => format!("{:?}", miette::Report::from(refusal)),
