@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
-use kube::api::{Patch, PatchParams};
-use kube::core::DynamicObject;
 use serde_json::Value;
 
+use super::apply::patch_json;
 use super::error::explain;
 use super::observe::{retried, to_value};
 use super::{Connection, Error};
-use crate::kinds::{Desired, MANAGER, ObjectId};
+use crate::kinds::{Desired, ObjectId};
 use crate::plan::adoption::Adoption;
 
 /// The live objects of these names, whoever made them.
@@ -35,20 +34,5 @@ pub async fn unowned(
 /// # Errors
 /// See [`Error`].
 pub async fn adopt(connection: &Connection, adoption: &Adoption) -> Result<bool, Error> {
-    let id = &adoption.id;
-    let parameters = PatchParams {
-        field_manager: Some(MANAGER.into()),
-        ..Default::default()
-    };
-    let patch =
-        serde_json::from_value(adoption.patch.clone()).expect("it was made as a JSON patch");
-    let api = connection.api(id.kind);
-    let result = api
-        .patch(&id.name, &parameters, &Patch::<DynamicObject>::Json(patch))
-        .await;
-    match result {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-        Err(error) => Err(explain(error, connection, "adopt", id)),
-    }
+    patch_json(connection, &adoption.id, adoption.patch.clone()).await
 }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::destroy::{PATIENCE, wait_until_gone};
 use super::error::explain;
-use super::observe::retried;
+use super::observe::{retried, to_value};
 use super::{Connection, Error};
 use crate::kinds::{Kind, MANAGER, ObjectId};
-use crate::plan::replicas::{HAND_OVER_MANAGER, Transition, hand_over_body};
+use crate::plan::replicas::{HAND_OVER_MANAGER, Transition, hand_over_body, release};
 use crate::plan::{Action, Change, Plan};
 use crate::ui::Ui;
 
@@ -79,6 +79,9 @@ async fn send(connection: &Connection, plan: &Plan, change: &Change, ui: Ui) -> 
             let part = hand_over_body(&body, pods);
             send_apply(connection, &change.id, &part, HAND_OVER_MANAGER, false).await?;
         }
+        if let Transition::TakeBack { .. } = change.transition {
+            release_number(connection, &change.id).await?;
+        }
         // Force takes exactly the fields that the plan showed and the user agreed to: anything else that another
         // manager owned would have made the plans differ before this was reached.
         let force = !change.conflicts.is_empty()
@@ -87,6 +90,42 @@ async fn send(connection: &Connection, plan: &Plan, change: &Change, ui: Ui) -> 
     }
     ui.say(format_args!("  {} {done}", change.id));
     Ok(())
+}
+
+/// A number that changes so often that it cannot be released stays shared, which a later conflict tells.
+async fn release_number(connection: &Connection, id: &ObjectId) -> Result<(), Error> {
+    const ATTEMPTS: usize = 5;
+    let api = connection.api(id.kind);
+    for _ in 0..ATTEMPTS {
+        let live = retried(|| api.get(&id.name)).await;
+        let live = live.map_err(|error| explain(error, connection, "get", id))?;
+        let Some(patch) = release(&to_value(id.kind, live)) else {
+            break;
+        };
+        if patch_json(connection, id, patch).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Sends a JSON patch that names the object's version; `false` when the object changed since it was looked at.
+pub(super) async fn patch_json(
+    connection: &Connection,
+    id: &ObjectId,
+    patch: Value,
+) -> Result<bool, Error> {
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..Default::default()
+    };
+    let patch = serde_json::from_value(patch).expect("it was made as a JSON patch");
+    let (api, patch) = (connection.api(id.kind), Patch::<Value>::Json(patch));
+    match api.patch(&id.name, &parameters, &patch).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(explain(error, connection, "patch", id)),
+    }
 }
 
 async fn send_apply(

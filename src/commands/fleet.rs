@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 use super::planning::{Delivery, plan_stack};
 use crate::cli::exit;
 use crate::plan::render;
-use crate::stack::{self, Stack};
+use crate::stack;
 use crate::ui::{BOLD, GREEN, RED, Talk, Ui, YELLOW, paint};
 
 /// How many stacks are planned at once: enough to hide the way to the API server, too few to trouble it.
@@ -43,7 +43,7 @@ pub(super) fn files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
 
 /// What became of one stack with one environment: only what is told of it, since a thousand plans would not fit.
 struct Planned {
-    told: String,
+    line: String,
     data: Value,
     outcome: Outcome,
 }
@@ -55,84 +55,95 @@ enum Outcome {
     Failed,
 }
 
-/// Plans every stack, a few at a time, and tells each in a line. With `every_environment` each as it stands and with
-/// each of its environments.
+/// Which plans are made of each file, and how they are told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// `[env.NAME]` laid over each file.
+    pub(super) environment: Option<&'a str>,
+    /// Each file as it stands, and with each of its environments.
+    pub(super) every_environment: bool,
+    /// One JSON document instead of lines.
+    pub(super) as_json: bool,
+}
+
+/// Plans every stack, a few files at a time, and tells each in a line.
 ///
 /// # Errors
 /// None: a stack that cannot be planned is a line, and exit code 1.
 pub(super) async fn plan(
     files: &[PathBuf],
-    environment: Option<&str>,
-    every_environment: bool,
-    as_json: bool,
+    wanted: Wanted<'_>,
     detailed_exitcode: bool,
     ui: Ui,
 ) -> Result<u8> {
     let step = ui.step(format!("planning {} stack files", files.len()));
-    let mut jobs = Vec::new();
-    let mut planned = Vec::new();
-    for file in files {
-        match load(file, environment, every_environment) {
-            Ok(stacks) => jobs.extend(stacks),
-            Err(error) => planned.push(failed(file, environment, &error)),
-        }
-    }
-    let total = jobs.len();
-    let mut results = stream::iter(jobs).map(plan_one).buffered(AT_ONCE);
-    let mut done = 0;
-    while let Some(one) = results.next().await {
+    let mut results = stream::iter(files)
+        .map(|file| plan_file(file, wanted))
+        .buffered(AT_ONCE);
+    let (mut planned, mut done) = (Vec::new(), 0);
+    while let Some(of_file) = results.next().await {
         done += 1;
         if ui.is_interactive() {
-            step.update(format_args!("{done} of {total}"));
+            step.update(format_args!("{done} of {}", files.len()));
         }
-        planned.push(one);
+        planned.extend(of_file);
     }
-    step.done(format_args!("{total} plans"));
-    if as_json {
-        let all: Vec<Value> = planned.iter().map(|one| one.data.clone()).collect();
-        let all = json!({ "format_version": 1, "stacks": all });
-        ui.data(format_args!("{all:#}\n"));
-    } else {
-        planned.iter().for_each(|one| ui.data(&one.told));
-    }
+    step.done(format_args!("{} plans", planned.len()));
     let has = |outcome: Outcome| planned.iter().any(|one| one.outcome == outcome);
-    Ok(if has(Outcome::Failed) {
+    let code = if has(Outcome::Failed) {
         exit::ERROR
     } else if detailed_exitcode && has(Outcome::Changed) {
         exit::CHANGES
     } else {
         exit::OK
-    })
-}
-
-fn load(file: &Path, environment: Option<&str>, every: bool) -> Result<Vec<Stack>> {
-    Ok(if every {
-        stack::load_every(file)?
+    };
+    if wanted.as_json {
+        let all: Vec<Value> = planned.into_iter().map(|one| one.data).collect();
+        let all = json!({ "format_version": 1, "stacks": all });
+        ui.data(format_args!("{all:#}\n"));
     } else {
-        vec![stack::load(file, environment)?]
-    })
-}
-
-async fn plan_one(stack: Stack) -> Planned {
-    // Each would talk of its own steps; the summary is what is wanted.
-    match plan_stack(&stack, Ui::new(true, Talk::Plain)).await {
-        Ok((delivery, _)) => succeeded(&stack.file, &delivery),
-        Err(error) => failed(&stack.file, stack.environment.as_deref(), &error),
+        planned.iter().for_each(|one| ui.data(&one.line));
     }
+    Ok(code)
 }
 
-fn succeeded(file: &Path, delivery: &Delivery) -> Planned {
+async fn plan_file(file: &Path, wanted: Wanted<'_>) -> Vec<Planned> {
+    let loaded = if wanted.every_environment {
+        stack::load_every(file)
+    } else {
+        stack::load(file, wanted.environment).map(|stack| vec![stack])
+    };
+    let stacks = match loaded {
+        Ok(stacks) => stacks,
+        Err(error) => return vec![failed(file, wanted.environment, &error.into())],
+    };
+    let mut planned = Vec::new();
+    for stack in stacks {
+        // Each would talk of its own steps; the summary is what is wanted.
+        let result = plan_stack(&stack, Ui::new(true, Talk::Plain)).await;
+        planned.push(match result {
+            Ok((delivery, _)) => succeeded(file, &delivery, wanted.as_json),
+            Err(error) => failed(file, stack.environment.as_deref(), &error),
+        });
+    }
+    planned
+}
+
+fn succeeded(file: &Path, delivery: &Delivery, as_json: bool) -> Planned {
     let (plan, target) = (&delivery.plan, &delivery.plan.goal.target);
     let (mark, outcome) = if plan.is_empty() {
         (paint(GREEN, "="), Outcome::Unchanged)
     } else {
         (paint(YELLOW, "~"), Outcome::Changed)
     };
+    let mut data = Value::Null;
+    if as_json {
+        data = render::json(plan, delivery.outlook.as_ref());
+        data["file"] = json!(file);
+    }
     let environment = in_brackets(target.environment.as_deref());
-    let mut data = render::json(plan, delivery.outlook.as_ref());
-    data["file"] = json!(file);
     Planned {
-        told: format!(
+        line: format!(
             "{mark} {}{environment}  {}/{}  {}\n",
             paint(BOLD, &target.stack),
             target.context,
@@ -151,13 +162,9 @@ fn failed(file: &Path, environment: Option<&str>, error: &Report) -> Planned {
         .map_or(String::new(), |help| format!("; {help}"));
     let words = format!("{error}{mend}");
     let words = words.lines().collect::<Vec<_>>().join(" ");
-    let mark = paint(RED, "✗");
+    let (mark, file) = (paint(RED, "✗"), file.display().to_string());
     Planned {
-        told: format!(
-            "{mark} {}{}  {words}\n",
-            file.display(),
-            in_brackets(environment)
-        ),
+        line: format!("{mark} {file}{}  {words}\n", in_brackets(environment)),
         data: json!({
             "file": file,
             "environment": environment,

@@ -41,15 +41,12 @@ pub struct Args {
 /// Whatever keeps a plan from being made; nothing is written to the cluster in any case.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if let Some(files) = fleet::files(&args.stack.stack)? {
-        return fleet::plan(
-            &files,
-            args.stack.env.as_deref(),
-            args.every_environment,
-            args.json,
-            args.detailed_exitcode,
-            ui,
-        )
-        .await;
+        let wanted = fleet::Wanted {
+            environment: args.stack.env.as_deref(),
+            every_environment: args.every_environment,
+            as_json: args.json,
+        };
+        return fleet::plan(&files, wanted, args.detailed_exitcode, ui).await;
     }
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let (delivery, _) = plan_stack(&stack, ui).await?;

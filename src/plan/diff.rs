@@ -59,6 +59,9 @@ fn comparable(object: &Value) -> Value {
                 CONTROLLERS_ANNOTATIONS
                     .iter()
                     .for_each(|key| drop(annotations.remove(*key)));
+                if annotations.is_empty() {
+                    metadata.remove("annotations");
+                }
             }
         }
     }
@@ -177,6 +180,15 @@ mod tests {
         let from = json!({ "metadata": { "uid": "a", "resourceVersion": "1", "generation": 1 }, "status": { "ready": 1 } });
         let to = json!({ "metadata": { "uid": "b" }, "status": {} });
         assert!(paths(from, to).is_empty());
+    }
+
+    /// The controller may write its annotation between the list and the dry run.
+    #[test]
+    fn an_annotation_of_a_controller_is_no_difference_where_it_is_the_only_one() {
+        let written =
+            json!({ "metadata": { "annotations": { "deployment.kubernetes.io/revision": "1" } } });
+        assert!(paths(written.clone(), json!({ "metadata": {} })).is_empty());
+        assert!(paths(json!({ "metadata": {} }), written).is_empty());
     }
 
     #[test]

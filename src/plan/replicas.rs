@@ -87,6 +87,23 @@ impl Transition {
     }
 }
 
+/// JSON patch (RFC 6902) that ends the ownership of whoever held the number for the autoscaler: the autoscaler's own
+/// writes, and [`HAND_OVER_MANAGER`]. To take a field at the value that it has shares it with its owners, force or not,
+/// and the next change of it would be a conflict with an autoscaler that is long gone. `None` when there is nobody.
+pub fn release(live: &Value) -> Option<Value> {
+    let entries = live["metadata"]["managedFields"].as_array()?;
+    let held = |entry: &&Value| {
+        entry["manager"] == HAND_OVER_MANAGER || entry["subresource"].as_str() == Some("scale")
+    };
+    entries.iter().any(|entry| held(&entry)).then(|| {
+        let others: Vec<&Value> = entries.iter().filter(|entry| !held(entry)).collect();
+        json!([
+            { "op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"] },
+            { "op": "replace", "path": "/metadata/managedFields", "value": others },
+        ])
+    })
+}
+
 /// The part of a Deployment by which [`HAND_OVER_MANAGER`] takes the field.
 pub fn hand_over_body(body: &Value, current: i64) -> Value {
     json!({
@@ -108,6 +125,27 @@ mod tests {
             }] },
             "spec": { "replicas": replicas },
         })
+    }
+
+    #[test]
+    fn whoever_held_the_number_for_the_autoscaler_lets_go() {
+        let mut live = live(3, HAND_OVER_MANAGER);
+        live["metadata"]["resourceVersion"] = json!("7");
+        let entries = live["metadata"]["managedFields"]
+            .as_array_mut()
+            .expect("a list");
+        entries.push(json!({ "manager": "kube-controller-manager", "operation": "Update", "subresource": "scale" }));
+        entries.push(json!({ "manager": MANAGER, "operation": "Apply" }));
+        let patch = release(&live).expect("two let go");
+        assert_eq!(patch[0]["value"], "7");
+        assert_eq!(
+            patch[1]["value"],
+            json!([{ "manager": MANAGER, "operation": "Apply" }])
+        );
+        assert_eq!(
+            release(&json!({ "metadata": { "managedFields": [{ "manager": MANAGER }] } })),
+            None
+        );
     }
 
     #[test]

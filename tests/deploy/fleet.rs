@@ -145,6 +145,11 @@ async fn a_watched_status_follows_the_cluster() {
         .status();
     let output = child.wait_with_output().await.expect("its output");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(text.matches("2 of 2 pods ready").count(), 1, "{text}");
+    let frames: Vec<&str> = text.split("\n\n").collect();
+    assert!(frames[0].contains("2 of 2 pods ready"), "{text}");
+    assert!(
+        frames.windows(2).all(|pair| pair[0] != pair[1]),
+        "the same twice: {text}"
+    );
     assert!(text.contains("is not deployed"), "{text}");
 }
