@@ -4,7 +4,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{NAME, Sandbox, StackText};
+use crate::sandbox::{NAME, Sandbox, field_paths};
 
 /// What the stack renders, as somebody's chart would have it: made by hand, with fields that the stack does not set.
 async fn made_by(sandbox: &Sandbox, manager: &str) -> Value {
@@ -32,20 +32,10 @@ async fn made_by(sandbox: &Sandbox, manager: &str) -> Value {
     deployment
 }
 
-async fn sandbox(test: &str) -> Sandbox {
-    let sandbox = Sandbox::new(test).await;
-    sandbox.create_namespace().await;
-    sandbox.write(StackText {
-        creates_namespace: false,
-        ..StackText::default()
-    });
-    sandbox
-}
-
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn what_helm_made_is_taken_over_without_a_restart_of_pods_or_a_second_owner() {
-    let sandbox = sandbox("adopt-helm").await;
+    let sandbox = Sandbox::in_namespace("adopt-helm").await;
     let before = made_by(&sandbox, "helm").await;
     let foreign = sandbox.run(&["plan"]).await.expect(1);
     assert!(
@@ -70,12 +60,7 @@ async fn what_helm_made_is_taken_over_without_a_restart_of_pods_or_a_second_owne
     sandbox.run(&["adopt", "--yes"]).await.expect(0);
     let plan = sandbox.plan().await;
     let deployment = plan.change("Deployment");
-    let paths: Vec<&str> = deployment["fields"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|field| field["path"].as_str())
-        .collect();
+    let paths = field_paths(&deployment);
     assert!(paths.contains(&".spec.minReadySeconds"), "{deployment:#}");
     assert_eq!(deployment["restarts_pods"], false, "{deployment:#}");
     assert_eq!(deployment["conflicts"], json!([]), "{deployment:#}");
@@ -110,7 +95,7 @@ async fn what_helm_made_is_taken_over_without_a_restart_of_pods_or_a_second_owne
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn other_managers_are_taken_over_only_by_name() {
-    let sandbox = sandbox("adopt-named").await;
+    let sandbox = Sandbox::in_namespace("adopt-named").await;
     made_by(&sandbox, "our-operator").await;
     let kept = sandbox.run(&["adopt"]).await.expect(1);
     assert!(
@@ -134,7 +119,7 @@ async fn other_managers_are_taken_over_only_by_name() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn what_a_controller_owns_cannot_be_taken_over() {
-    let sandbox = sandbox("adopt-owned").await;
+    let sandbox = Sandbox::in_namespace("adopt-owned").await;
     let owner = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "owner" } });
     sandbox.apply_as("admin", Kind::ConfigMap, &owner).await;
     let owner = sandbox

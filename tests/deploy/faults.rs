@@ -156,12 +156,7 @@ async fn a_lock_whose_answer_was_lost_expires() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn watches_that_drop_are_taken_up_again() {
-    let sandbox = Sandbox::new("fault-watch").await;
-    sandbox.create_namespace().await;
-    sandbox.write(StackText {
-        creates_namespace: false,
-        ..StackText::default()
-    });
+    let sandbox = Sandbox::in_namespace("fault-watch").await;
     // Without pods the rollout stands until every watch was cut and taken up again.
     sandbox.allow_pods(0).await;
     let rule = Rule {

@@ -10,7 +10,7 @@ use kube::api::{ListParams, ObjectMeta, PostParams};
 use uninlu::kinds::Kind;
 
 use crate::proxy::{Fault, Proxy, Rule, is_write};
-use crate::sandbox::{NAME, Sandbox, StackText};
+use crate::sandbox::{NAME, Sandbox};
 
 fn leases(sandbox: &Sandbox) -> Api<Lease> {
     Api::namespaced(sandbox.client.clone(), &sandbox.namespace)
@@ -38,21 +38,10 @@ async fn hold(sandbox: &Sandbox, skew: SignedDuration) -> Lease {
         .expect("a lease")
 }
 
-/// A namespace and a stack that does not make it.
-async fn sandbox(test: &str) -> Sandbox {
-    let sandbox = Sandbox::new(test).await;
-    sandbox.create_namespace().await;
-    sandbox.write(StackText {
-        creates_namespace: false,
-        ..StackText::default()
-    });
-    sandbox
-}
-
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn nothing_of_the_lock_is_left_after_an_apply() {
-    let sandbox = sandbox("lock-left").await;
+    let sandbox = Sandbox::in_namespace("lock-left").await;
     sandbox.apply().await;
     let list = leases(&sandbox).list(&ListParams::default()).await;
     let left = list.expect("the API server answers").items;
@@ -98,7 +87,7 @@ async fn of_two_first_applies_at_once_none_is_lost() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_holder_whose_clock_is_slow_is_not_robbed() {
-    let sandbox = sandbox("lock-slow-clock").await;
+    let sandbox = Sandbox::in_namespace("lock-slow-clock").await;
     let skew = SignedDuration::from_hours(-1);
     let mut lease = hold(&sandbox, skew).await;
     let api = leases(&sandbox);
@@ -128,7 +117,7 @@ async fn a_holder_whose_clock_is_slow_is_not_robbed() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_dead_holder_whose_clock_was_fast_blocks_nobody() {
-    let sandbox = sandbox("lock-fast-clock").await;
+    let sandbox = Sandbox::in_namespace("lock-fast-clock").await;
     hold(&sandbox, SignedDuration::from_hours(1)).await;
     let run = sandbox.apply().await;
     assert!(

@@ -4,7 +4,7 @@ use kube::config::Kubeconfig;
 use serde_json::{Value, json};
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{NAME, Run, Sandbox, StackText, assert_error};
+use crate::sandbox::{NAME, Run, Sandbox, assert_error};
 use crate::users::{grant, kubeconfig, run_with, token, with_token};
 
 async fn apply_with(sandbox: &Sandbox, kubeconfig: &Kubeconfig) -> Run {
@@ -63,12 +63,7 @@ fn without_services() -> Value {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_user_who_may_not_write_one_of_the_kinds() {
-    let sandbox = Sandbox::new("forbidden").await;
-    sandbox.create_namespace().await;
-    sandbox.write(StackText {
-        creates_namespace: false,
-        ..StackText::default()
-    });
+    let sandbox = Sandbox::in_namespace("forbidden").await;
     grant(&sandbox, "somebody", &without_services()).await;
     let token = token(&sandbox).await;
     let mark = sandbox.audit();
@@ -106,12 +101,7 @@ async fn nobody_to_ask_and_no_consent() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn pods_that_the_quota_refuses_end_the_wait_with_the_reason() {
-    let sandbox = Sandbox::new("quota").await;
-    sandbox.create_namespace().await;
-    sandbox.write(StackText {
-        creates_namespace: false,
-        ..StackText::default()
-    });
+    let sandbox = Sandbox::in_namespace("quota").await;
     sandbox.allow_pods(0).await;
     let run = sandbox.run(&["apply", "--yes"]).await.expect(1);
     assert!(run.stderr.contains("exceeded quota"), "{}", run.stderr);

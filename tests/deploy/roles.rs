@@ -4,18 +4,13 @@ use kube::config::Kubeconfig;
 use serde_json::Value;
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{NAME, Run, Sandbox, StackText};
+use crate::sandbox::{NAME, Run, Sandbox, StackText, field_paths};
 use crate::stacks::repository;
 use crate::users::{grant, kubeconfig, run_with, token, with_token};
 
 /// A user with these roles, in a namespace that is not the stack's.
 async fn user(test: &str, roles: &[&str]) -> (Sandbox, Kubeconfig) {
-    let sandbox = Sandbox::new(test).await;
-    sandbox.create_namespace().await;
-    sandbox.write(StackText {
-        creates_namespace: false,
-        ..StackText::default()
-    });
+    let sandbox = Sandbox::in_namespace(test).await;
     for role in roles {
         let text = std::fs::read_to_string(repository(&format!("docs/rbac/{role}.yaml")));
         let role_body: Value = serde_saphyr::from_str(&text.expect("readable")).expect("YAML");
@@ -50,12 +45,7 @@ async fn who_may_only_look_can_plan_and_is_told_that_it_is_approximate() {
     });
     let changed = run(&["plan", "--json"]).await.expect(0);
     let deployment = changed.change("Deployment");
-    let paths: Vec<&str> = deployment["fields"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|field| field["path"].as_str())
-        .collect();
+    let paths = field_paths(&deployment);
     assert_eq!(
         paths,
         [

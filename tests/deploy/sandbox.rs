@@ -87,6 +87,12 @@ impl Run {
     }
 }
 
+/// The paths of a change's fields.
+pub(crate) fn field_paths(change: &Value) -> Vec<&str> {
+    let fields = change["fields"].as_array().into_iter().flatten();
+    fields.filter_map(|field| field["path"].as_str()).collect()
+}
+
 impl From<Output> for Run {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the tool writes UTF-8");
@@ -177,6 +183,17 @@ impl Sandbox {
     /// The same, for a name that was made on the spot.
     pub(crate) async fn new_owned(test: String) -> Self {
         Self::new(&test).await
+    }
+
+    /// A clean sandbox whose namespace exists, and whose stack does not make it.
+    pub(crate) async fn in_namespace(test: &str) -> Self {
+        let sandbox = Self::new(test).await;
+        sandbox.create_namespace().await;
+        sandbox.write(StackText {
+            creates_namespace: false,
+            ..StackText::default()
+        });
+        sandbox
     }
 
     async fn delete_namespace(&self) {
