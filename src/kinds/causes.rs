@@ -9,256 +9,147 @@ macro_rules! server {
     };
 }
 
-/// Fields by kind and by the beginning of their path, and the keys that set them, likeliest first. The first entry that
-/// fits decides, so what is narrower stands first. The empty path is the object itself: why it is there at all.
-const CAUSES: &[(Kind, &str, &[&str])] = &[
-    (
-        Kind::Namespace,
-        ".metadata.labels[\"pod-security",
-        &["model.source"],
-    ),
-    (Kind::Namespace, "", &["cluster.create-namespace"]),
-    (Kind::ConfigMap, ".data", &["server"]),
-    (Kind::NetworkPolicy, ".spec.egress", &["tracing.endpoint"]),
-    (
-        Kind::NetworkPolicy,
-        ".spec.ingress",
-        &["network.from-namespaces"],
-    ),
-    (Kind::NetworkPolicy, "", &["network.policy"]),
-    (Kind::Service, ".spec.ports", &["service.port"]),
-    (Kind::Service, ".spec.type", &["service.type"]),
-    (
-        Kind::Service,
-        ".metadata.annotations",
-        &["service.annotations"],
-    ),
-    (
-        Kind::Deployment,
-        ".spec.replicas",
-        &["replicas", "autoscaling"],
-    ),
-    (
-        Kind::Deployment,
-        ".spec.strategy.rollingUpdate.maxSurge",
-        &["rollout.max-surge"],
-    ),
-    (
-        Kind::Deployment,
-        ".spec.strategy.rollingUpdate.maxUnavailable",
-        &["rollout.max-unavailable"],
-    ),
-    (
-        Kind::Deployment,
-        ".spec.progressDeadlineSeconds",
-        &["probes.startup.budget"],
-    ),
-    (
-        Kind::Deployment,
-        ".spec.template.spec.terminationGracePeriodSeconds",
-        &["rollout.drain"],
-    ),
-    (
-        Kind::Deployment,
-        ".spec.template.spec.imagePullSecrets",
-        &["image.pull-secrets"],
-    ),
-    (
-        Kind::Deployment,
-        ".spec.template.spec.volumes[secrets]",
-        &["access.api-key"],
-    ),
-    (
-        Kind::Deployment,
-        ".spec.template.spec.volumes[model]",
-        &["model.source"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".image"),
-        &["image", "engine.gpus", "model.source.image"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".env[UNINLU_MODEL]"),
-        &["model.mount"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".env[UNINLU_DRAIN]"),
-        &["rollout.drain"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".env[UNINLU_WARMUP]"),
-        &["model.warmup"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".env[UNINLU_PRECISION]"),
-        &["engine.precision"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".env[UNINLU_DEVICE]"),
-        &["engine.gpus"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".env[UNINLU_API_KEY_FILE]"),
-        &["access.api-key"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".env[UNINLU_CORS_ORIGINS]"),
-        &["access.origins"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".env[OTEL_"),
-        &["tracing.endpoint"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".resources.requests.cpu"),
-        &["resources.cpu.request"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".resources.limits.cpu"),
-        &["resources.cpu.limit"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".resources.requests.memory"),
-        &["resources.memory.request"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".resources.limits.memory"),
-        &["resources.memory.limit"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".resources"),
-        &["engine.gpus", "resources"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".startupProbe.periodSeconds"),
-        &["probes.startup.period"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".startupProbe.timeoutSeconds"),
-        &["probes.startup.timeout"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".startupProbe.failureThreshold"),
-        &["probes.startup.budget", "probes.startup.period"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".livenessProbe.periodSeconds"),
-        &["probes.liveness.period"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".livenessProbe.timeoutSeconds"),
-        &["probes.liveness.timeout"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".livenessProbe.failureThreshold"),
-        &["probes.liveness.failures"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".readinessProbe.periodSeconds"),
-        &["probes.readiness.period"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".readinessProbe.timeoutSeconds"),
-        &["probes.readiness.timeout"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".readinessProbe.failureThreshold"),
-        &["probes.readiness.failures"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".volumeMounts[/run/secrets/uninlu]"),
-        &["access.api-key"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".volumeMounts[secrets]"),
-        &["access.api-key"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".volumeMounts[model].subPath"),
-        &["model.source.path", "model.source"],
-    ),
-    (
-        Kind::Deployment,
-        server!(".volumeMounts"),
-        &["model.source", "model.mount"],
-    ),
-    (
-        Kind::PodDisruptionBudget,
-        ".spec.minAvailable",
-        &["disruption.min-available", "disruption.max-unavailable"],
-    ),
-    (
-        Kind::PodDisruptionBudget,
-        ".spec.maxUnavailable",
-        &["disruption.max-unavailable", "disruption.min-available"],
-    ),
-    (
-        Kind::PodDisruptionBudget,
-        "",
-        &["disruption", "replicas", "autoscaling.replicas.min"],
-    ),
-    (
-        Kind::HorizontalPodAutoscaler,
-        ".spec.minReplicas",
-        &["autoscaling.replicas.min"],
-    ),
-    (
-        Kind::HorizontalPodAutoscaler,
-        ".spec.maxReplicas",
-        &["autoscaling.replicas.max"],
-    ),
-    (
-        Kind::HorizontalPodAutoscaler,
-        ".spec.metrics",
-        &["autoscaling"],
-    ),
-    (
-        Kind::HorizontalPodAutoscaler,
-        ".spec.behavior.scaleUp",
-        &["autoscaling.behavior.scale-up"],
-    ),
-    (
-        Kind::HorizontalPodAutoscaler,
-        ".spec.behavior.scaleDown",
-        &["autoscaling.behavior.scale-down"],
-    ),
-    (
-        Kind::HorizontalPodAutoscaler,
-        ".spec.behavior",
-        &["autoscaling.behavior"],
-    ),
-    (
-        Kind::HorizontalPodAutoscaler,
-        "",
-        &["autoscaling.enabled", "autoscaling"],
-    ),
-];
+/// A kind's fields by the beginning of their path, and the keys that set them, likeliest first. The first entry that fits
+/// decides, so what is narrower stands first. The empty path is the object itself: why it is there at all.
+type Causes = &'static [(&'static str, &'static [&'static str])];
+
+const fn of_kind(kind: Kind) -> Causes {
+    match kind {
+        Kind::Namespace => &[
+            (".metadata.labels[\"pod-security", &["model.source"]),
+            ("", &["cluster.create-namespace"]),
+        ],
+        Kind::ConfigMap => &[(".data", &["server"])],
+        Kind::NetworkPolicy => &[
+            (".spec.egress", &["tracing.endpoint"]),
+            (".spec.ingress", &["network.from-namespaces"]),
+            ("", &["network.policy"]),
+        ],
+        Kind::Service => &[
+            (".spec.ports", &["service.port"]),
+            (".spec.type", &["service.type"]),
+            (".metadata.annotations", &["service.annotations"]),
+        ],
+        Kind::Deployment => &[
+            (".spec.replicas", &["replicas", "autoscaling"]),
+            (
+                ".spec.strategy.rollingUpdate.maxSurge",
+                &["rollout.max-surge"],
+            ),
+            (
+                ".spec.strategy.rollingUpdate.maxUnavailable",
+                &["rollout.max-unavailable"],
+            ),
+            (".spec.progressDeadlineSeconds", &["probes.startup.budget"]),
+            (
+                ".spec.template.spec.terminationGracePeriodSeconds",
+                &["rollout.drain"],
+            ),
+            (
+                ".spec.template.spec.imagePullSecrets",
+                &["image.pull-secrets"],
+            ),
+            (".spec.template.spec.volumes[secrets]", &["access.api-key"]),
+            (".spec.template.spec.volumes[model]", &["model.source"]),
+            (
+                server!(".image"),
+                &["image", "engine.gpus", "model.source.image"],
+            ),
+            (server!(".env[UNINLU_MODEL]"), &["model.mount"]),
+            (server!(".env[UNINLU_DRAIN]"), &["rollout.drain"]),
+            (server!(".env[UNINLU_WARMUP]"), &["model.warmup"]),
+            (server!(".env[UNINLU_PRECISION]"), &["engine.precision"]),
+            (server!(".env[UNINLU_DEVICE]"), &["engine.gpus"]),
+            (server!(".env[UNINLU_API_KEY_FILE]"), &["access.api-key"]),
+            (server!(".env[UNINLU_CORS_ORIGINS]"), &["access.origins"]),
+            (server!(".env[OTEL_"), &["tracing.endpoint"]),
+            (
+                server!(".resources.requests.cpu"),
+                &["resources.cpu.request"],
+            ),
+            (server!(".resources.limits.cpu"), &["resources.cpu.limit"]),
+            (
+                server!(".resources.requests.memory"),
+                &["resources.memory.request"],
+            ),
+            (
+                server!(".resources.limits.memory"),
+                &["resources.memory.limit"],
+            ),
+            (server!(".resources"), &["engine.gpus", "resources"]),
+            (
+                server!(".startupProbe.periodSeconds"),
+                &["probes.startup.period"],
+            ),
+            (
+                server!(".startupProbe.timeoutSeconds"),
+                &["probes.startup.timeout"],
+            ),
+            (
+                server!(".startupProbe.failureThreshold"),
+                &["probes.startup.budget", "probes.startup.period"],
+            ),
+            (
+                server!(".livenessProbe.periodSeconds"),
+                &["probes.liveness.period"],
+            ),
+            (
+                server!(".livenessProbe.timeoutSeconds"),
+                &["probes.liveness.timeout"],
+            ),
+            (
+                server!(".livenessProbe.failureThreshold"),
+                &["probes.liveness.failures"],
+            ),
+            (
+                server!(".readinessProbe.periodSeconds"),
+                &["probes.readiness.period"],
+            ),
+            (
+                server!(".readinessProbe.timeoutSeconds"),
+                &["probes.readiness.timeout"],
+            ),
+            (
+                server!(".readinessProbe.failureThreshold"),
+                &["probes.readiness.failures"],
+            ),
+            (
+                server!(".volumeMounts[/run/secrets/uninlu]"),
+                &["access.api-key"],
+            ),
+            (server!(".volumeMounts[secrets]"), &["access.api-key"]),
+            (
+                server!(".volumeMounts[model].subPath"),
+                &["model.source.path", "model.source"],
+            ),
+            (server!(".volumeMounts"), &["model.source", "model.mount"]),
+        ],
+        Kind::PodDisruptionBudget => &[
+            (
+                ".spec.minAvailable",
+                &["disruption.min-available", "disruption.max-unavailable"],
+            ),
+            (
+                ".spec.maxUnavailable",
+                &["disruption.max-unavailable", "disruption.min-available"],
+            ),
+            ("", &["disruption", "replicas", "autoscaling.replicas.min"]),
+        ],
+        Kind::HorizontalPodAutoscaler => &[
+            (".spec.minReplicas", &["autoscaling.replicas.min"]),
+            (".spec.maxReplicas", &["autoscaling.replicas.max"]),
+            (".spec.metrics", &["autoscaling"]),
+            (".spec.behavior.scaleUp", &["autoscaling.behavior.scale-up"]),
+            (
+                ".spec.behavior.scaleDown",
+                &["autoscaling.behavior.scale-down"],
+            ),
+            (".spec.behavior", &["autoscaling.behavior"]),
+            ("", &["autoscaling.enabled", "autoscaling"]),
+        ],
+        Kind::ServiceAccount => &[],
+    }
+}
 
 /// The keys (dotted paths) that set the field of that kind's object at `path`, likeliest first; none where no key does.
 pub fn causes(kind: Kind, path: &str) -> &'static [&'static str] {
@@ -266,17 +157,17 @@ pub fn causes(kind: Kind, path: &str) -> &'static [&'static str] {
         return &["labels"];
     }
     // An entry for the object itself tells of no field of it.
-    let of_object = CAUSES
+    let of_object = of_kind(kind)
         .iter()
-        .filter(|(of, pattern, _)| *of == kind && pattern.is_empty() == path.is_empty());
+        .filter(|(pattern, _)| pattern.is_empty() == path.is_empty());
     let within = of_object
         .clone()
-        .find(|(_, pattern, _)| path.starts_with(pattern));
+        .find(|(pattern, _)| path.starts_with(pattern));
     within
         .or_else(|| {
             of_object
                 .clone()
-                .find(|(_, pattern, _)| pattern.starts_with(path))
+                .find(|(pattern, _)| pattern.starts_with(path))
         })
-        .map_or(&[], |(_, _, keys)| keys)
+        .map_or(&[], |(_, keys)| keys)
 }
