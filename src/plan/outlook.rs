@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Action, Goal, Plan};
 use crate::kinds::{INSTANCE, Kind, MANAGED_BY, MANAGER};
-use crate::stack::Quantity;
+use crate::stack::{Count, Quantity};
 
 /// What a cluster was asked for, or why it did not tell: a user may plan without being allowed to look at nodes.
 pub type Asked<T> = Result<T, String>;
@@ -111,9 +111,8 @@ pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
         .iter()
         .any(|change| change.id.kind == Kind::Deployment && change.action == Action::Replace);
     let strategy = &body["spec"]["strategy"]["rollingUpdate"];
-    // Kubernetes rounds a share of surging pods up and one of missing pods down.
-    let surge = share(&strategy["maxSurge"], wanted, f64::ceil);
-    let missing = share(&strategy["maxUnavailable"], wanted, f64::floor);
+    let surge = count(&strategy["maxSurge"]).of(wanted);
+    let missing = count(&strategy["maxUnavailable"]).of_rounded_down(wanted);
     let is_rolling = !own.is_empty() && !is_replaced;
     let (surge, floor, steps) = if is_rolling {
         let at_once = (surge + missing).max(1);
@@ -175,16 +174,9 @@ fn own_pods<'a>(goal: &Goal, around: &'a Surroundings) -> Vec<&'a Pod> {
     around.pods.iter().flatten().filter(is_own).collect()
 }
 
-/// Kubernetes' IntOrString of `whole`.
-fn share(count: &Value, whole: u32, round: fn(f64) -> f64) -> u32 {
-    let percent = count
-        .as_str()
-        .and_then(|text| text.strip_suffix('%')?.parse::<f64>().ok());
-    match (count.as_u64(), percent) {
-        (Some(number), _) => u32::try_from(number).unwrap_or(u32::MAX),
-        (None, Some(percent)) => round(f64::from(whole) * percent / 100.0) as u32,
-        (None, None) => 0,
-    }
+/// What a stack rendered; none where it says nothing.
+fn count(rendered: &Value) -> Count {
+    Count::deserialize(rendered).unwrap_or(Count::Pods(0))
 }
 
 /// The median of the seconds that the pods took from their start until they were ready.

@@ -22,11 +22,19 @@ impl Count {
         matches!(self, Count::Pods(0) | Count::Percent(0))
     }
 
-    /// How many of `total` pods it is, rounded up as the disruption controller does.
+    /// How many of `total` pods it is, rounded up as for surging pods and by the disruption controller.
     pub fn of(self, total: u32) -> u32 {
         match self {
             Count::Pods(pods) => pods,
             Count::Percent(percent) => (u64::from(total) * u64::from(percent)).div_ceil(100) as u32,
+        }
+    }
+
+    /// How many of `total` pods it is, rounded down as for pods that may be missing in a rollout.
+    pub fn of_rounded_down(self, total: u32) -> u32 {
+        match self {
+            Count::Pods(pods) => pods,
+            Count::Percent(percent) => (u64::from(total) * u64::from(percent) / 100) as u32,
         }
     }
 }
@@ -57,6 +65,12 @@ impl Visitor<'_> for CountVisitor {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Count, E> {
+        u32::try_from(value)
+            .map(Count::Pods)
+            .map_err(|_| E::custom(refused(value)))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Count, E> {
         u32::try_from(value)
             .map(Count::Pods)
             .map_err(|_| E::custom(refused(value)))
@@ -100,8 +114,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentage_is_rounded_up() {
+    fn a_percentage_is_rounded() {
         assert_eq!(Count::Percent(50).of(3), 2);
+        assert_eq!(Count::Percent(50).of_rounded_down(3), 1);
+        assert_eq!(Count::Pods(1).of_rounded_down(3), 1);
         assert_eq!(Count::Percent(0).of(3), 0);
         assert_eq!(Count::Pods(1).of(3), 1);
     }
