@@ -21,12 +21,21 @@ pub async fn unowned(
     desired: &Desired,
 ) -> Result<BTreeMap<ObjectId, Value>, Error> {
     let objects = desired.keys().map(|id| async move {
-        let api = connection.api(id.kind);
-        let object = retried(|| api.get_opt(&id.name)).await;
-        let object = object.map_err(|error| explain(error, connection, "get", id))?;
-        Ok::<_, Error>(object.map(|object| (id.clone(), to_value(id.kind, object))))
+        let object = live(connection, id).await?;
+        Ok::<_, Error>(object.map(|object| (id.clone(), object)))
     });
     Ok(try_join_all(objects).await?.into_iter().flatten().collect())
+}
+
+/// The live object of that name, whoever made it.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn live(connection: &Connection, id: &ObjectId) -> Result<Option<Value>, Error> {
+    let api = connection.api(id.kind);
+    let object = retried(|| api.get_opt(&id.name)).await;
+    let object = object.map_err(|error| explain(error, connection, "get", id))?;
+    Ok(object.map(|object| to_value(id.kind, object)))
 }
 
 /// Takes one over; `false` when the object changed since it was looked at.

@@ -14,7 +14,7 @@ mod releases;
 mod rollout;
 mod surroundings;
 
-pub use adopt::{adopt, unowned};
+pub use adopt::{adopt, live, unowned};
 pub use apply::{apply, make_namespace};
 pub use connect::{Connection, connect};
 pub use destroy::{Destruction, destroy, destroy_namespace, destruction};

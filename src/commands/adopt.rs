@@ -3,11 +3,11 @@
 use miette::{Diagnostic, Result};
 use serde_json::{Value, json};
 
+use super::consent::Question;
 use super::planning::{goal, planned_image};
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection};
 use crate::image;
-use crate::plan::Goal;
 use crate::plan::adoption::{Adoption, Unadoptable, adoption};
 use crate::stack;
 use crate::ui::{BOLD, Ui, YELLOW, paint};
@@ -41,11 +41,6 @@ enum Stop {
     #[error("{0} changed since it was shown")]
     #[diagnostic(help("it was not taken over; run `uninlu adopt` again"))]
     Moved(String),
-    #[error("nobody can be asked here")]
-    #[diagnostic(help("look at the list above, then run again with --yes"))]
-    CannotAsk,
-    #[error("not confirmed; nothing was changed")]
-    NotConfirmed,
 }
 
 /// Runs the command.
@@ -76,10 +71,12 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if adoptions.is_empty() {
         return Ok(exit::OK);
     }
-    confirm(args.yes, ui)?;
+    if !args.yes {
+        QUESTION.ask(ui)?;
+    }
     let step = ui.step(format!("adopting {} objects", adoptions.len()));
     for shown in &adoptions {
-        adopt(&connection, &goal, shown, &args.from).await?;
+        adopt(&connection, shown, &args.from).await?;
     }
     step.done("done; `uninlu plan` shows what an apply would change");
     Ok(exit::OK)
@@ -87,12 +84,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 
 /// A controller may write the object's status at any time, so an object that changed is looked at again; what was shown
 /// is what is taken, or nothing is.
-async fn adopt(
-    connection: &Connection,
-    goal: &Goal,
-    shown: &Adoption,
-    from: &[String],
-) -> Result<()> {
+async fn adopt(connection: &Connection, shown: &Adoption, from: &[String]) -> Result<()> {
     let mut next = shown.clone();
     for _ in 0..ATTEMPTS {
         if (&next.from, &next.kept) != (&shown.from, &shown.kept) {
@@ -101,11 +93,8 @@ async fn adopt(
         if cluster::adopt(connection, &next).await? {
             return Ok(());
         }
-        let live = cluster::unowned(connection, &goal.objects).await?;
-        let again = live
-            .get(&shown.id)
-            .map(|object| adoption(&goal.target, &shown.id, object, from));
-        match again {
+        let live = cluster::live(connection, &shown.id).await?;
+        match live.map(|object| adoption(&connection.target, &shown.id, &object, from)) {
             Some(Ok(Some(adoption))) => next = adoption,
             _ => break,
         }
@@ -116,14 +105,12 @@ async fn adopt(
 /// Looks at an object that keeps changing.
 const ATTEMPTS: usize = 5;
 
-fn confirm(yes: bool, ui: Ui) -> Result<(), Stop> {
-    match (yes, ui.can_ask()) {
-        (true, _) => Ok(()),
-        (false, false) => Err(Stop::CannotAsk),
-        (false, true) if ui.confirm("Take them over? Only `yes` does:", "yes") => Ok(()),
-        (false, true) => Err(Stop::NotConfirmed),
-    }
-}
+const QUESTION: Question<'_> = Question {
+    words: "Take them over? Only `yes` does:",
+    consent: "yes",
+    shown: "list",
+    undone: "changed",
+};
 
 fn words(refused: &[Unadoptable]) -> String {
     let words = refused

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use miette::{Diagnostic, Result};
 
+use super::consent::Question;
 use super::planning::{Delivery, plan_goal};
 use crate::cluster::{self, Connection, Lock};
 use crate::kinds::Kind;
@@ -42,11 +43,6 @@ pub(super) struct DeliveryArgs {
 /// Why it stops before it writes.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum Stop {
-    #[error("nobody can be asked here")]
-    #[diagnostic(help("look at the plan above, then run again with --yes"))]
-    CannotAsk,
-    #[error("not confirmed; nothing was changed")]
-    NotConfirmed,
     #[error("other managers own fields that this stack sets: {0}")]
     #[diagnostic(help(
         "nothing was changed. Take them with --take or `[apply] take` (the plan shows how to write it), or leave them to their owner"
@@ -153,23 +149,20 @@ fn refuse_conflicts(plan: &Plan, asked: &[String], allowed: &[String]) -> Result
     }
 }
 
-fn confirm(plan: &Plan, args: &DeliveryArgs, ui: Ui) -> Result<(), Stop> {
-    if args.yes {
-        return if args.yes_delete {
-            Ok(())
-        } else {
-            refuse_deletions(plan)
-        };
-    }
-    if !ui.can_ask() {
-        return Err(Stop::CannotAsk);
-    }
-    if ui.confirm("Apply this plan? Only `yes` does:", "yes") {
-        Ok(())
-    } else {
-        Err(Stop::NotConfirmed)
+fn confirm(plan: &Plan, args: &DeliveryArgs, ui: Ui) -> Result<()> {
+    match (args.yes, args.yes_delete) {
+        (false, _) => Ok(QUESTION.ask(ui)?),
+        (true, false) => Ok(refuse_deletions(plan)?),
+        (true, true) => Ok(()),
     }
 }
+
+const QUESTION: Question<'_> = Question {
+    words: "Apply this plan? Only `yes` does:",
+    consent: "yes",
+    shown: "plan",
+    undone: "changed",
+};
 
 /// Nobody looks at the plan of an unattended apply.
 fn refuse_deletions(plan: &Plan) -> Result<(), Stop> {

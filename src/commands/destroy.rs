@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use miette::{Diagnostic, Result};
+use miette::Result;
 
+use super::consent::{NoConsent, Question};
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Destruction, Lock};
 use crate::stack;
@@ -21,15 +22,6 @@ pub struct Args {
     /// How many seconds the objects may take to go
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     timeout: u64,
-}
-
-#[derive(Debug, thiserror::Error, Diagnostic)]
-enum Stop {
-    #[error("nobody can be asked here")]
-    #[diagnostic(help("look at the list above, then run again with --yes"))]
-    CannotAsk,
-    #[error("not confirmed; nothing was deleted")]
-    NotConfirmed,
 }
 
 /// Runs the command.
@@ -112,14 +104,13 @@ async fn under_lock(
     cluster::destroy_namespace(connection, destruction, patience, step).await
 }
 
-fn confirm(name: &str, ui: Ui) -> Result<(), Stop> {
-    if !ui.can_ask() {
-        return Err(Stop::CannotAsk);
-    }
-    let question = format!("This cannot be undone. Type the stack's name ({name}) to destroy it:");
-    if ui.confirm(&question, name) {
-        Ok(())
-    } else {
-        Err(Stop::NotConfirmed)
-    }
+fn confirm(name: &str, ui: Ui) -> Result<(), NoConsent> {
+    let words = format!("This cannot be undone. Type the stack's name ({name}) to destroy it:");
+    let question = Question {
+        words: &words,
+        consent: name,
+        shown: "list",
+        undone: "deleted",
+    };
+    question.ask(ui)
 }

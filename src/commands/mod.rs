@@ -17,6 +17,7 @@ pub mod schema;
 pub mod status;
 pub mod validate;
 
+mod consent;
 mod delivery;
 mod fleet;
 mod leave;
