@@ -16,6 +16,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+mod digest;
 pub mod gate;
 pub mod image;
 pub mod kinds;

@@ -61,11 +61,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 
 /// What this stack says about it; without a stack file there is nothing to say.
 fn here(key: &str, option: &StackOption) -> Result<String> {
-    let file = if option.stack.is_dir() {
-        option.stack.join("uninlu.toml")
-    } else {
-        option.stack.clone()
-    };
+    let file = stack::file_at(&option.stack);
     if !file.exists() {
         return Ok(paint(
             DIM,

@@ -51,9 +51,13 @@ pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Optio
 
 /// What the stack stands for with that image, but for its git commit.
 pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
+    let (digest, places) = stack::source(stack)
+        .map(|source| (source.digest, source.places))
+        .unzip();
     Goal {
-        source: stack::digest(stack),
-        ..Goal::of_stack(stack, image, None, stack::places(stack))
+        source: digest,
+        places: places.unwrap_or_default(),
+        ..Goal::of_stack(stack, image)
     }
 }
 

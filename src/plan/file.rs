@@ -1,9 +1,9 @@
 //! A plan as a file: made by `plan --out`, carried out by `apply FILE`, exactly or not at all.
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::Plan;
+use crate::digest::sha256;
 
 /// What the file is; the number changes when a reader would have to.
 pub const FORMAT: &str = "uninlu.plan/v1";
@@ -100,7 +100,5 @@ pub fn chain(plan: &Plan) -> Value {
 
 /// Keys stand in the order in which they were written, on both sides.
 fn digest_of(content: &Value) -> String {
-    let hash = Sha256::digest(content.to_string());
-    let hexadecimal: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hexadecimal}")
+    sha256(content.to_string())
 }

@@ -53,13 +53,8 @@ pub struct Wait {
 }
 
 impl Goal {
-    /// What the stack stands for with that image.
-    pub fn of_stack(
-        stack: &Stack,
-        image: PlannedImage,
-        git: Option<String>,
-        places: BTreeMap<String, String>,
-    ) -> Self {
+    /// What the stack stands for with that image, wherever the stack was written.
+    pub fn of_stack(stack: &Stack, image: PlannedImage) -> Self {
         let facts = Facts {
             image: image.reference.clone(),
         };
@@ -75,9 +70,9 @@ impl Goal {
             },
             target,
             image,
-            git,
+            git: None,
             source: None,
-            places,
+            places: BTreeMap::new(),
         }
     }
 

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
-use sha2::{Digest, Sha256};
 
 use super::fault::Need;
 use super::locate::{locate_in, places_in, written_in};
 use super::parse::{parse_every, parse_given};
 use super::{Invalid, Stack};
+use crate::digest::sha256;
 
 /// Why a stack could not be loaded.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -67,23 +67,28 @@ pub fn locate<'k>(stack: &Stack, keys: &[&'k str]) -> Option<(&'k str, usize)> {
     locate_in(&text, stack.environment.as_deref(), keys)
 }
 
-/// `sha256:…` of the stack file's text; `None` when it went away.
-pub fn digest(stack: &Stack) -> Option<String> {
-    let text = std::fs::read(&stack.file).ok()?;
-    let hash = Sha256::digest(text);
-    let hexadecimal: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(format!("sha256:{hexadecimal}"))
+/// What a plan says of the stack's file; `None` when the file went away.
+pub fn source(stack: &Stack) -> Option<Source> {
+    let text = std::fs::read_to_string(&stack.file).ok()?;
+    let name = stack.file.file_name().unwrap_or_default();
+    let places = places_in(&text, stack.environment.as_deref());
+    let place = |line: usize| format!("{}:{line}", name.display());
+    Some(Source {
+        digest: sha256(&text),
+        places: places
+            .into_iter()
+            .map(|(key, line)| (key, place(line)))
+            .collect(),
+    })
 }
 
-/// Every key (dotted path) that is written in the stack's file, and its place, `uninlu.toml:7`; empty when the file went
-/// away.
-pub fn places(stack: &Stack) -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(&stack.file).unwrap_or_default();
-    let name = stack.file.file_name().unwrap_or_default();
-    places_in(&text, stack.environment.as_deref())
-        .into_iter()
-        .map(|(key, line)| (key, format!("{}:{line}", name.display())))
-        .collect()
+/// A stack's file, as a plan refers to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `sha256:…` of its text.
+    pub digest: String,
+    /// Every key (dotted path) that it writes, and its place, `uninlu.toml:7`.
+    pub places: BTreeMap<String, String>,
 }
 
 /// The text of a key's value as the stack's file writes it, and its place; `None` when the key has its default.
@@ -110,12 +115,17 @@ pub struct Written {
     pub place: String,
 }
 
-fn read(path: &Path) -> Result<(PathBuf, String), LoadError> {
-    let file = if path.is_dir() {
+/// The stack file that a path names: itself, or the one in the folder.
+pub fn file_at(path: &Path) -> PathBuf {
+    if path.is_dir() {
         path.join("uninlu.toml")
     } else {
         path.to_owned()
-    };
+    }
+}
+
+fn read(path: &Path) -> Result<(PathBuf, String), LoadError> {
+    let file = file_at(path);
     let unreadable = |source| LoadError::Unreadable {
         file: file.clone(),
         source,

@@ -16,11 +16,10 @@ pub(super) fn locate_in<'k>(
 ) -> Option<(&'k str, usize)> {
     let (document, _) = DeTable::parse_recoverable(text);
     let file = document.get_ref();
-    let overlay = environment.and_then(|name| table_in(table_in(file, "env")?, name));
-    let mut tables = overlay.into_iter().chain([file]);
+    let mut tables = overlay(file, environment).into_iter().chain([file]);
     tables.find_map(|table| {
         keys.iter().find_map(|key| {
-            let span = find(table, key)?;
+            let (span, _) = find(table, key)?;
             Some((*key, position(text, span.start).0))
         })
     })
@@ -34,37 +33,17 @@ pub(super) fn written_in(
 ) -> Option<(String, usize, bool)> {
     let (document, _) = DeTable::parse_recoverable(text);
     let file = document.get_ref();
-    let overlay = environment.and_then(|name| table_in(table_in(file, "env")?, name));
-    let tables = overlay
-        .map(|table| (table, true))
-        .into_iter()
-        .chain([(file, false)]);
-    for (table, is_of_environment) in tables {
-        let Some((span, value)) = find_value(table, key) else {
-            continue;
-        };
-        let value = match value.get_ref() {
-            DeValue::Table(inner) => {
-                let keys: Vec<&str> = inner.keys().map(|key| key.get_ref().as_ref()).collect();
-                format!("a section with {}", keys.join(", "))
-            }
-            _ => text.get(value.span()).unwrap_or_default().to_owned(),
-        };
-        return Some((value, position(text, span.start).0, is_of_environment));
-    }
-    None
-}
-
-fn find_value<'t, 'a>(
-    table: &'t DeTable<'a>,
-    path: &str,
-) -> Option<(Range<usize>, &'t toml::Spanned<DeValue<'a>>)> {
-    match path.split_once('.') {
-        Some((section, rest)) => find_value(table_in(table, section)?, rest),
-        None => table
-            .get_key_value(path)
-            .map(|(key, value)| (key.span(), value)),
-    }
+    let of_environment = overlay(file, environment).and_then(|table| find(table, key));
+    let is_of_environment = of_environment.is_some();
+    let (span, value) = of_environment.or_else(|| find(file, key))?;
+    let value = match value.get_ref() {
+        DeValue::Table(inner) => {
+            let keys: Vec<&str> = inner.keys().map(|key| key.get_ref().as_ref()).collect();
+            format!("a section with {}", keys.join(", "))
+        }
+        _ => text.get(value.span()).unwrap_or_default().to_owned(),
+    };
+    Some((value, position(text, span.start).0, is_of_environment))
 }
 
 /// Every key and section (dotted paths) that is written in the text, and its line, counted from 1; what the environment
@@ -75,7 +54,7 @@ pub(super) fn places_in(text: &str, environment: Option<&str>) -> BTreeMap<Strin
     let mut places = BTreeMap::new();
     note(text, "", file, &mut places);
     places.retain(|key, _| key != "env" && !key.starts_with("env."));
-    if let Some(overlay) = environment.and_then(|name| table_in(table_in(file, "env")?, name)) {
+    if let Some(overlay) = overlay(file, environment) {
         note(text, "", overlay, &mut places);
     }
     places
@@ -94,10 +73,21 @@ fn note(text: &str, path: &str, table: &DeTable<'_>, places: &mut BTreeMap<Strin
     }
 }
 
-fn find(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
+/// What the environment lays over the file.
+fn overlay<'t, 'a>(file: &'t DeTable<'a>, environment: Option<&str>) -> Option<&'t DeTable<'a>> {
+    table_in(table_in(file, "env")?, environment?)
+}
+
+/// The key's own place, and its value.
+fn find<'t, 'a>(
+    table: &'t DeTable<'a>,
+    path: &str,
+) -> Option<(Range<usize>, &'t toml::Spanned<DeValue<'a>>)> {
     match path.split_once('.') {
         Some((section, rest)) => find(table_in(table, section)?, rest),
-        None => table.get_key_value(path).map(|(key, _)| key.span()),
+        None => table
+            .get_key_value(path)
+            .map(|(key, value)| (key.span(), value)),
     }
 }
 

@@ -43,7 +43,7 @@ pub use disruption::Disruption;
 pub use duration::Duration;
 pub use engine::{Engine, Precision};
 pub use fault::{Fault, Invalid, Refused};
-pub use files::{LoadError, check, digest, load, load_every, locate, places, written};
+pub use files::{LoadError, Source, check, file_at, load, load_every, locate, source, written};
 pub use gate::{Gate, OwnRule, Waiver};
 pub use image::{Build, Image};
 pub use model::{MODEL_FILES, Model, ModelSource};

@@ -89,8 +89,10 @@ fn goal(file: &Path) -> Option<Goal> {
         reference: IMAGE.into(),
         to_be_built: None,
     };
-    let places = stack::places(&stack);
-    Some(Goal::of_stack(&stack, image, None, places))
+    Some(Goal {
+        places: stack::source(&stack).expect("it was read").places,
+        ..Goal::of_stack(&stack, image)
+    })
 }
 
 fn live(goal: &Goal, before: Option<&Desired>, cluster: &Cluster) -> Live {
