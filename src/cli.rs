@@ -86,25 +86,14 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Only one hook can be set, and this is the first.
     let _ = miette::set_hook(Box::new(|_| errors_unwrapped()));
-    // Errors are told also when quiet.
-    let ui = Ui::new(false, cli.progress);
+    let ui = Ui::new(cli.quiet, cli.progress);
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
-            tell(&report, ui);
+            ui.error(&report);
             ExitCode::from(exit::ERROR)
         }
     }
-}
-
-fn tell(report: &miette::Report, ui: Ui) {
-    if !ui.is_for_programs() {
-        return ui.say(format_args!("{report:?}"));
-    }
-    let causes: Vec<String> = report.chain().skip(1).map(ToString::to_string).collect();
-    let help = report.help().map(|help| help.to_string());
-    let facts = serde_json::json!({ "causes": causes, "help": help });
-    ui.event("error", report, facts);
 }
 
 /// A terminal wraps lines by itself; wrapped by us, a command in an error could not be copied, nor found in a log.

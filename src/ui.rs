@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use miette::Report;
 use serde_json::{Value, json};
 
 /// Additions, and what went well.
@@ -48,8 +49,16 @@ pub struct Ui {
 
 impl Ui {
     /// `quiet` leaves out all talk but errors.
-    pub fn new(quiet: bool, talk: Talk) -> Self {
+    pub const fn new(quiet: bool, talk: Talk) -> Self {
         Self { quiet, talk }
+    }
+
+    /// The same talk, also when quiet: for what belongs to an error.
+    pub(crate) fn loud(self) -> Self {
+        Self {
+            quiet: false,
+            ..self
+        }
     }
 
     /// Writes data to stdout. A reader that went away (`| head`) is no error.
@@ -74,7 +83,7 @@ impl Ui {
     }
 
     /// An event as a program reads it: without colours, and with its time.
-    pub(crate) fn event(self, event: &str, text: impl Display, facts: Value) {
+    fn event(self, event: &str, text: impl Display, facts: Value) {
         let text = text.to_string();
         let mut line = json!({
             "at": Timestamp::now().strftime("%FT%T%.3fZ").to_string(),
@@ -102,6 +111,16 @@ impl Ui {
             "{} {text}",
             paint(YELLOW, "warning:")
         );
+    }
+
+    /// Writes an error to stderr, with its causes and its mend, also when quiet.
+    pub fn error(self, report: &Report) {
+        if !self.is_for_programs() {
+            return self.loud().say(format_args!("{report:?}"));
+        }
+        let causes: Vec<String> = report.chain().skip(1).map(ToString::to_string).collect();
+        let help = report.help().map(|help| help.to_string());
+        self.event("error", report, json!({ "causes": causes, "help": help }));
     }
 
     /// Whether stderr is a terminal that can be redrawn.

@@ -4,7 +4,7 @@ use miette::Result;
 
 use super::delivery::{DeliveryArgs, deliver};
 use super::planning::{Delivery, goal, look_ahead, plan_stack, tell_findings};
-use super::saved;
+use super::{fleet, saved};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
 use crate::image::{self, Inputs};
@@ -15,13 +15,16 @@ use crate::ui::Ui;
 /// Builds the image if it must, shows the plan, asks, applies it, and waits until the pods run
 ///
 /// STACK may also be a plan that `plan --out` saved: then exactly that is applied, and only while the cluster is as the
-/// plan saw it.
+/// plan saw it. Or a folder with stacks in folders of their own: then all of them are planned before any is applied.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
     #[command(flatten)]
     delivery: DeliveryArgs,
+    /// With a folder of stacks: each as it stands, and with each of its environments
+    #[arg(long, conflicts_with = "env")]
+    every_environment: bool,
 }
 
 /// Runs the command.
@@ -30,6 +33,15 @@ pub struct Args {
 /// Whatever keeps the plan from being made or carried out; what was written before stays, and applying again
 /// completes it.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
+    if let Some(files) = fleet::files(&args.stack.stack)? {
+        let wanted = fleet::Wanted {
+            environment: args.stack.env.as_deref(),
+            every_environment: args.every_environment,
+            as_json: args.delivery.json,
+        };
+        fleet::apply(&files, wanted, &args.delivery, ui).await?;
+        return Ok(exit::OK);
+    }
     match saved::read(&args.stack.stack)? {
         Some(plan) => apply_saved(plan, &args.delivery, ui).await?,
         None => apply_stack(&args, ui).await?,
@@ -47,7 +59,12 @@ async fn apply_stack(args: &Args, ui: Ui) -> Result<()> {
 }
 
 /// Builds and pins the image, where it is still to be built.
-async fn settle(stack: &Stack, shown: Goal, inputs: Option<&Inputs>, ui: Ui) -> Result<Goal> {
+pub(super) async fn settle(
+    stack: &Stack,
+    shown: Goal,
+    inputs: Option<&Inputs>,
+    ui: Ui,
+) -> Result<Goal> {
     match (&shown.image.to_be_built, inputs) {
         (Some(_), Some(inputs)) => {
             let image = PlannedImage {

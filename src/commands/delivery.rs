@@ -37,7 +37,7 @@ pub(super) struct DeliveryArgs {
     lock_timeout: u64,
     /// Prints the applied plan as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Why it stops before it writes.
@@ -76,23 +76,53 @@ pub(super) async fn deliver(
     settle: impl AsyncFnOnce() -> Result<Goal>,
     ui: Ui,
 ) -> Result<()> {
+    show(args, &delivery.plan, delivery.outlook.as_ref(), ui);
+    check(&delivery, args)?;
+    if delivery.has_work() && !args.yes {
+        QUESTION.ask(ui)?;
+    }
+    carry(delivery, args, settle, ui).await
+}
+
+/// Whether this plan may be carried out at all, if whoever is asked agrees.
+///
+/// # Errors
+/// A user who may not write, fields of others that nobody asked for, more deletions than `--yes` alone agrees to.
+pub(super) fn check(delivery: &Delivery, args: &DeliveryArgs) -> Result<()> {
+    refuse_forbidden(&delivery.connection, &delivery.plan)?;
+    if !delivery.has_work() {
+        return Ok(());
+    }
+    refuse_conflicts(&delivery.plan, &args.take, &delivery.take)?;
+    if args.yes && !args.yes_delete {
+        refuse_deletions(&delivery.plan)?;
+    }
+    Ok(())
+}
+
+/// Carries out a plan that was checked and agreed to.
+///
+/// # Errors
+/// As [`deliver`].
+pub(super) async fn carry(
+    delivery: Delivery,
+    args: &DeliveryArgs,
+    settle: impl AsyncFnOnce() -> Result<Goal>,
+    ui: Ui,
+) -> Result<()> {
+    let has_work = delivery.has_work();
     let Delivery {
         connection,
         plan: shown,
-        outlook,
-        take,
         back_to,
+        ..
     } = delivery;
-    show(args, &shown, outlook.as_ref(), ui);
-    refuse_forbidden(&connection, &shown)?;
-    if shown.is_empty() && shown.goal.image.to_be_built.is_none() {
+    if !has_work {
         if args.no_wait {
             return Ok(());
         }
         return Ok(wait(&connection, &shown.goal, ui).await?);
     }
-    refuse_conflicts(&shown, &args.take, &take)?;
-    confirm(&shown, args, ui)?;
     let goal = settle().await?;
     cluster::make_namespace(&connection, &shown, ui).await?;
     let lock = take_lock(&connection, args, ui).await?;
@@ -146,14 +176,6 @@ fn refuse_conflicts(plan: &Plan, asked: &[String], allowed: &[String]) -> Result
         Ok(())
     } else {
         Err(Stop::Conflicts(left.join(", ")))
-    }
-}
-
-fn confirm(plan: &Plan, args: &DeliveryArgs, ui: Ui) -> Result<()> {
-    match (args.yes, args.yes_delete) {
-        (false, _) => Ok(QUESTION.ask(ui)?),
-        (true, false) => Ok(refuse_deletions(plan)?),
-        (true, true) => Ok(()),
     }
 }
 

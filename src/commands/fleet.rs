@@ -1,5 +1,6 @@
 //! Many stacks in one run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, stream};
@@ -7,21 +8,43 @@ use miette::{Diagnostic, Report, Result};
 use serde_json::{Value, json};
 use walkdir::WalkDir;
 
+use super::apply::settle;
+use super::consent::Question;
+use super::delivery::{self, DeliveryArgs};
 use super::planning::{Delivery, plan_stack};
 use crate::cli::exit;
+use crate::image::Inputs;
 use crate::plan::render;
-use crate::stack;
+use crate::stack::{self, Stack};
 use crate::ui::{BOLD, GREEN, RED, Talk, Ui, YELLOW, paint};
 
-/// How many stacks are planned at once: enough to hide the way to the API server, too few to trouble it.
+/// How many stacks are planned or applied at once: enough to hide the way to the API server, too few to trouble it.
 const AT_ONCE: usize = 8;
 /// How deep below the folder stack files are looked for.
 const DEPTH: usize = 3;
 
+/// Why a folder of stacks is not carried out.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("no uninlu.toml in {} or below it", .0.display())]
-#[diagnostic(help("name a stack file, or a folder that holds stacks"))]
-struct NoStacks(PathBuf);
+enum Stop {
+    #[error("no uninlu.toml in {} or below it", .0.display())]
+    #[diagnostic(help("name a stack file, or a folder that holds stacks"))]
+    NoStacks(PathBuf),
+    #[error("{0} of {1} stacks cannot be applied")]
+    #[diagnostic(help("nothing was changed. Mend those above, or name the stacks one by one"))]
+    Unplanned(usize, usize),
+    #[error("{place} is planned twice: by {}, and by {}", one.display(), other.display())]
+    #[diagnostic(help(
+        "nothing was changed. Give each a name, namespace or context of its own, or apply one of them"
+    ))]
+    Twins {
+        place: String,
+        one: PathBuf,
+        other: PathBuf,
+    },
+    #[error("{0} of {1} stacks were not applied")]
+    #[diagnostic(help("the others are. Mend those above and apply again: it completes them"))]
+    Unapplied(usize, usize),
+}
 
 /// The stack files in a folder that is no stack itself; `None` when the path is a stack, or nothing at all.
 pub(super) fn files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
@@ -36,23 +59,9 @@ pub(super) fn files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
         .map(walkdir::DirEntry::into_path)
         .collect();
     if files.is_empty() {
-        return Err(NoStacks(path.to_owned()).into());
+        return Err(Stop::NoStacks(path.to_owned()).into());
     }
     Ok(Some(files))
-}
-
-/// What became of one stack with one environment: only what is told of it, since a thousand plans would not fit.
-struct Planned {
-    line: String,
-    data: Value,
-    outcome: Outcome,
-}
-
-#[derive(PartialEq)]
-enum Outcome {
-    Unchanged,
-    Changed,
-    Failed,
 }
 
 /// Which plans are made of each file, and how they are told.
@@ -66,6 +75,30 @@ pub(super) struct Wanted<'a> {
     pub(super) as_json: bool,
 }
 
+/// A stack with one environment, and its plan.
+struct Planned {
+    /// As it was named or found.
+    file: PathBuf,
+    stack: Stack,
+    delivery: Delivery,
+    inputs: Option<Inputs>,
+}
+
+/// What is told of one of them: all that stays in memory, since a thousand plans would not fit.
+#[derive(Clone)]
+struct Told {
+    line: String,
+    data: Value,
+    outcome: Outcome,
+}
+
+#[derive(Clone, PartialEq)]
+enum Outcome {
+    Unchanged,
+    Changed,
+    Failed,
+}
+
 /// Plans every stack, a few files at a time, and tells each in a line.
 ///
 /// # Errors
@@ -76,20 +109,12 @@ pub(super) async fn plan(
     detailed_exitcode: bool,
     ui: Ui,
 ) -> Result<u8> {
-    let step = ui.step(format!("planning {} stack files", files.len()));
-    let mut results = stream::iter(files)
-        .map(|file| plan_file(file, wanted))
-        .buffered(AT_ONCE);
-    let (mut planned, mut done) = (Vec::new(), 0);
-    while let Some(of_file) = results.next().await {
-        done += 1;
-        if ui.is_interactive() {
-            step.update(format_args!("{done} of {}", files.len()));
-        }
-        planned.extend(of_file);
-    }
-    step.done(format_args!("{} plans", planned.len()));
-    let has = |outcome: Outcome| planned.iter().any(|one| one.outcome == outcome);
+    let told = plan_each(files, wanted, ui, |planned| match planned {
+        Ok(planned) => planned.tell(wanted.as_json),
+        Err(told) => told,
+    })
+    .await;
+    let has = |outcome: Outcome| told.iter().any(|one| one.outcome == outcome);
     let code = if has(Outcome::Failed) {
         exit::ERROR
     } else if detailed_exitcode && has(Outcome::Changed) {
@@ -97,73 +122,227 @@ pub(super) async fn plan(
     } else {
         exit::OK
     };
-    if wanted.as_json {
-        let all: Vec<Value> = planned.into_iter().map(|one| one.data).collect();
-        let all = json!({ "format_version": 1, "stacks": all });
-        ui.data(format_args!("{all:#}\n"));
-    } else {
-        planned.iter().for_each(|one| ui.data(&one.line));
-    }
+    show(told, wanted.as_json, ui);
     Ok(code)
 }
 
-async fn plan_file(file: &Path, wanted: Wanted<'_>) -> Vec<Planned> {
+/// Plans every stack, shows every change, asks once, and carries them out, a few at a time.
+///
+/// # Errors
+/// Before anything is written: a stack that cannot be planned, or whose plan may not be carried out. After: the stacks
+/// that were not applied; the others are.
+pub(super) async fn apply(
+    files: &[PathBuf],
+    wanted: Wanted<'_>,
+    args: &DeliveryArgs,
+    ui: Ui,
+) -> Result<()> {
+    let planned = plan_each(files, wanted, ui, |planned| {
+        planned.and_then(|planned| planned.check(args))
+    })
+    .await;
+    let whole = |one: &Planned| render::text(&one.delivery.plan, one.delivery.outlook.as_ref());
+    let told = planned.iter().map(|one| match one {
+        Ok(planned) if planned.delivery.has_work() && !wanted.as_json => Told {
+            line: whole(planned),
+            ..planned.tell(false)
+        },
+        Ok(planned) => planned.tell(wanted.as_json),
+        Err(told) => told.clone(),
+    });
+    show(told.collect(), wanted.as_json, ui);
+    let count = planned.len();
+    let planned: Vec<Planned> = planned.into_iter().filter_map(Result::ok).collect();
+    if planned.len() < count {
+        return Err(Stop::Unplanned(count - planned.len(), count).into());
+    }
+    refuse_twins(&planned)?;
+    if planned.iter().any(|one| one.delivery.has_work()) && !args.yes {
+        QUESTION.ask(ui)?;
+    }
+    let step = ui.step(format!("applying {count} stacks"));
+    let mut results = stream::iter(planned)
+        .map(|one| one.carry(args))
+        .buffer_unordered(AT_ONCE);
+    let mut failures = 0;
+    while let Some(result) = results.next().await {
+        match result {
+            Ok(line) => step.log(line),
+            Err(line) => {
+                failures += 1;
+                step.log(line);
+            }
+        }
+    }
+    if failures > 0 {
+        step.failed(format_args!("{failures} of {count} failed"));
+        return Err(Stop::Unapplied(failures, count).into());
+    }
+    step.done("all of them");
+    Ok(())
+}
+
+/// Two stacks in one place, or two environments of one, would undo each other.
+fn refuse_twins(planned: &[Planned]) -> Result<(), Stop> {
+    let mut seen = BTreeMap::new();
+    for one in planned {
+        let target = &one.delivery.plan.goal.target;
+        let place = (&target.context, &target.namespace, &target.stack);
+        if let Some(first) = seen.insert(place, &one.file) {
+            return Err(Stop::Twins {
+                place: format!("{}/{}/{}", place.0, place.1, place.2),
+                one: first.clone(),
+                other: one.file.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+const QUESTION: Question<'_> = Question {
+    words: "Apply these plans? Only `yes` does:",
+    consent: "yes",
+    shown: "plans",
+    undone: "changed",
+};
+
+fn show(told: Vec<Told>, as_json: bool, ui: Ui) {
+    if as_json {
+        let all: Vec<Value> = told.into_iter().map(|one| one.data).collect();
+        let all = json!({ "format_version": 1, "stacks": all });
+        ui.data(format_args!("{all:#}\n"));
+    } else {
+        told.iter().for_each(|one| ui.data(&one.line));
+    }
+}
+
+/// Plans every stack, a few files at a time; `keep` says what stays of each plan.
+async fn plan_each<T>(
+    files: &[PathBuf],
+    wanted: Wanted<'_>,
+    ui: Ui,
+    keep: impl Fn(Result<Planned, Told>) -> T,
+) -> Vec<T> {
+    let step = ui.step(format!("planning {} stack files", files.len()));
+    let keep = &keep;
+    let mut results = stream::iter(files)
+        .map(|file| async move {
+            let mut kept = Vec::new();
+            for stack in load(file, wanted) {
+                let planned = match stack {
+                    Ok(stack) => plan_one(file, stack).await,
+                    Err(told) => Err(told),
+                };
+                kept.push(keep(planned));
+            }
+            kept
+        })
+        .buffered(AT_ONCE);
+    let (mut kept, mut done) = (Vec::new(), 0);
+    while let Some(of_file) = results.next().await {
+        done += 1;
+        if ui.is_interactive() {
+            step.update(format_args!("{done} of {}", files.len()));
+        }
+        kept.extend(of_file);
+    }
+    step.done(format_args!("{} plans", kept.len()));
+    kept
+}
+
+fn load(file: &Path, wanted: Wanted<'_>) -> Vec<Result<Stack, Told>> {
     let loaded = if wanted.every_environment {
         stack::load_every(file)
     } else {
         stack::load(file, wanted.environment).map(|stack| vec![stack])
     };
-    let stacks = match loaded {
-        Ok(stacks) => stacks,
-        Err(error) => return vec![failed(file, wanted.environment, &error.into())],
-    };
-    let mut planned = Vec::new();
-    for stack in stacks {
-        // Each would talk of its own steps; the summary is what is wanted.
-        let result = plan_stack(&stack, Ui::new(true, Talk::Plain)).await;
-        planned.push(match result {
-            Ok((delivery, _)) => succeeded(file, &delivery, wanted.as_json),
-            Err(error) => failed(file, stack.environment.as_deref(), &error),
-        });
+    match loaded {
+        Ok(stacks) => stacks.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(failed(file, wanted.environment, &error.into()))],
     }
-    planned
 }
 
-fn succeeded(file: &Path, delivery: &Delivery, as_json: bool) -> Planned {
-    let (plan, target) = (&delivery.plan, &delivery.plan.goal.target);
-    let (mark, outcome) = if plan.is_empty() {
-        (paint(GREEN, "="), Outcome::Unchanged)
-    } else {
-        (paint(YELLOW, "~"), Outcome::Changed)
-    };
-    let mut data = Value::Null;
-    if as_json {
-        data = render::json(plan, delivery.outlook.as_ref());
-        data["file"] = json!(file);
+async fn plan_one(file: &Path, stack: Stack) -> Result<Planned, Told> {
+    match plan_stack(&stack, SILENT).await {
+        Ok((delivery, inputs)) => Ok(Planned {
+            file: file.to_owned(),
+            stack,
+            delivery,
+            inputs,
+        }),
+        Err(error) => Err(failed(file, stack.environment.as_deref(), &error)),
     }
-    let environment = in_brackets(target.environment.as_deref());
-    Planned {
-        line: format!(
-            "{mark} {}{environment}  {}/{}  {}\n",
+}
+
+/// Each stack would talk of its own steps, between those of the others; a line for each is what is wanted.
+const SILENT: Ui = Ui::new(true, Talk::Plain);
+
+impl Planned {
+    fn tell(&self, as_json: bool) -> Told {
+        let plan = &self.delivery.plan;
+        let (mark, outcome) = if plan.is_empty() {
+            (paint(GREEN, "="), Outcome::Unchanged)
+        } else {
+            (paint(YELLOW, "~"), Outcome::Changed)
+        };
+        let mut data = Value::Null;
+        if as_json {
+            data = render::json(plan, self.delivery.outlook.as_ref());
+            data["file"] = json!(self.file);
+        }
+        Told {
+            line: format!("{mark} {}  {}\n", self.place(), render::summary(plan)),
+            data,
+            outcome,
+        }
+    }
+
+    /// `nlu (staging)  kind/models`
+    fn place(&self) -> String {
+        let target = &self.delivery.plan.goal.target;
+        format!(
+            "{}{}  {}/{}",
             paint(BOLD, &target.stack),
+            in_brackets(target.environment.as_deref()),
             target.context,
             target.namespace,
-            render::summary(plan)
-        ),
-        data,
-        outcome,
+        )
+    }
+
+    fn check(self, args: &DeliveryArgs) -> Result<Self, Told> {
+        match delivery::check(&self.delivery, args) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed(&self, error: &Report) -> Told {
+        failed(&self.file, self.stack.environment.as_deref(), error)
+    }
+
+    /// The line of a stack that runs, or of one that does not.
+    async fn carry(self, args: &DeliveryArgs) -> Result<String, String> {
+        let place = self.place();
+        let summary = render::summary(&self.delivery.plan);
+        let shown = self.delivery.plan.goal.clone();
+        let settle = async || settle(&self.stack, shown, self.inputs.as_ref(), SILENT).await;
+        match delivery::carry(self.delivery, args, settle, SILENT).await {
+            Ok(()) => Ok(format!("{} {place}  {summary}", paint(GREEN, "✓"))),
+            Err(error) => Err(failed(&self.file, self.stack.environment.as_deref(), &error).line),
+        }
     }
 }
 
-fn failed(file: &Path, environment: Option<&str>, error: &Report) -> Planned {
+fn failed(file: &Path, environment: Option<&str>, error: &Report) -> Told {
     let help = error.help().map(|help| help.to_string());
     let mend = help
         .as_ref()
         .map_or(String::new(), |help| format!("; {help}"));
-    let words = format!("{error}{mend}");
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let words = format!("{}{mend}", causes.join(": "));
     let words = words.lines().collect::<Vec<_>>().join(" ");
     let (mark, file) = (paint(RED, "✗"), file.display().to_string());
-    Planned {
+    Told {
         line: format!("{mark} {file}{}  {words}\n", in_brackets(environment)),
         data: json!({
             "file": file,

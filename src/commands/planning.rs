@@ -25,6 +25,13 @@ pub(super) struct Delivery {
     pub(super) back_to: Option<i64>,
 }
 
+impl Delivery {
+    /// Whether anything is to be written or built.
+    pub(super) fn has_work(&self) -> bool {
+        !self.plan.is_empty() || self.plan.goal.image.to_be_built.is_some()
+    }
+}
+
 /// Resolves the image, asks the cluster, and derives the plan. Writes nothing. Besides it returns the build's inputs,
 /// when the image is built here.
 pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Option<Inputs>)> {

@@ -41,7 +41,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
             Err(error) => {
                 is_valid = false;
                 faults.extend(as_json(&error));
-                tell(error);
+                ui.error(&Report::new(error));
             }
         }
     }
@@ -56,11 +56,6 @@ fn load(path: &Path, environment: Option<&str>) -> Result<Vec<Stack>, LoadError>
         Some(_) => Ok(vec![stack::load(path, environment)?]),
         None => stack::load_every(path),
     }
-}
-
-/// Errors are told also when quiet.
-fn tell(error: LoadError) {
-    Ui::new(false, crate::ui::Talk::Plain).say(format_args!("{:?}", Report::new(error)));
 }
 
 /// `stacks/tutorial/uninlu.toml is valid (as it stands, staging)`

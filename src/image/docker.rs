@@ -132,7 +132,7 @@ impl Engine {
             }
             Err(fault) => {
                 step.failed("");
-                Err(explain(fault, upload, dockerfile).await)
+                Err(explain(fault, upload, dockerfile, ui).await)
             }
         }
     }
@@ -279,7 +279,7 @@ fn is_internal(step: &str) -> bool {
 }
 
 /// Which of the two sides broke it: a fault of the context explains everything that the engine says after it.
-async fn explain(fault: Fault, upload: Upload, dockerfile: String) -> Error {
+async fn explain(fault: Fault, upload: Upload, dockerfile: String, ui: Ui) -> Error {
     let (error, failure) = match fault {
         Fault::Interrupted => return Error::Interrupted,
         Fault::Engine(error, failure) => (error, failure),
@@ -289,7 +289,7 @@ async fn explain(fault: Fault, upload: Upload, dockerfile: String) -> Error {
     }
     match (failure, &error) {
         (Some(failure), _) => {
-            tell_log(&failure);
+            tell_log(&failure, ui);
             Error::Build {
                 help: mend::build(&failure.error),
                 step: failure.step,
@@ -315,11 +315,11 @@ fn without_preamble(cause: &str) -> &str {
 }
 
 /// The log is part of the error: `--quiet` does not take it away.
-fn tell_log(failure: &Failure) {
+fn tell_log(failure: &Failure, ui: Ui) {
     if failure.log.is_empty() {
         return;
     }
-    let ui = Ui::new(false, crate::ui::Talk::Plain);
+    let ui = ui.loud();
     ui.say(format_args!("the log of `{}` ends so:", failure.step));
     for line in &failure.log {
         ui.say(format_args!("    {line}"));

@@ -5,9 +5,7 @@ use serde_json::{Map, Value, json};
 use super::pod_disruption_budget::int_or_string;
 use super::service::PORT_NAME;
 use super::{Facts, Progress, condition, config_map, is_observed, labels};
-use crate::stack::{
-    CONTAINER_PORT, Count, ModelSource, Precision, Probe, Replicas, SecretKey, Stack,
-};
+use crate::stack::{CONTAINER_PORT, ModelSource, Precision, Probe, Replicas, SecretKey, Stack};
 
 /// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
 const USER: u32 = 1001;
@@ -51,10 +49,9 @@ fn progress_deadline(stack: &Stack) -> u32 {
 /// Seconds that a whole rollout may take: each batch of pods its deadline, and its predecessors their drain.
 pub fn wait_budget(stack: &Stack) -> u32 {
     let pods = stack.replicas.minimum();
-    let step = |count: Count| count.of(pods);
-    let at_once = (step(stack.rollout.max_surge) + step(stack.rollout.max_unavailable)).max(1);
-    let batches = pods.div_ceil(at_once);
-    batches * (progress_deadline(stack) + stack.rollout.drain.seconds + STOP_MARGIN)
+    let (surge, missing) = (stack.rollout.max_surge, stack.rollout.max_unavailable);
+    let at_once = (surge.of(pods) + missing.of_rounded_down(pods)).max(1);
+    pods.div_ceil(at_once) * (progress_deadline(stack) + stack.rollout.drain.seconds + STOP_MARGIN)
 }
 
 fn scrape_annotations() -> Value {

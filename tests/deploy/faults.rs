@@ -1,15 +1,21 @@
 //! What an API server and the way to it can do to an apply. `docs/reliability.md` lists the faults and these tests.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::config::Kubeconfig;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use uninlu::kinds::Kind;
 
 use crate::proxy::{Fault, Proxy, Rule, is_service, is_watch, is_write};
 use crate::sandbox::{NAME, Run, Sandbox, StackText};
+use crate::users::{kubeconfig, run_with};
 
 const fn once(on: fn(&http::request::Parts) -> bool, fault: Fault) -> Rule {
     Rule {
@@ -305,4 +311,59 @@ async fn a_finalizer_that_hangs_is_named() {
     sandbox.run(&["destroy", "--yes"]).await.expect(0);
     let namespace = sandbox.get(Kind::Namespace, &sandbox.namespace).await;
     assert!(namespace.is_none());
+}
+
+/// A tunnel as companies have them; it counts what goes through.
+async fn tunnel(listener: TcpListener, count: Arc<AtomicUsize>) {
+    while let Ok((mut client, _)) = listener.accept().await {
+        count.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await?);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let server = head.split(' ').nth(1).expect("CONNECT HOST:PORT HTTP/1.1");
+            let mut server = TcpStream::connect(server).await?;
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+            tokio::io::copy_bidirectional(&mut client, &mut server).await
+        });
+    }
+}
+
+/// The kubeconfig's `proxy-url`: the only way to the API server, for those who have it.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn the_way_through_a_proxy() {
+    let sandbox = Sandbox::new("tunnel").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut kubeconfig = kubeconfig();
+    for cluster in &mut kubeconfig.clusters {
+        let cluster = cluster.cluster.as_mut().expect("a cluster");
+        cluster.proxy_url = Some(format!("http://{address}"));
+    }
+    let count = Arc::new(AtomicUsize::new(0));
+    let server = tokio::spawn(tunnel(listener, Arc::clone(&count)));
+    run_with(&sandbox, &kubeconfig, &["apply", "--yes"])
+        .await
+        .expect(0);
+    assert!(
+        count.load(Ordering::Relaxed) > 0,
+        "nothing went through the proxy"
+    );
+    server.abort();
+    let _ = server.await;
+    let run = run_with(&sandbox, &kubeconfig, &["plan"]).await.expect(1);
+    assert!(
+        run.stderr.contains(&server_of(&kubeconfig)),
+        "no server in {}",
+        run.stderr
+    );
+}
+
+fn server_of(kubeconfig: &Kubeconfig) -> String {
+    let cluster = kubeconfig.clusters[0].cluster.as_ref();
+    let server = cluster.and_then(|cluster| cluster.server.clone());
+    server.expect("a server")
 }

@@ -1,6 +1,7 @@
 //! Many stacks in one run, and what programs read.
 
 use serde_json::Value;
+use uninlu::kinds::Kind;
 
 use crate::sandbox::{Run, Sandbox, StackText};
 
@@ -84,6 +85,67 @@ async fn every_stack_is_a_line_and_one_that_is_wrong_hides_no_other() {
         ]
     );
     assert!(mark.writes().is_empty(), "{:#?}", mark.writes());
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_folder_is_applied_when_every_stack_in_it_can_be() {
+    let sandbox = Sandbox::new("armada").await;
+    fleet(&sandbox).await;
+    let mark = sandbox.audit();
+    let wrong = sandbox.run(&["apply", "stacks", "--yes"]).await.expect(1);
+    assert!(
+        wrong.stderr.contains("1 of 3 stacks cannot be applied"),
+        "{}",
+        wrong.stderr
+    );
+    std::fs::remove_dir_all(sandbox.path("stacks/c")).expect("removable");
+    let twins = sandbox
+        .run(&["apply", "stacks", "--every-environment", "--yes"])
+        .await
+        .expect(1);
+    assert!(
+        twins.stderr.contains("is planned twice"),
+        "{}",
+        twins.stderr
+    );
+    assert!(mark.writes().is_empty(), "{:#?}", mark.writes());
+
+    let all = sandbox.run(&["apply", "stacks", "--yes"]).await.expect(0);
+    assert!(all.stdout.contains("nlu"), "{}", all.stdout);
+    assert!(all.stderr.contains("✓ other"), "{}", all.stderr);
+    assert!(sandbox.get(Kind::Deployment, "other").await.is_some());
+    let mark = sandbox.audit();
+    sandbox.run(&["apply", "stacks", "--yes"]).await.expect(0);
+    assert!(mark.writes().is_empty(), "{:#?}", mark.writes());
+}
+
+/// One that fails is told with its reason, and keeps no other from being applied.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_stack_of_a_folder_that_fails_holds_up_no_other() {
+    let sandbox = Sandbox::new("convoy").await;
+    fleet(&sandbox).await;
+    std::fs::remove_dir_all(sandbox.path("stacks/c")).expect("removable");
+    for (name, memory) in [("a", "3Gi"), ("b", "900Ti")] {
+        let file = sandbox.path(&format!("stacks/{name}/uninlu.toml"));
+        let section =
+            format!("\n[resources]\nmemory = {{ request = \"{memory}\", limit = \"{memory}\" }}\n");
+        let text = std::fs::read_to_string(&file).expect("readable") + &section;
+        std::fs::write(&file, text).expect("writable");
+    }
+    let run = sandbox.run(&["apply", "stacks", "--yes"]).await.expect(1);
+    assert!(run.stderr.contains("✓ nlu"), "{}", run.stderr);
+    for words in [
+        "stacks/b/uninlu.toml",
+        "Unschedulable",
+        "1 of 2 stacks were not applied",
+    ] {
+        assert!(run.stderr.contains(words), "no `{words}` in {}", run.stderr);
+    }
+    let memory = &sandbox.deployment().await["spec"]["template"]["spec"]["containers"][0]["resources"]
+        ["limits"]["memory"];
+    assert_eq!(memory, "3Gi");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use oci_client::client::{Client, ClientConfig, ClientProtocol, Config, ImageLaye
 use oci_client::secrets::RegistryAuth;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 use crate::sandbox::{CONTEXT, NAME, Sandbox, assert_error};
 
@@ -94,8 +95,13 @@ fn registry() -> String {
         .expect("UNINLU_TEST_REGISTRY is not set: these tests need a node, run `make test-node`")
 }
 
+/// One push at a time: the registry rewrites a blob's link in place, and a second push of the same layer could read it
+/// half-written.
+static PUSHING: Mutex<()> = Mutex::const_new(());
+
 /// Pushes an image whose server fails in that way; its reference by digest.
 async fn misbehaving(way: &str) -> String {
+    let _alone = PUSHING.lock().await;
     let repository = format!("{}/misbehave", registry());
     let image: Reference = format!("{repository}:{way}").parse().expect("a reference");
     let client = Client::new(ClientConfig {

@@ -6,7 +6,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{NAME, Sandbox, StackText};
+use crate::sandbox::{NAME, Run, Sandbox, StackText};
 
 const CHANGED: StackText<'_> = StackText {
     top: "replicas = 2",
@@ -145,6 +145,44 @@ async fn an_autoscaler_that_scaled_since_does_not_refuse_the_plan() {
         .await
         .expect(0);
     assert_eq!(sandbox.deployment().await["spec"]["replicas"], 5);
+}
+
+/// As on a full disk: the write fails in the middle. Nothing half-written stays, and what was there does.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_plan_that_does_not_fit_leaves_the_earlier_one() {
+    let sandbox = planned("no-room").await;
+    let earlier = std::fs::read(sandbox.path("plan.json")).expect("the plan");
+    assert!(earlier.len() > 1024, "it would fit");
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+    let output = sandbox
+        .command_of(
+            "bash",
+            &[
+                "-c",
+                limited,
+                env!("CARGO_BIN_EXE_uninlu"),
+                "plan",
+                "--out",
+                "plan.json",
+            ],
+        )
+        .output()
+        .await;
+    let run = Run::from(output.expect("bash starts")).expect(1);
+    for words in ["cannot write the plan to plan.json", "Is there room"] {
+        assert!(run.stderr.contains(words), "no `{words}` in {}", run.stderr);
+    }
+    assert_eq!(
+        std::fs::read(sandbox.path("plan.json")).expect("the plan"),
+        earlier
+    );
+    let mut files: Vec<_> = std::fs::read_dir(sandbox.path("."))
+        .expect("a folder")
+        .map(|entry| entry.expect("readable").file_name())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["plan.json", "uninlu.toml"]);
 }
 
 /// Whatever names a Secret's value never reaches a plan, a record or an output: stacks only name Secrets.

@@ -262,7 +262,12 @@ source = {{ host-path = "/srv/model" }}
 
     /// The binary, with nothing of the user's environment.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_uninlu"));
+        self.command_of(env!("CARGO_BIN_EXE_uninlu"), arguments)
+    }
+
+    /// Another program in the same place, and with the same environment.
+    pub(crate) fn command_of<S: AsRef<OsStr>>(&self, program: &str, arguments: &[S]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()

@@ -241,3 +241,18 @@ fn files_are_never_written_among_others() {
     let talk = String::from_utf8_lossy(&output.stderr);
     assert!(talk.contains("--out DIR"), "{talk}");
 }
+
+/// With half of three pods at most missing, Kubernetes takes one at a time: three steps, and not two.
+#[test]
+fn the_waits_budget_counts_the_steps_that_kubernetes_takes() {
+    let budget = |missing: &str| {
+        let rollout = format!("rollout = {{ max-surge = 0, max-unavailable = {missing} }}\n");
+        let stack = stack::parse(
+            &(STACK.to_owned() + &rollout),
+            Path::new("uninlu.toml"),
+            Some("fixed"),
+        );
+        kinds::wait_budget(&stack.expect("a valid stack"))
+    };
+    assert_eq!(budget("\"50%\""), budget("1"));
+}

@@ -138,6 +138,31 @@ fn validate_gives_every_fault_as_data() {
 }
 
 #[test]
+fn validate_talks_to_programs_in_events_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = case("quantities.toml");
+    let output = uninlu(
+        &[
+            "validate",
+            "--progress",
+            "json",
+            file.to_str().expect("Unicode"),
+        ],
+        folder.path(),
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let talk = stderr(&output);
+    let events: Vec<Value> = talk
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    assert!(
+        events.iter().any(|event| event["event"] == "error"),
+        "{events:#?}"
+    );
+}
+
+#[test]
 fn validate_of_valid_files_is_an_empty_list() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = case("valid-everything.toml");
