@@ -8,6 +8,9 @@
     reason = "criterion's macros make public functions without any"
 )]
 
+#[path = "../src/allocator.rs"]
+mod allocator;
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
