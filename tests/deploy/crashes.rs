@@ -6,7 +6,7 @@
 use futures::StreamExt;
 use uninlu::kinds::Kind;
 
-use crate::proxy::{Fault, Proxy, Rule, is_write};
+use crate::proxy::{Fault, Proxy, Rule, is_step};
 use crate::sandbox::{NAME, Sandbox, StackText};
 
 /// Two objects less than the default: the budget and the policy.
@@ -23,7 +23,7 @@ const AT_ONCE: usize = 8;
 /// Kills the command when its write number `skip` is done; `false` when it has fewer.
 async fn kill_after_write(sandbox: &Sandbox, arguments: &[&str], skip: usize) -> bool {
     let rule = Rule {
-        on: is_write,
+        on: is_step,
         skip,
         times: 1,
         fault: Fault::Hold,

@@ -63,6 +63,12 @@ pub(crate) fn is_write(request: &Parts) -> bool {
     request.method != Method::GET && !is_dry_run
 }
 
+/// A write that comes in every run: the lock's renewals come by the clock, so that a slow run has more of them.
+pub(crate) fn is_step(request: &Parts) -> bool {
+    let is_renewal = request.method == Method::PUT && request.uri.path().contains("/leases/");
+    is_write(request) && !is_renewal
+}
+
 /// The apply of the Service: in the middle of the order.
 pub(crate) fn is_service(request: &Parts) -> bool {
     is_write(request) && request.uri.path().contains("/services/")
