@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
@@ -17,6 +18,14 @@ pub struct Settings {
     pub max_length: usize,
     /// Most tokens in one forward pass.
     pub batch_tokens: usize,
+    /// Longest predicted wait of a request that is still taken in a burst; who would wait longer is refused with 429.
+    #[serde(deserialize_with = "duration")]
+    pub max_wait: Duration,
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(D::Error::custom)
 }
 
 impl Default for Settings {
@@ -24,6 +33,7 @@ impl Default for Settings {
         Self {
             max_length: 10_000,
             batch_tokens: 4_096,
+            max_wait: Duration::from_secs(1),
         }
     }
 }
@@ -40,6 +50,9 @@ impl Settings {
         }
         if settings.batch_tokens < 512 {
             return Err("batch-tokens is below 512, the tokens of one window with its hint".into());
+        }
+        if settings.max_wait.is_zero() {
+            return Err("max-wait 0 would refuse whoever is not alone".into());
         }
         Ok(settings)
     }
@@ -102,12 +115,14 @@ mod tests {
     #[test]
     fn the_stack_files_own_form_is_read() {
         let settings =
-            Settings::parse("max-length = 512\nbatch-tokens = 4096\n").expect("settings");
+            Settings::parse("max-length = 512\nbatch-tokens = 4096\nmax-wait = \"1m30s\"\n")
+                .expect("settings");
         assert_eq!(
             settings,
             Settings {
                 max_length: 512,
-                batch_tokens: 4_096
+                batch_tokens: 4_096,
+                max_wait: Duration::from_secs(90),
             }
         );
     }
@@ -117,6 +132,8 @@ mod tests {
         for text in [
             "max-length = 0",
             "batch-tokens = 100",
+            "max-wait = \"0s\"",
+            "max-wait = 5",
             "max_length = 5",
             "max-length = \"many\"",
             "[",

@@ -15,9 +15,10 @@ pub(super) fn name(stack: &Stack) -> String {
 }
 
 pub(super) fn render(stack: &Stack) -> Value {
+    let server = &stack.server;
     let settings = format!(
-        "max-length = {}\nbatch-tokens = {}\n",
-        stack.server.max_length, stack.server.batch_tokens
+        "max-length = {}\nbatch-tokens = {}\nmax-wait = \"{}\"\n",
+        server.max_length, server.batch_tokens, server.max_wait
     );
     json!({ "metadata": { "name": name(stack) }, "data": { FILE: settings } })
 }

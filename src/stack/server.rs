@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Duration;
 use super::at::{At, value_or};
 use super::fault::Faults;
 
@@ -13,6 +14,8 @@ pub struct ServerSettings {
     pub max_length: u32,
     /// Most tokens in one forward pass.
     pub batch_tokens: u32,
+    /// Longest predicted wait of a request that is still taken; who would wait longer is refused with 429.
+    pub max_wait: Duration,
 }
 
 /// Hot settings: running pods take them without a restart
@@ -24,6 +27,9 @@ pub(super) struct RawServer {
     max_length: Option<At<u32>>,
     /// Most tokens in one forward pass (default 4096)
     batch_tokens: Option<At<u32>>,
+    /// Longest predicted wait of a request that is still taken in a burst; who would wait longer is refused with 429
+    /// (default "1s")
+    max_wait: Option<At<Duration>>,
 }
 
 /// Tokens of the longest pass that cannot be split: a window of 384 with a hint of 128 (model specification).
@@ -49,9 +55,18 @@ impl RawServer {
                 format!("write at least {LONGEST_PASS}"),
             );
         }
+        if let Some(at) = &self.max_wait {
+            faults.check(
+                at.value.seconds > 0,
+                &at.span,
+                "`max-wait` 0 would refuse whoever is not alone",
+                "write at least \"1s\"",
+            );
+        }
         ServerSettings {
             max_length: value_or(&self.max_length, 10_000),
             batch_tokens: value_or(&self.batch_tokens, 4_096),
+            max_wait: value_or(&self.max_wait, Duration::seconds(1)),
         }
     }
 }

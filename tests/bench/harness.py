@@ -127,13 +127,13 @@ def resident_kib(process):
 class Server(Service):
     """Ours."""
 
-    def __init__(self, paths, model, threads=None, port=None, log=None):
+    def __init__(self, paths, model, threads=None, port=None, log=None, settings="/nowhere/settings.toml"):
         port = port or free_port()
         environment = {
             "LD_LIBRARY_PATH": paths["libtorch"],
             "UNINLU_MODEL": str(model),
             "UNINLU_LISTEN": f"127.0.0.1:{port}",
-            "UNINLU_SETTINGS": "/nowhere/settings.toml",
+            "UNINLU_SETTINGS": str(settings),
             "UNINLU_WARMUP": "预热用的一句话",
             **({"UNINLU_THREADS": str(threads)} if threads else {}),
         }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a request may wait when none was refused lately: a burst is waited out.
-const PATIENCE_WITH_BURSTS: Duration = Duration::from_secs(1);
 /// Whoever is refused again and again within it is no burst.
 const OVERLOAD: Duration = Duration::from_secs(2);
+/// So long a rest without any work ends it sooner: a long request makes those behind it wait at any load, and were each
+/// such refusal overload, a server that was overloaded once would go on refusing at half its load.
+const REST: Duration = Duration::from_millis(100);
 /// Under overload a request may wait for so much of the work of a long but usual one: with its own it is then answered
 /// well within twice the time that it takes alone.
 const PATIENCE_UNDER_OVERLOAD: f64 = 0.5;
@@ -29,6 +30,8 @@ pub(super) struct Admission {
     /// Seconds of work in a long but usual request.
     typical: f64,
     last_refused: Option<Instant>,
+    /// Since when nothing is queued.
+    resting: Option<Instant>,
 }
 
 /// Why a request is not taken.
@@ -41,6 +44,17 @@ pub(super) enum Refusal {
     },
     /// The answer would come after the caller's deadline.
     TooLate,
+}
+
+/// What is known of a request before it is taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Demand {
+    /// Tokens of the passes of its first level.
+    pub(super) tokens: f64,
+    /// Whether there are further levels.
+    pub(super) is_nested: bool,
+    /// Time that the caller grants.
+    pub(super) left: Option<Duration>,
 }
 
 /// What a taken request is expected to cost.
@@ -62,36 +76,34 @@ impl Admission {
             growth: 1.5,
             typical: 0.0,
             last_refused: None,
+            resting: None,
         }
     }
 
-    /// Decides on a request of so many tokens in its first level.
+    /// Decides on a request; when none was refused lately it may wait for `max_wait`: a burst is waited out.
     pub(super) fn ask(
         &mut self,
-        tokens: f64,
-        is_nested: bool,
-        left: Option<Duration>,
+        demand: &Demand,
+        max_wait: Duration,
         now: Instant,
     ) -> Result<Estimate, Refusal> {
-        let tokens = if is_nested {
-            tokens * self.growth
-        } else {
-            tokens
-        };
+        let growth = if demand.is_nested { self.growth } else { 1.0 };
+        let tokens = demand.tokens * growth;
         let seconds = tokens * self.seconds_per_token;
-        let (wait, patience) = (self.wait(), self.patience(now));
+        self.note_rest(now);
+        let (wait, patience) = (self.wait(), self.patience(max_wait, now));
         self.note_typical(seconds);
         if wait > patience {
             // Measured by the patience that it will meet: that of overload.
             self.last_refused = Some(now);
-            let retry_after = wait.saturating_sub(self.patience(now));
+            let retry_after = wait.saturating_sub(self.patience(max_wait, now));
             return Err(Refusal::Overloaded { retry_after });
         }
         let work = Duration::from_secs_f64(seconds);
-        if left.is_some_and(|left| left < wait + work) {
+        if demand.left.is_some_and(|left| left < wait + work) {
             return Err(Refusal::TooLate);
         }
-        self.queued += tokens;
+        self.change(tokens, now);
         Ok(Estimate { tokens, work })
     }
 
@@ -100,7 +112,7 @@ impl Admission {
         Duration::from_secs_f64(self.queued.max(0.0) * self.seconds_per_token / self.workers)
     }
 
-    fn patience(&self, now: Instant) -> Duration {
+    fn patience(&self, max_wait: Duration, now: Instant) -> Duration {
         let is_overload = self
             .last_refused
             .is_some_and(|refused| now.saturating_duration_since(refused) < OVERLOAD);
@@ -108,9 +120,9 @@ impl Admission {
             let typical = Duration::from_secs_f64(self.typical);
             typical
                 .mul_f64(PATIENCE_UNDER_OVERLOAD)
-                .max(SHORTEST_PATIENCE)
+                .clamp(SHORTEST_PATIENCE.min(max_wait), max_wait)
         } else {
-            PATIENCE_WITH_BURSTS
+            max_wait
         }
     }
 
@@ -127,8 +139,17 @@ impl Admission {
     }
 
     /// What is queued became more or less.
-    pub(super) fn change(&mut self, tokens: f64) {
+    pub(super) fn change(&mut self, tokens: f64, now: Instant) {
         self.queued = (self.queued + tokens).max(0.0);
+        // Estimates are fractions: less than one token is nothing.
+        self.resting = (self.queued < 1.0).then(|| self.resting.unwrap_or(now));
+    }
+
+    fn note_rest(&mut self, now: Instant) {
+        let rested = |since: Instant| now.saturating_duration_since(since) >= REST;
+        if self.resting.is_some_and(rested) {
+            self.last_refused = None;
+        }
     }
 
     /// A pass of so many tokens took so long on one worker.
@@ -154,6 +175,16 @@ impl Admission {
 mod tests {
     use super::*;
 
+    const MAX_WAIT: Duration = Duration::from_secs(1);
+
+    fn of(tokens: f64) -> Demand {
+        Demand {
+            tokens,
+            is_nested: false,
+            left: None,
+        }
+    }
+
     /// One worker that needs a millisecond for a token.
     fn admission() -> Admission {
         Admission::new(1, 0.001)
@@ -170,22 +201,22 @@ mod tests {
     fn a_burst_is_taken_and_a_standing_queue_kept_short() {
         let start = Instant::now();
         let mut admission = admission();
-        let taken = (0..50).filter(|_| admission.ask(200.0, false, None, start).is_ok());
+        let taken = (0..50).filter(|_| admission.ask(&of(200.0), MAX_WAIT, start).is_ok());
         assert_eq!(
             taken.count(),
             6,
             "a second of work, and the one that goes over it"
         );
         let soon = start + Duration::from_secs(1);
-        admission.change(-700.0);
-        let told = retry_after(admission.ask(200.0, false, None, soon));
+        admission.change(-700.0, soon);
+        let told = retry_after(admission.ask(&of(200.0), MAX_WAIT, soon));
         assert!(
             told > Duration::from_millis(300),
             "{told:?}: half a second waits, and more than a tenth is too much"
         );
-        admission.change(-told.as_secs_f64() * 1_000.0);
+        admission.change(-told.as_secs_f64() * 1_000.0, soon + told);
         assert!(
-            admission.ask(200.0, false, None, soon + told).is_ok(),
+            admission.ask(&of(200.0), MAX_WAIT, soon + told).is_ok(),
             "after the time told it is taken"
         );
     }
@@ -194,23 +225,46 @@ mod tests {
     fn when_nobody_is_refused_any_more_bursts_are_taken_again() {
         let start = Instant::now();
         let mut admission = admission();
-        while admission.ask(200.0, false, None, start).is_ok() {}
-        admission.change(-700.0);
+        while admission.ask(&of(200.0), MAX_WAIT, start).is_ok() {}
+        admission.change(-700.0, start);
         let later = start + Duration::from_secs(3);
-        assert!(admission.ask(200.0, false, None, later).is_ok());
+        assert!(admission.ask(&of(200.0), MAX_WAIT, later).is_ok());
+    }
+
+    #[test]
+    fn a_rest_ends_what_a_burst_began() {
+        let start = Instant::now();
+        let mut admission = admission();
+        while admission.ask(&of(200.0), MAX_WAIT, start).is_ok() {}
+        let done = start + Duration::from_millis(1_200);
+        admission.change(-1_200.0, done);
+        let soon = done + REST / 2;
+        admission.ask(&of(600.0), MAX_WAIT, soon).expect("idle");
+        assert!(
+            admission.ask(&of(50.0), MAX_WAIT, soon).is_err(),
+            "no rest yet: behind a long one there is no place"
+        );
+        admission.change(-600.0, soon);
+        let rested = soon + REST;
+        admission.ask(&of(600.0), MAX_WAIT, rested).expect("idle");
+        assert!(admission.ask(&of(50.0), MAX_WAIT, rested).is_ok());
     }
 
     #[test]
     fn a_deadline_that_cannot_be_met_is_refused_at_once() {
         let now = Instant::now();
         let mut admission = admission();
-        admission.ask(300.0, false, None, now).expect("room");
+        admission.ask(&of(300.0), MAX_WAIT, now).expect("room");
         let left = Some(Duration::from_millis(400));
         assert_eq!(
-            admission.ask(200.0, false, left, now),
+            admission.ask(&Demand { left, ..of(200.0) }, MAX_WAIT, now),
             Err(Refusal::TooLate)
         );
-        assert!(admission.ask(50.0, false, left, now).is_ok());
+        assert!(
+            admission
+                .ask(&Demand { left, ..of(50.0) }, MAX_WAIT, now)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -220,7 +274,16 @@ mod tests {
         for _ in 0..200 {
             admission.note_growth(100.0, 400.0);
         }
-        let estimate = admission.ask(100.0, true, None, now).expect("room");
+        let estimate = admission
+            .ask(
+                &Demand {
+                    is_nested: true,
+                    ..of(100.0)
+                },
+                MAX_WAIT,
+                now,
+            )
+            .expect("room");
         assert!((estimate.tokens - 400.0).abs() < 1.0, "{estimate:?}");
     }
 }

@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::model::Precision;
 use crate::schema::Schema;
 use crate::settings::Settings;
-use admission::Refusal;
+use admission::{Demand, Refusal};
 use threads::Shared;
 use ticket::{Ticket, left, locked};
 
@@ -173,13 +173,14 @@ impl Worker {
         let ended = || PredictError::Model("its threads ended".into());
         let loaded = self.shared.loaded().ok_or_else(ended)?;
         let now = Instant::now();
+        let demand = Demand {
+            tokens: first_level_tokens(&request),
+            is_nested: request.schema.is_nested(),
+            left: left(request.deadline, now),
+        };
+        let max_wait = self.shared.max_wait();
         let estimate = locked(&loaded.books)
-            .ask(
-                first_level_tokens(&request),
-                request.schema.is_nested(),
-                left(request.deadline, now),
-                now,
-            )
+            .ask(&demand, max_wait, now)
             .map_err(|refusal| match refusal {
                 Refusal::Overloaded { retry_after } => PredictError::Overloaded { retry_after },
                 Refusal::TooLate => PredictError::TooLate,

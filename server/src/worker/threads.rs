@@ -86,6 +86,11 @@ impl Shared {
         }
     }
 
+    /// Longest wait of a request that is still taken, as the settings have it at this moment.
+    pub(super) fn max_wait(&self) -> Duration {
+        self.settings.borrow().max_wait
+    }
+
     pub(super) fn loaded(&self) -> Option<&LoadedModel> {
         self.loaded.get()
     }

@@ -82,7 +82,7 @@ impl Ticket {
     fn reserve(&mut self, tokens: f64) {
         let change = tokens - self.reserved;
         self.reserved = tokens;
-        locked(&self.books).change(change);
+        locked(&self.books).change(change, Instant::now());
     }
 
     /// The answer, with what it took.
