@@ -166,13 +166,9 @@ pub(super) async fn apply(
         .buffer_unordered(AT_ONCE);
     let mut failures = 0;
     while let Some(result) = results.next().await {
-        match result {
-            Ok(line) => step.log(line),
-            Err(line) => {
-                failures += 1;
-                step.log(line);
-            }
-        }
+        failures += usize::from(result.is_err());
+        let (Ok(line) | Err(line)) = result;
+        step.log(line);
     }
     if failures > 0 {
         step.failed(format_args!("{failures} of {count} failed"));
@@ -312,12 +308,12 @@ impl Planned {
     fn check(self, args: &DeliveryArgs) -> Result<Self, Told> {
         match delivery::check(&self.delivery, args) {
             Ok(()) => Ok(self),
-            Err(error) => Err(self.failed(&error)),
+            Err(error) => Err(failed(
+                &self.file,
+                self.stack.environment.as_deref(),
+                &error,
+            )),
         }
-    }
-
-    fn failed(&self, error: &Report) -> Told {
-        failed(&self.file, self.stack.environment.as_deref(), error)
     }
 
     /// The line of a stack that runs, or of one that does not.
