@@ -21,6 +21,7 @@ pub mod gate;
 pub mod image;
 pub mod kinds;
 pub mod plan;
+pub mod profile;
 mod revision;
 pub mod stack;
 pub mod ui;

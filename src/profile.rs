@@ -1,0 +1,83 @@
+//! What `rehearse` measured of an image with a model under a stack's limits: the facts that `simulate` and the gate
+//! calculate with. A file beside the stack file, so that it is reviewed and versioned with it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stack::Stack;
+
+/// Version of the file's form; another one is refused.
+pub const VERSION: u32 = 1;
+
+/// One measurement, on one machine, under one stack's limits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Profile {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Image that was measured, by tag or digest.
+    pub image: String,
+    /// When, in RFC 3339.
+    pub measured_at: String,
+    /// Processor's name, since every time below is of this processor.
+    pub processor: String,
+    /// CPU limit of the measured container, in millicores.
+    pub cpu_limit: i64,
+    /// Memory limit of the measured container, in bytes.
+    pub memory_limit: i64,
+    /// Size of the image, in bytes.
+    pub image_size: i64,
+    /// From the container's start until `/ready` answered 200, in seconds.
+    pub startup: f64,
+    /// Memory of the container's control group when ready, in bytes.
+    pub memory_ready: i64,
+    /// The most memory of it during the measurement, in bytes.
+    pub memory_peak: i64,
+    /// One request after the other: how long texts of some lengths take. In ascending order of characters.
+    pub service: Vec<Service>,
+    /// What the container carries.
+    pub saturation: Saturation,
+}
+
+/// What a request with a text of that length costs when it is alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Service {
+    /// Length of the text in code points.
+    pub characters: usize,
+    /// Median of the answer's time, in seconds.
+    pub seconds: f64,
+    /// CPU time of a request, in seconds.
+    pub cpu_seconds: f64,
+}
+
+/// The highest rate, found by bisection under open-loop load, at which the objective holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Saturation {
+    /// Length in code points of the texts it was searched with.
+    pub characters: usize,
+    /// What 95 of 100 requests must stay below, counted from the scheduled arrival, in seconds.
+    pub objective: f64,
+    /// Requests per second of one container.
+    pub requests_per_second: f64,
+    /// CPU time of a request at that rate, in seconds.
+    pub cpu_seconds: f64,
+    /// P50, P95 and P99 at that rate, in seconds.
+    pub latency: [f64; 3],
+}
+
+/// Where a stack's profile lies: `uninlu.profile.json`, or `uninlu.ENV.profile.json`, beside the stack file.
+pub fn path(stack: &Stack, env: Option<&str>) -> PathBuf {
+    let stem = stack
+        .file
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let name = match env {
+        Some(env) => format!("{stem}.{env}.profile.json"),
+        None => format!("{stem}.profile.json"),
+    };
+    stack.file.with_file_name(name)
+}
