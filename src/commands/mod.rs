@@ -4,12 +4,14 @@
 pub mod adopt;
 pub mod apply;
 pub mod build;
+pub mod completions;
 pub mod destroy;
 pub mod diff;
 pub mod drift;
 pub mod explain;
 pub mod history;
 pub mod init;
+pub mod man;
 pub mod plan;
 pub mod render;
 pub mod rollback;
