@@ -44,6 +44,7 @@ enum Command {
     History(commands::history::Args),
     Rollback(commands::rollback::Args),
     Destroy(commands::destroy::Args),
+    Simulate(commands::simulate::Args),
     Schema(commands::schema::Args),
 }
 
@@ -124,6 +125,7 @@ async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
         Command::History(args) => commands::history::run(args, ui).await,
         Command::Rollback(args) => commands::rollback::run(args, ui).await,
         Command::Destroy(args) => commands::destroy::run(args, ui).await,
+        Command::Simulate(args) => commands::simulate::run(args, ui).await,
         Command::Schema(args) => commands::schema::run(args, ui).await,
     }
 }

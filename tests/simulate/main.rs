@@ -1,0 +1,6 @@
+//! The autoscaler's arithmetic against Kubernetes' own, and whole simulations as the command prints them.
+
+mod command;
+mod load;
+mod scenes;
+mod vectors;
