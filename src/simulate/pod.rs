@@ -289,6 +289,30 @@ mod tests {
         }
     }
 
+    /// Pollaczek and Khinchine: at equal times of work the mean wait is ρ / 2(1 - ρ) of one.
+    #[test]
+    fn random_arrivals_wait_as_queueing_theory_says() {
+        let patient = Capacity {
+            max_wait: 3_600 * SECOND,
+            ..CAPACITY
+        };
+        for load in [0.3, 0.6, 0.8] {
+            let mut random = Random::new(7, 0);
+            let mut server = Server::default();
+            let mut now = 0.0;
+            let waits = (0..200_000).filter_map(|_| {
+                now += random.exponential() * 0.01 / load;
+                Some(server.ask(&patient, micros(now))? - patient.work)
+            });
+            let mean = waits.sum::<Micros>() as f64 / 200_000.0;
+            let expected = load / (2.0 * (1.0 - load)) * 10_000.0;
+            assert!(
+                (mean / expected - 1.0).abs() < 0.03,
+                "{load}: {mean} µs instead of {expected}"
+            );
+        }
+    }
+
     #[test]
     fn between_measured_lengths_lie_straight_lines() {
         let of = |characters, seconds| Service {

@@ -88,6 +88,8 @@ pub(super) struct Played {
     /// Targets of its autoscaler.
     pub(super) cpu: Option<u32>,
     pub(super) requests_per_second: Option<u32>,
+    /// Most pods that it may want.
+    pub(super) maximum: Option<usize>,
     pub(super) total: Requests,
     /// Share of the requests that were refused, in percent.
     pub(super) refused_percent: f64,
@@ -198,8 +200,8 @@ fn enough(scene: &Scene, fewest: f64) -> Option<Played> {
 
 impl Played {
     fn of(variant: &Variant, outcome: Outcome) -> Self {
-        let targets = match &variant.size {
-            Size::Autoscaled(autoscaled) => Some(autoscaled.targets),
+        let autoscaled = match &variant.size {
+            Size::Autoscaled(autoscaled) => Some(autoscaled),
             Size::Fixed(_) => None,
         };
         let missed = |interval: &&Interval| !interval.requests.holds();
@@ -207,8 +209,9 @@ impl Played {
         Self {
             kind: variant.kind,
             name: variant.name(),
-            cpu: targets.and_then(|targets| targets.cpu),
-            requests_per_second: targets.and_then(|targets| targets.requests),
+            cpu: autoscaled.and_then(|autoscaled| autoscaled.targets.cpu),
+            requests_per_second: autoscaled.and_then(|autoscaled| autoscaled.targets.requests),
+            maximum: autoscaled.and_then(|autoscaled| usize::try_from(autoscaled.spec.max).ok()),
             refused_percent: total.refused_percent(),
             in_time_percent: total.in_time as f64 * 100.0 / total.offered.max(1) as f64,
             total,

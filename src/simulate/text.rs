@@ -81,7 +81,7 @@ pub(super) fn label(played: &Played) -> String {
         Kind::FixedMinimum => "the minimum",
         Kind::FixedEnough => "enough",
     };
-    format!("{what}: {}", played.name)
+    format!("{what} ({})", played.name)
 }
 
 fn replicas(played: &Played) -> String {
@@ -177,12 +177,13 @@ pub(super) fn answer(report: &Report) -> Vec<String> {
 fn fared(report: &Report, played: &Played) -> String {
     let [first, _, high] = played.replicas;
     let size = match (played.first_rise, report.load.rises_at) {
-        _ if high == first => format!("stays at {first} replicas"),
+        _ if high == first => format!("stays at {first} replicas{}", at_maximum(played)),
         (Some(at), Some(rise)) if at >= rise => format!(
-            "goes from {first} to {high} replicas, the first time {} after the load begins to rise",
+            "goes from {first} to {high} replicas{}, the first time {} after the load begins to rise",
+            at_maximum(played),
             clock(at - rise)
         ),
-        _ => format!("goes from {first} to {high} replicas"),
+        _ => format!("goes from {first} to {high} replicas{}", at_maximum(played)),
     };
     let holds = if played.intervals_missed == 0 {
         "the objective holds throughout".to_owned()
@@ -197,9 +198,19 @@ fn fared(report: &Report, played: &Played) -> String {
         "- {}: {size}; P95 {}, {} refused, {holds}{}.",
         label(played),
         played.p95().map_or_else(|| "-".into(), time),
-        percent(played.refused_percent),
+        share(played.refused_percent),
         reason(played)
     )
+}
+
+/// Whether it may not go further.
+fn at_maximum(played: &Played) -> &'static str {
+    let [.., high] = played.replicas;
+    if played.maximum == Some(high) {
+        ", its maximum"
+    } else {
+        ""
+    }
 }
 
 /// What the controller saw, against what it was told to hold.
@@ -231,13 +242,15 @@ fn difference(alone: &Played, together: &Played) -> String {
     }
     let p95 = |played: &Played| played.worst_p95().map_or_else(|| "-".into(), time);
     format!(
-        "The second metric: at most {} instead of {} replicas, worst P95 {} instead of {}, {} refused instead of {}, for {:.2} instead of {:.2} replica-hours.",
+        "The second metric: at most {} instead of {} replicas, P95 in the worst interval {} instead of {}, {} instead of {} intervals that miss the objective, {} refused instead of {}; for {:.2} instead of {:.2} replica-hours.",
         most(together),
         most(alone),
         p95(together),
         p95(alone),
-        percent(together.refused_percent),
-        percent(alone.refused_percent),
+        together.intervals_missed,
+        alone.intervals_missed,
+        share(together.refused_percent),
+        share(alone.refused_percent),
         together.replica_hours,
         alone.replica_hours
     )
@@ -246,7 +259,7 @@ fn difference(alone: &Played, together: &Played) -> String {
 fn against_fixed(report: &Report, stack: &Played) -> Option<String> {
     let Some(enough) = report.played(Kind::FixedEnough) else {
         return Some(format!(
-            "No fixed number of pods that was tried holds {} in every interval.",
+            "No fixed number of pods holds {} in every interval: texts of this length take longer, or chance does.",
             time(report.objective)
         ));
     };
@@ -257,8 +270,8 @@ fn against_fixed(report: &Report, stack: &Played) -> Option<String> {
         format!("{:.0} % more", -saved)
     };
     Some(format!(
-        "A fixed fleet that holds it throughout has {}; the stack takes {compared} replica-hours than that ({:.2} against {:.2}).",
-        enough.name, stack.replica_hours, enough.replica_hours
+        "The smallest fixed fleet that holds the objective throughout has {} pods; the stack takes {compared} replica-hours than that ({:.2} against {:.2}).",
+        enough.replicas[2], stack.replica_hours, enough.replica_hours
     ))
 }
 
@@ -268,6 +281,15 @@ pub(super) fn time(seconds: f64) -> String {
         format!("{:.0} ms", seconds * 1_000.0)
     } else {
         format!("{seconds:.2} s")
+    }
+}
+
+/// A share in a sentence.
+fn share(percentage: f64) -> String {
+    if percentage > 0.0 {
+        percent(percentage)
+    } else {
+        "none".into()
     }
 }
 
