@@ -39,96 +39,126 @@ pub(super) struct Chart<'a> {
 
 /// The chart as an `svg` element.
 pub(super) fn svg(chart: &Chart) -> String {
-    let top = scale(highest(chart));
-    let x = |seconds: f64| LEFT + (WIDTH - LEFT - RIGHT) * seconds / chart.seconds;
-    let y = |value: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top.end;
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}: {}\">\n",
+    let frame = Frame {
+        chart,
+        axis: scale(highest(chart)),
+    };
+    let lines: String = chart.lines.iter().map(|line| frame.line(line)).collect();
+    format!(
+        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}: {}\">\n{}{}{}{lines}{}</svg>\n",
         escape(chart.title),
-        escape(&chart.description)
-    );
-    let mut value = 0.0;
-    while value <= top.end * 1.001 {
-        let at = y(value);
-        let _ = writeln!(
-            svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"axis\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            WIDTH - RIGHT,
-            LEFT - 8.0,
-            at + 4.0,
-            (chart.unit)(value)
-        );
-        value += top.step;
-    }
-    for part in 0..=4 {
-        let seconds = chart.seconds * f64::from(part) / 4.0;
-        let anchor = ["start", "middle", "middle", "middle", "end"][part as usize];
-        let _ = writeln!(
-            svg,
-            "<text class=\"axis\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
-            x(seconds),
-            HEIGHT - 8.0,
-            clock(seconds)
-        );
-    }
-    if let Some(bound) = chart.bound {
-        let at = y(bound);
-        let _ = writeln!(
-            svg,
-            "<line class=\"bound\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>",
-            WIDTH - RIGHT
-        );
-    }
-    for line in &chart.lines {
-        let path = path(chart, line, &x, &y);
-        let _ = writeln!(svg, "<path class=\"line {}\" d=\"{path}\"/>", line.class);
-    }
-    for (index, hint) in chart.hints.iter().enumerate() {
-        let (from, to) = span(chart, index);
-        let _ = writeln!(
-            svg,
-            "<rect class=\"hint\" x=\"{:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{}\"><title>{}</title></rect>",
-            x(from),
-            x(to) - x(from),
-            HEIGHT - TOP - BOTTOM,
-            escape(hint)
-        );
-    }
-    svg.push_str("</svg>\n");
-    svg
+        escape(&chart.description),
+        frame.grid(),
+        frame.times(),
+        frame.bound(),
+        frame.hints()
+    )
 }
 
-fn span(chart: &Chart, index: usize) -> (f64, f64) {
-    let from = chart.interval * index as f64;
-    (from, (from + chart.interval).min(chart.seconds))
+/// Where values and times lie.
+struct Frame<'a> {
+    chart: &'a Chart<'a>,
+    axis: Axis,
 }
 
-/// A point in the middle of each interval, or a step over its whole length.
-fn path(chart: &Chart, line: &Line, x: &impl Fn(f64) -> f64, y: &impl Fn(f64) -> f64) -> String {
-    let mut path = String::new();
-    let mut is_drawing = false;
-    for (index, value) in line.values.iter().enumerate() {
-        let Some(value) = value else {
-            is_drawing = false;
-            continue;
-        };
-        let (from, to) = span(chart, index);
-        let command = if is_drawing { 'L' } else { 'M' };
-        let _ = if chart.is_stepped {
-            write!(
-                path,
-                "{command}{:.1} {:.1}H{:.1}",
-                x(from),
-                y(*value),
-                x(to)
+impl Frame<'_> {
+    fn x(&self, seconds: f64) -> f64 {
+        LEFT + (WIDTH - LEFT - RIGHT) * seconds / self.chart.seconds
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / self.axis.end
+    }
+
+    /// A line from the left to the right.
+    fn across(&self, class: &str, value: f64) -> String {
+        let (right, y) = (WIDTH - RIGHT, self.y(value));
+        format!(
+            "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\n"
+        )
+    }
+
+    fn grid(&self) -> String {
+        let count = (self.axis.end / self.axis.step).round() as u32;
+        let values = (0..=count).map(|step| self.axis.step * f64::from(step));
+        let written = |value| {
+            format!(
+                "{}<text class=\"axis\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
+                self.across("grid", value),
+                LEFT - 8.0,
+                self.y(value) + 4.0,
+                (self.chart.unit)(value)
             )
-        } else {
-            let middle = f64::midpoint(from, to);
-            write!(path, "{command}{:.1} {:.1}", x(middle), y(*value))
         };
-        is_drawing = true;
+        values.map(written).collect()
     }
-    path
+
+    /// The begin, the quarters and the end.
+    fn times(&self) -> String {
+        let anchors = ["start", "middle", "middle", "middle", "end"];
+        let written = |(quarter, anchor): (u32, &str)| {
+            let seconds = self.chart.seconds * f64::from(quarter) / 4.0;
+            format!(
+                "<text class=\"axis\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
+                self.x(seconds),
+                HEIGHT - 8.0,
+                clock(seconds)
+            )
+        };
+        (0..).zip(anchors).map(written).collect()
+    }
+
+    fn bound(&self) -> String {
+        let bound = self.chart.bound;
+        bound.map_or_else(String::new, |bound| self.across("bound", bound))
+    }
+
+    /// A point in the middle of each interval, or a step over its whole length.
+    fn line(&self, line: &Line) -> String {
+        let mut path = String::new();
+        let mut is_drawing = false;
+        for (index, value) in line.values.iter().enumerate() {
+            let Some(value) = value else {
+                is_drawing = false;
+                continue;
+            };
+            let (from, to) = self.span(index);
+            let command = if is_drawing { 'L' } else { 'M' };
+            let (x, y) = (self.x(from), self.y(*value));
+            let _ = if self.chart.is_stepped {
+                write!(path, "{command}{x:.1} {y:.1}H{:.1}", self.x(to))
+            } else {
+                write!(
+                    path,
+                    "{command}{:.1} {y:.1}",
+                    self.x(f64::midpoint(from, to))
+                )
+            };
+            is_drawing = true;
+        }
+        format!("<path class=\"line {}\" d=\"{path}\"/>\n", line.class)
+    }
+
+    /// Places to point at.
+    fn hints(&self) -> String {
+        let written = |(index, hint): (usize, &String)| {
+            let (from, to) = self.span(index);
+            format!(
+                "<rect class=\"hint\" x=\"{:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{}\"><title>{}</title></rect>\n",
+                self.x(from),
+                self.x(to) - self.x(from),
+                HEIGHT - TOP - BOTTOM,
+                escape(hint)
+            )
+        };
+        self.chart.hints.iter().enumerate().map(written).collect()
+    }
+
+    /// Begin and end of an interval, of which the last may be shorter.
+    fn span(&self, index: usize) -> (f64, f64) {
+        let from = self.chart.interval * index as f64;
+        (from, (from + self.chart.interval).min(self.chart.seconds))
+    }
 }
 
 fn highest(chart: &Chart) -> f64 {

@@ -32,13 +32,13 @@ struct Piece {
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{message}")]
 pub struct InvalidLoad {
-    message: String,
+    message: Box<str>,
     #[source_code]
     source_code: NamedSource<String>,
     #[label("here")]
     span: SourceSpan,
     #[help]
-    help: String,
+    help: &'static str,
 }
 
 impl Load {
@@ -47,11 +47,11 @@ impl Load {
     /// # Errors
     /// What is wrong, where, and what is right.
     pub fn parse(text: &str) -> Result<Self, InvalidLoad> {
-        let refuse = |place: Range<usize>, message: String, help: &str| InvalidLoad {
-            message,
+        let refuse = |place: Range<usize>, message: String, help| InvalidLoad {
+            message: message.into(),
             source_code: NamedSource::new("--load", text.to_owned()),
             span: place.into(),
-            help: help.to_owned(),
+            help,
         };
         let mut pieces = Vec::new();
         for place in shapes(text) {
@@ -71,13 +71,11 @@ impl Load {
     /// # Errors
     /// The line that is wrong, and what is right.
     pub fn from_csv(name: &str, text: &str) -> Result<Self, InvalidLoad> {
-        let refuse = |place: Range<usize>, message: String| {
-            InvalidLoad {
-            message,
+        let refuse = |place: Range<usize>, message: String| InvalidLoad {
+            message: message.into(),
             source_code: NamedSource::new(name, text.to_owned()),
             span: place.into(),
-            help: "write lines `seconds,requests_per_second`, such as `0,50` and `600,120`; the seconds never go back".into(),
-        }
+            help: "write lines `seconds,requests_per_second`, such as `0,50` and `600,120`; the seconds never go back",
         };
         let mut points: Vec<(f64, f64)> = Vec::new();
         for (index, line) in lines(text).enumerate() {
@@ -243,7 +241,7 @@ impl Shape<'_> {
                 Ok(vec![line(1.0, rate, rate)])
             }
             "ramp" => {
-                let (from, to) = self.from_to(rates)?;
+                let (from, to) = self.two_rates(rates)?;
                 Ok(vec![line(1.0, from, to)])
             }
             "step" => Ok(self
@@ -252,7 +250,7 @@ impl Shape<'_> {
                 .map(|rate| line(1.0, rate, rate))
                 .collect()),
             "spike" => {
-                let (base, peak) = self.from_to(rates)?;
+                let (base, peak) = self.two_rates(rates)?;
                 Ok(vec![
                     line(0.45, base, base),
                     line(0.1, peak, peak),
@@ -260,7 +258,7 @@ impl Shape<'_> {
                 ])
             }
             "wave" => {
-                let (low, high) = self.from_to(rates)?;
+                let (low, high) = self.two_rates(rates)?;
                 let at = |index: u32| {
                     let turn =
                         std::f64::consts::TAU * f64::from(index) / f64::from(LINES_OF_A_WAVE);
@@ -309,7 +307,7 @@ impl Shape<'_> {
         })
     }
 
-    fn from_to(&self, place: Range<usize>) -> Result<(f64, f64), Wrong> {
+    fn two_rates(&self, place: Range<usize>) -> Result<(f64, f64), Wrong> {
         let text = &self.text[place.clone()];
         let Some(at) = text.find("..") else {
             return Err((

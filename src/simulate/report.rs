@@ -7,7 +7,7 @@ use super::load::Load;
 use super::pod::Capacity;
 use super::run::{Interval, Outcome, Requests, Scene, run};
 use super::variant::{self, Kind, Size, Variant};
-use super::{Micros, SECOND, micros, text};
+use super::{Micros, SECOND, micros, seconds, text};
 use crate::profile::Profile;
 use crate::stack::Stack;
 
@@ -122,55 +122,64 @@ pub fn report(
 ) -> Report {
     let saturation = &profile.saturation;
     let characters = characters.unwrap_or(saturation.characters);
-    let capacity = Capacity::of(profile, stack, characters);
-    let measured = Capacity::of(profile, stack, saturation.characters);
-    let life = Life::of(profile, stack);
-    let length = interval(load.seconds());
     let scene = Scene {
         arrivals: load.arrivals(LEAD, seed),
         lead: LEAD,
         end: LEAD + micros(load.seconds()),
-        interval: micros(length),
+        interval: micros(interval(load.seconds())),
         objective: saturation.objective,
-        life,
-        capacity,
+        life: Life::of(profile, stack),
+        capacity: Capacity::of(profile, stack, characters),
         seed,
     };
+    let mut variants = play(stack, &scene, saturation.requests_per_second);
+    variants.extend(enough(&scene, load.peak() / scene.capacity.most()));
     let mut report = Report {
         version: VERSION,
         stack: stack.name.clone(),
         environment: stack.environment.clone(),
-        load: LoadFacts {
-            text: text.to_owned(),
-            seconds: load.seconds(),
-            lowest: load.lowest(),
-            highest: load.peak(),
-            characters,
-            rises_at: load.rises_at(),
-        },
+        load: LoadFacts::of(load, text, characters),
         seed,
         profile: ProfileFacts {
             image: profile.image.clone(),
             measured_at: profile.measured_at.clone(),
             processor: profile.processor.clone(),
         },
-        pod: PodFacts {
+        pod: PodFacts::of(profile, stack, &scene),
+        objective: saturation.objective,
+        interval: seconds(scene.interval),
+        variants,
+        answer: Vec::new(),
+    };
+    report.answer = text::answer(&report);
+    report
+}
+
+impl LoadFacts {
+    fn of(load: &Load, text: &str, characters: usize) -> Self {
+        Self {
+            text: text.to_owned(),
+            seconds: load.seconds(),
+            lowest: load.lowest(),
+            highest: load.peak(),
+            characters,
+            rises_at: load.rises_at(),
+        }
+    }
+}
+
+impl PodFacts {
+    fn of(profile: &Profile, stack: &Stack, scene: &Scene) -> Self {
+        let saturation = &profile.saturation;
+        let measured = Capacity::of(profile, stack, saturation.characters);
+        Self {
             measured_requests_per_second: saturation.requests_per_second,
             measured_latency: saturation.latency,
             simulated_latency: measured.latency_at(saturation.requests_per_second),
-            most_requests_per_second: capacity.most(),
-            until_served: life.until_served(),
-        },
-        objective: saturation.objective,
-        interval: length,
-        variants: play(stack, &scene, saturation.requests_per_second),
-        answer: Vec::new(),
-    };
-    if let Some(enough) = enough(&scene, load.peak() / capacity.most()) {
-        report.variants.push(enough);
+            most_requests_per_second: scene.capacity.most(),
+            until_served: scene.life.until_served(),
+        }
     }
-    report.answer = text::answer(&report);
-    report
 }
 
 fn interval(seconds: f64) -> f64 {

@@ -99,7 +99,7 @@ fn course(report: &Report) -> Vec<Vec<String>> {
     let scaled: Vec<&Played> = report
         .variants
         .iter()
-        .filter(|played| played.cpu.is_some() || played.requests_per_second.is_some())
+        .filter(|played| !matches!(played.kind, Kind::FixedMinimum | Kind::FixedEnough))
         .collect();
     head.extend(scaled.iter().map(|played| played.name.clone()));
     let Some(first) = report.variants.first() else {
@@ -216,13 +216,15 @@ fn at_maximum(played: &Played) -> &'static str {
 /// What the controller saw, against what it was told to hold.
 fn reason(played: &Played) -> String {
     let cpu = played.cpu.zip(played.highest_cpu).map(|(target, seen)| {
-        format!("CPU use was at most {seen:.0} % of the request, the target is {target} %")
+        format!("CPU use was at most {seen:.0} % of the request, and pods are added above 1.1 × {target} %")
     });
     let requests = played
         .requests_per_second
         .zip(played.highest_requests)
         .map(|(target, seen)| {
-            format!("requests were at most {seen:.1}/s and pod, the target is {target}")
+            format!(
+                "requests were at most {seen:.1}/s and pod, and pods are added above 1.1 × {target}"
+            )
         });
     let words: Vec<String> = cpu.into_iter().chain(requests).collect();
     if words.is_empty() {
@@ -269,8 +271,12 @@ fn against_fixed(report: &Report, stack: &Played) -> Option<String> {
     } else {
         format!("{:.0} % more", -saved)
     };
+    let missed = match stack.intervals_missed {
+        0 => String::new(),
+        count => format!(", and misses the objective in {count} intervals"),
+    };
     Some(format!(
-        "The smallest fixed fleet that holds the objective throughout has {} pods; the stack takes {compared} replica-hours than that ({:.2} against {:.2}).",
+        "The smallest fixed fleet that holds the objective throughout has {} pods; the stack takes {compared} replica-hours than that ({:.2} against {:.2}){missed}.",
         enough.replicas[2], stack.replica_hours, enough.replica_hours
     ))
 }
