@@ -23,6 +23,7 @@ pub mod kinds;
 pub mod plan;
 pub mod profile;
 mod revision;
+pub mod simulate;
 pub mod stack;
 pub mod ui;
 mod who;

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod render;
 pub mod rollback;
 pub mod schema;
+pub mod simulate;
 pub mod status;
 pub mod validate;
 
