@@ -16,6 +16,7 @@ pub mod rollback;
 pub mod schema;
 pub mod status;
 pub mod validate;
+pub mod verify;
 
 mod consent;
 mod delivery;
