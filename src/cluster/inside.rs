@@ -184,11 +184,17 @@ async fn inspect(api: &Api<Pod>, pod: &str) -> Asked<Inspection> {
         let mut process = process.map_err(refusal)?;
         let (stdout, stderr) = join(read(process.stdout()), read(process.stderr())).await;
         let (stdout, stderr) = (stdout?, stderr?);
-        let told = serde_json::from_str(&stdout);
-        told.map_err(|_| match stderr.lines().next() {
-            Some(fault) => format!("{fault}: is the image older than this uninlu?"),
-            None => format!("`{stdout}` is no inspection"),
-        })
+        if let Ok(told) = serde_json::from_str(&stdout) {
+            return Ok(told);
+        }
+        if let Some(fault) = stderr.lines().next() {
+            return Err(format!("{fault}: is the image older than this uninlu?"));
+        }
+        let status = match process.take_status() {
+            Some(status) => status.await,
+            None => None,
+        };
+        Err(status.and_then(|status| status.message).unwrap_or(stdout))
     };
     match timeout(PATIENCE, answer).await {
         Ok(answer) => answer,
