@@ -89,8 +89,11 @@ impl Process {
                 permitted: words("CapPrm")?.to_owned(),
                 bounding: words("CapBnd")?.to_owned(),
             },
-            no_new_privs: words("NoNewPrivs")? == "1",
-            seccomp: words("Seccomp")?.parse().ok()?,
+            // A kernel without seccomp has neither line.
+            no_new_privs: words("NoNewPrivs") == Some("1"),
+            seccomp: words("Seccomp")
+                .and_then(|mode| mode.parse().ok())
+                .unwrap_or(0),
         })
     }
 }
