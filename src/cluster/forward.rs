@@ -27,8 +27,11 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// One connection to a pod's port.
 pub(super) struct Forward {
     sender: SendRequest<Full<Bytes>>,
-    /// The port is forwarded for as long as this lives.
-    _forwarder: Portforwarder,
+    /// The port is forwarded for as long as this lives; it tells why it ended.
+    forwarder: Portforwarder,
+    port: u16,
+    /// Why nothing can be asked any more.
+    broken: Option<String>,
 }
 
 impl Forward {
@@ -39,7 +42,9 @@ impl Forward {
         tokio::spawn(connection);
         Ok(Self {
             sender,
-            _forwarder: forwarder,
+            forwarder,
+            port,
+            broken: None,
         })
     }
 
@@ -66,7 +71,28 @@ impl Forward {
         Ok((answer, began.elapsed()))
     }
 
-    async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Asked<Answer> {
+    /// Once an answer did not come, no later one would be told from it.
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Asked<Answer> {
+        if let Some(why) = &self.broken {
+            return Err(why.clone());
+        }
+        match self.exchange(request).await {
+            Ok(answer) => Ok(answer),
+            Err(why) => {
+                let why = self.fault().await.unwrap_or(why);
+                self.broken = Some(why.clone());
+                Err(why)
+            }
+        }
+    }
+
+    /// The kubelet's words, such as that nothing listens on the port.
+    async fn fault(&mut self) -> Option<String> {
+        let fault = self.forwarder.take_error(self.port)?;
+        timeout(Duration::from_secs(1), fault).await.ok()?
+    }
+
+    async fn exchange(&mut self, mut request: Request<Full<Bytes>>) -> Asked<Answer> {
         let host = header::HeaderValue::from_static("localhost");
         request.headers_mut().insert(header::HOST, host);
         within(self.sender.ready()).await?;
