@@ -19,6 +19,7 @@ pub mod schema;
 pub mod simulate;
 pub mod status;
 pub mod validate;
+pub mod verify;
 
 mod consent;
 mod delivery;

@@ -197,7 +197,7 @@ fn tolerate(text: &str, table: &mut Table<'_>, faults: &mut Faults) {
 }
 
 /// Keys whose value is a list.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "take",
     "ca-certificates",
     "pull-secrets",
@@ -206,6 +206,7 @@ const LISTS: [&str; 8] = [
     "origins",
     "allow",
     "rule",
+    "predict",
 ];
 
 /// Notes and removes lists where a table belongs: serde would read `["1", "2"]` as a section's keys in the order in

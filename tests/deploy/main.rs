@@ -28,3 +28,4 @@ mod refusals;
 mod releases;
 mod roles;
 mod traps;
+mod verify;
