@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-tool test-server test-page test-cluster test-image test-node bench clean
+.PHONY: help demo test check test-tool test-server test-page test-cluster test-image test-node bench autoscaling clean
 
 help: ## Says what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-node: ## The embedded node itself, then rollouts that fail on it, then the 
 
 bench: ## Measures the inference server beside the Python service (docs/performance.md; takes some two hours)
 	@tests/bench/run
+
+autoscaling: ## Scales by CPU and by requests on a real node (docs/autoscaling.md; takes some 15 minutes)
+	@tests/autoscaling/run
 
 clean: ## Removes what was built; the cache of downloads stays
 	cargo clean
