@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PREFIX ?= /usr/local
-.PHONY: help demo install test check test-tool test-server test-page test-cluster test-image test-node bench clean
+.PHONY: help demo install test check test-tool test-server test-page test-cluster test-image test-node bench autoscaling clean
 
 help: ## Says what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ install: ## The tool, as kubectl's plugin too, its completions and manual, below
 	target/release/uninlu completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_uninlu
 	target/release/uninlu completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/uninlu.fish
 	target/release/uninlu man --out $(DESTDIR)$(PREFIX)/share/man/man1
+
+autoscaling: ## Scales by CPU and by requests on a real node (docs/autoscaling.md; takes some 15 minutes)
+	@tests/autoscaling/run
 
 clean: ## Removes what was built; the cache of downloads stays
 	cargo clean

@@ -1,5 +1,6 @@
 //! Stack → Kubernetes objects: one file per kind, each with its rendering and, where it has one, its progress.
 
+mod autoscaler_metric;
 mod causes;
 mod config_map;
 mod deployment;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 
 use crate::stack::Stack;
 
+pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
 pub use deployment::{CONTAINER, USER, wait_budget};
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
