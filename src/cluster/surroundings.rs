@@ -59,7 +59,7 @@ async fn all<K: Clone + Debug + DeserializeOwned>(
     Ok(list.items)
 }
 
-fn reason(error: kube::Error) -> String {
+pub(super) fn reason(error: kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 403 => "not allowed to look".into(),
         kube::Error::Api(status) => status.message,

@@ -8,6 +8,7 @@ pub mod destroy;
 pub mod diff;
 pub mod drift;
 pub mod explain;
+pub mod gate;
 pub mod history;
 pub mod init;
 pub mod plan;
@@ -19,6 +20,7 @@ pub mod validate;
 
 mod consent;
 mod delivery;
+mod findings;
 mod fleet;
 mod leave;
 mod planning;
