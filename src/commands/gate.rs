@@ -108,7 +108,7 @@ async fn offline(stack: &Stack) -> Result<Verdicts> {
         },
     };
     let goal = goal(stack, image);
-    let cluster = Cluster::unasked("no cluster was asked (--offline)");
+    let cluster = Cluster::unasked(gate::UNASKED);
     let facts = facts(stack, &goal.image, inputs.as_ref(), cluster).await?;
     Ok(gate::check(&Subject::offline(
         stack,

@@ -163,6 +163,9 @@ impl From<Option<String>> for Verdict {
     }
 }
 
+/// Why rules that need a cluster say nothing without one.
+pub const UNASKED: &str = "no cluster was asked (--offline)";
+
 /// Every rule that is built in, in the order in which findings are told.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     rules::FAMILIES.iter().copied().flatten()

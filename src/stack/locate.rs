@@ -135,6 +135,8 @@ id = "one"
                 "autoscaling.replicas:5",
                 "autoscaling.replicas.max:5",
                 "autoscaling.replicas.min:5",
+                "gate:8",
+                "gate.rule:8",
                 "model:6",
                 "model.source:7",
                 "model.source.host-path:7",
@@ -157,7 +159,7 @@ id = "one"
             (None, &["model.source"], Some(("model.source", 3))),
             (Some("small"), &["model.source"], Some(("model.source", 7))),
             (None, &["rollout.on-failure"], None),
-            (None, &["gate.rule.1"], Some(("gate.rule.1", 11))),
+            (None, &["gate.rule.1"], Some(("gate.rule.1", 10))),
             (None, &["gate.rule.2"], None),
         ];
         for (environment, keys, place) in cases {

@@ -152,7 +152,7 @@ impl Case {
 
     fn facts(&self, stack: &Stack, goal: &Goal) -> Facts {
         if self.offline {
-            return Facts::unasked("no cluster was asked (--offline)");
+            return Facts::unasked(gate::UNASKED);
         }
         let mut profile = profile(stack, goal);
         merge(&mut profile, self.profile.as_ref().unwrap_or(&json!({})));

@@ -130,13 +130,13 @@ impl Finding {
         }
     }
 
-    /// `uninlu.toml:7, replicas`; only the keys where they have their defaults.
+    /// `uninlu.toml:7, replicas`; only the likeliest key where all have their defaults.
     pub fn words_of_place(&self, file: &str) -> String {
-        match &self.place {
-            Some(place) if place.key.is_empty() => format!("{file}:{}", place.line),
-            Some(place) => format!("{file}:{}, {}", place.line, place.key),
-            None if self.keys.is_empty() => "the rendered objects".to_owned(),
-            None => format!("{} by default", self.keys.join(" or ")),
+        match (&self.place, self.keys.first()) {
+            (Some(place), _) if place.key.is_empty() => format!("{file}:{}", place.line),
+            (Some(place), _) => format!("{file}:{}, {}", place.line, place.key),
+            (None, Some(key)) => format!("{key}, by default"),
+            (None, None) => "no key sets it".to_owned(),
         }
     }
 

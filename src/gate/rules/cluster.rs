@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::gate::{Rule, Severity, Subject, Verdict, Version};
+use crate::gate::{Rule, Severity, Subject, UNASKED, Verdict, Version};
+use crate::plan::Action;
 use crate::plan::render::take_notation;
-use crate::plan::{Action, Change, Plan};
 
 pub(super) const RULES: [Rule; 5] = [
     Rule {
@@ -31,7 +31,7 @@ pub(super) const RULES: [Rule; 5] = [
         title: "nothing keeps the pods from coming",
         why: "the rollout waits for it until its time is over",
         mend: "make room, or what is missing, before the apply",
-        keys: &["resources", "model.source"],
+        keys: &[],
         check: obstacle,
     },
     Rule {
@@ -49,7 +49,7 @@ pub(super) const RULES: [Rule; 5] = [
         title: "no object is deleted and made again",
         why: "a field that cannot be changed makes another object of it; with a Deployment all pods go at once",
         mend: "keep the field as it is, or apply when an outage is fine",
-        keys: &["name"],
+        keys: &[],
         check: replacement,
     },
 ];
@@ -107,6 +107,9 @@ fn removed_api(subject: &Subject) -> Verdict {
 }
 
 fn obstacle(subject: &Subject) -> Verdict {
+    if subject.plan.is_none() {
+        return Verdict::unknown(UNASKED);
+    }
     let obstacles = subject
         .outlook
         .iter()
@@ -120,8 +123,14 @@ fn obstacle(subject: &Subject) -> Verdict {
 }
 
 fn conflict(subject: &Subject) -> Verdict {
+    let Some(plan) = subject.plan else {
+        return Verdict::unknown(UNASKED);
+    };
+    if plan.forbidden().is_some() {
+        return Verdict::unknown("this user may not try an apply");
+    }
     let mut found = Vec::new();
-    for change in changes(subject.plan) {
+    for change in &plan.changes {
         for conflict in &change.conflicts {
             let take = take_notation(change, &conflict.field);
             if !subject.stack.apply.take.contains(&take) {
@@ -134,18 +143,15 @@ fn conflict(subject: &Subject) -> Verdict {
 }
 
 fn replacement(subject: &Subject) -> Verdict {
-    changes(subject.plan)
+    let Some(plan) = subject.plan else {
+        return Verdict::unknown(UNASKED);
+    };
+    plan.changes
+        .iter()
         .filter(|change| change.action == Action::Replace)
         .map(|change| {
-            format!(
-                "{} is deleted and made again: {}",
-                change.id,
-                change.notes.join("; ")
-            )
+            let notes = change.notes.join("; ");
+            format!("{} is deleted and made again: {notes}", change.id)
         })
         .collect()
-}
-
-fn changes(plan: Option<&Plan>) -> impl Iterator<Item = &Change> {
-    plan.into_iter().flat_map(|plan| &plan.changes)
 }

@@ -13,7 +13,7 @@ pub(super) const RULES: [Rule; 1] = [Rule {
     title: "the namespace takes the pods",
     why: "the API server takes the Deployment and refuses each of its pods: the rollout never ends",
     mend: "meet the level, or use a namespace of another one",
-    keys: &["model.source.host-path", "model.source", "namespace"],
+    keys: &["namespace"],
     check: pod_security,
 }];
 
@@ -37,28 +37,39 @@ fn pod_security(subject: &Subject) -> Verdict {
     if level == "restricted" {
         violations.extend(against_restricted(subject, pod));
     }
-    violations
-        .into_iter()
-        .map(|violation| format!("the namespace enforces `{level}`: {violation}"))
-        .collect()
+    Verdict::at(violations.into_iter().map(|(key, violation)| {
+        let message = format!("the namespace enforces `{level}`: {violation}");
+        (key.to_owned(), message)
+    }))
 }
 
+/// The key to look at, and what is refused.
+type Violation = (&'static str, String);
+
 /// What `baseline` refuses of what a pod of ours could have.
-fn against_baseline(subject: &Subject, pod: &Value) -> Vec<String> {
-    let paths = host_paths(pod).map(|path| format!("the volume of the host path {path}"));
+fn against_baseline(subject: &Subject, pod: &Value) -> Vec<Violation> {
+    let paths = host_paths(pod).map(|path| {
+        let words = format!("the volume of the host path {path}");
+        ("model.source", words)
+    });
     let namespaces = ["hostNetwork", "hostPID", "hostIPC"]
         .into_iter()
         .filter(|key| pod[*key] == true)
-        .map(str::to_owned);
+        .map(|key| ("namespace", key.to_owned()));
     let privileged = subject
         .containers()
         .filter(|container| container["securityContext"]["privileged"] == true)
-        .map(|container| format!("container `{}` is privileged", name(container)));
+        .map(|container| {
+            (
+                "namespace",
+                format!("container `{}` is privileged", name(container)),
+            )
+        });
     paths.chain(namespaces).chain(privileged).collect()
 }
 
 /// What `restricted` wants besides.
-fn against_restricted(subject: &Subject, pod: &Value) -> Vec<String> {
+fn against_restricted(subject: &Subject, pod: &Value) -> Vec<Violation> {
     let mut violations = Vec::new();
     for container in subject.containers() {
         let context = &container["securityContext"];
@@ -84,9 +95,12 @@ fn against_restricted(subject: &Subject, pod: &Value) -> Vec<String> {
             ),
         ];
         let missing = wanted.into_iter().filter(|(_, is_met)| !is_met);
-        violations.extend(
-            missing.map(|(what, _)| format!("container `{}` needs {what}", name(container))),
-        );
+        violations.extend(missing.map(|(what, _)| {
+            (
+                "namespace",
+                format!("container `{}` needs {what}", name(container)),
+            )
+        }));
     }
     violations
 }

@@ -100,19 +100,16 @@ fn memory_for_model(subject: &Subject) -> Verdict {
         return Verdict::default();
     };
     match (&subject.facts.profile, least_memory(subject)) {
-        (Some(profile), _) => (limit < i128::from(profile.memory_peak))
+        (Some(profile), _) => (limit.units() < i128::from(profile.memory_peak))
             .then(|| {
                 let peak = human_bytes(profile.memory_peak.unsigned_abs());
-                format!("the limit is {}, and {peak} were measured", words(limit))
+                format!("the limit is {limit}, and {peak} were measured")
             })
             .into(),
-        (None, Some(weights)) => (limit < i128::from(weights))
+        (None, Some(weights)) => (limit.units() < i128::from(weights))
             .then(|| {
                 let weights = human_bytes(weights);
-                format!(
-                    "the limit is {}, and the weights alone take {weights}",
-                    words(limit)
-                )
+                format!("the limit is {limit}, and the weights alone take {weights}")
             })
             .into(),
         (None, None) => Verdict::unknown(NO_PROFILE),
@@ -139,23 +136,15 @@ fn memory_request(subject: &Subject) -> Verdict {
     let Some(profile) = &subject.facts.profile else {
         return Verdict::unknown(NO_PROFILE);
     };
-    (request < i128::from(profile.memory_ready))
+    (request.units() < i128::from(profile.memory_ready))
         .then(|| {
             let ready = human_bytes(profile.memory_ready.unsigned_abs());
-            format!(
-                "the request is {}, and a ready pod was measured to take {ready}",
-                words(request)
-            )
+            format!("the request is {request}, and a ready pod was measured to take {ready}")
         })
         .into()
 }
 
-/// Bytes that the server requests, or may use.
-fn memory(subject: &Subject, bound: &str) -> Option<i128> {
-    let memory = quantity(&subject.server()["resources"][bound]["memory"])?;
-    Some(memory.units())
-}
-
-fn words(bytes: i128) -> String {
-    human_bytes(u64::try_from(bytes).unwrap_or_default())
+/// Memory that the server requests, or may use.
+fn memory(subject: &Subject, bound: &str) -> Option<Quantity> {
+    quantity(&subject.server()["resources"][bound]["memory"])
 }
