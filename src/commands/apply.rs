@@ -52,7 +52,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 async fn apply_stack(args: &Args, ui: Ui) -> Result<()> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let (delivery, inputs) = plan_stack(&stack, ui).await?;
-    findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui).await?;
+    findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);
     let shown = delivery.plan.goal.clone();
     let settle = async || settle(&stack, shown, inputs.as_ref(), ui).await;
     deliver(delivery, &args.delivery, settle, ui).await

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::future::join;
 use miette::{Diagnostic, Result};
 
 use super::findings::{facts, locate};
-use super::planning::{goal, plan_stack};
+use super::planning::{goal, plan_stack, planned_image};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
 use crate::gate::report::{self, Format, Told};
-use crate::gate::{self, Cluster, Subject, Verdicts};
-use crate::image::{self, Inputs};
-use crate::plan::{PlannedImage, render};
+use crate::gate::{self, Cluster, Facts, Subject, Verdicts};
+use crate::image::{self, Inputs, Resolved};
+use crate::plan::outlook::Asked;
+use crate::plan::render;
 use crate::stack::{self, Image, LoadError, Stack};
 use crate::ui::Ui;
 
@@ -93,42 +95,61 @@ struct Planned {
 }
 
 async fn offline(stack: &Stack) -> Result<Verdicts> {
-    let inputs = match &stack.image {
-        Image::Build(_) => Some(image::inputs(stack)?),
-        Image::Reference { .. } => None,
+    let (resolved, inputs) = match &stack.image {
+        Image::Reference { reference, .. } => {
+            let reference = reference.clone();
+            (Resolved::Pinned { reference }, None)
+        }
+        Image::Build(_) => {
+            let inputs = image::inputs(stack)?;
+            let resolved = Resolved::ToBeBuilt {
+                reference: inputs.reference(),
+                reason: "the registry was not asked".to_owned(),
+            };
+            (resolved, Some(inputs))
+        }
     };
-    let image = match (&stack.image, &inputs) {
-        (Image::Reference { reference, .. }, _) => PlannedImage {
-            reference: reference.clone(),
-            to_be_built: None,
-        },
-        (Image::Build(_), inputs) => PlannedImage {
-            reference: inputs.as_ref().map(Inputs::reference).unwrap_or_default(),
-            to_be_built: Some("the registry was not asked".to_owned()),
-        },
-    };
-    let goal = goal(stack, image);
+    let goal = goal(stack, planned_image(resolved));
     let cluster = Cluster::unasked(gate::UNASKED);
-    let facts = facts(stack, &goal.image, inputs.as_ref(), cluster).await?;
-    Ok(gate::check(&Subject::offline(
-        stack,
-        &goal,
-        &facts,
-        gate::today(),
-    )))
+    let facts = Facts {
+        image_size: image_size(stack, inputs.as_ref()).await,
+        ..facts(stack, &goal.image, inputs.as_ref(), cluster)?
+    };
+    let subject = Subject::offline(stack, &goal, &facts, gate::today());
+    Ok(gate::check(&subject))
 }
 
 async fn planned(stack: &Stack, ui: Ui) -> Result<(Verdicts, Planned)> {
     let (delivery, inputs) = plan_stack(stack, ui).await?;
     let (plan, outlook) = (&delivery.plan, delivery.outlook.as_ref());
-    let cluster = cluster::capabilities(&delivery.connection).await;
-    let facts = facts(stack, &plan.goal.image, inputs.as_ref(), cluster).await?;
+    let (cluster, image_size) = join(
+        cluster::capabilities(&delivery.connection),
+        image_size(stack, inputs.as_ref()),
+    )
+    .await;
+    let facts = Facts {
+        image_size,
+        ..facts(stack, &plan.goal.image, inputs.as_ref(), cluster)?
+    };
     let subject = Subject::planned(stack, plan, outlook, &facts, gate::today());
     let planned = Planned {
         summary: render::summary(plan),
         has_changes: !plan.is_empty(),
     };
     Ok((gate::check(&subject), planned))
+}
+
+/// Asked of the engine only where there is a budget to hold.
+async fn image_size(stack: &Stack, inputs: Option<&Inputs>) -> Asked<u64> {
+    let has_budget = matches!(&stack.image, Image::Build(build) if build.max_size.is_some());
+    let (true, Some(inputs)) = (has_budget, inputs) else {
+        return Err("the stack has no budget for it".to_owned());
+    };
+    match image::local(inputs).await {
+        Ok(Some(image)) => Ok(image.size),
+        Ok(None) => Err("no local Docker engine has the image, and there is no profile".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn tell(

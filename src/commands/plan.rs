@@ -61,7 +61,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     } else {
         ui.data(render::text(&plan, outlook.as_ref()));
     }
-    findings::tell(&stack, &plan, inputs.as_ref(), ui).await?;
+    findings::tell(&stack, &plan, inputs.as_ref(), ui);
     if let Some(file) = &args.out {
         saved::write(file, &plan)?;
         ui.say(format_args!(
