@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Subject, Unknown, Verdicts};
 use crate::kinds::ObjectId;
-use crate::plan::Change;
+use crate::plan::Plan;
 use crate::stack::expression;
 
 /// What a rule says of an object.
@@ -20,7 +20,7 @@ pub(super) enum Found {
 }
 
 pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
-    let stack = as_cel(&subject.facts.document);
+    let (stack, functions) = (as_cel(&subject.facts.document), Arc::new(Env::stdlib()));
     for (index, rule) in subject.stack.gate.rules.iter().enumerate() {
         // The stack is valid, so it compiles.
         let Ok(program) = expression::compile(&rule.expression) else {
@@ -34,7 +34,13 @@ pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
             continue;
         }
         for (id, body) in subject.objects {
-            let found = match run(&program, &stack, subject, id, body) {
+            let mut context = Context::with_env(Arc::clone(&functions));
+            context.add_variable_from_value("stack", &stack);
+            context.add_variable_from_value("object", as_cel(body));
+            if let Some(plan) = subject.plan {
+                context.add_variable_from_value("change", as_cel(&change_json(plan, id)));
+            }
+            let found = match run(&program, &context) {
                 Ok(true) => continue,
                 Ok(false) => Found::Broken(format!("{id}: {}", rule.message)),
                 Err(reason) => Found::Failed(format!(
@@ -47,28 +53,20 @@ pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
     }
 }
 
-fn run(
-    program: &Program,
-    stack: &Value,
-    subject: &Subject,
-    id: &ObjectId,
-    body: &Json,
-) -> Result<bool, String> {
-    let mut context = Context::with_env(Arc::new(Env::stdlib()));
-    context.add_variable_from_value("object", as_cel(body));
-    context.add_variable_from_value("stack", stack);
-    if let Some(plan) = subject.plan {
-        let change = plan.changes.iter().find(|change| change.id == *id);
-        context.add_variable_from_value("change", as_cel(&change.map_or(Json::Null, change_json)));
-    }
-    match program.execute(&context) {
+fn run(program: &Program, context: &Context) -> Result<bool, String> {
+    match program.execute(context) {
         Ok(Value::Bool(holds)) => Ok(holds),
         Ok(other) => Err(format!("it gives {}, not true or false", kind(&other))),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn change_json(change: &Change) -> Json {
+/// What an apply would do with the object; null where the plan does not speak of it.
+fn change_json(plan: &Plan, id: &ObjectId) -> Json {
+    let mut changes = plan.changes.iter();
+    let Some(change) = changes.find(|change| change.id == *id) else {
+        return Json::Null;
+    };
     json!({
         "action": change.action.word(),
         "restarts-pods": change.restarts_pods(),
