@@ -1,17 +1,22 @@
 //! Command line types and dispatch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
 use crate::ui::{Talk, Ui};
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
 #[derive(Debug, Parser)]
-#[command(name = "uninlu", version, propagate_version = true)]
-struct Cli {
+#[command(
+    name = "uninlu",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode) or drift, 3 refused by the gate"
+)]
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Says nothing but results and errors
@@ -46,6 +51,8 @@ enum Command {
     Rollback(commands::rollback::Args),
     Destroy(commands::destroy::Args),
     Schema(commands::schema::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
 }
 
 /// Which stack file, and which of its environments.
@@ -84,7 +91,7 @@ pub mod exit {
 
 /// Runs the command line. What a command returns is its exit code; an error is told once, here.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     // Only one hook can be set, and this is the first.
     let _ = miette::set_hook(Box::new(|_| errors_unwrapped()));
     let ui = Ui::new(cli.quiet, cli.progress);
@@ -95,6 +102,18 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit::ERROR)
         }
     }
+}
+
+/// Called by kubectl as its plugin, it says in its help how it is called.
+fn parse() -> Cli {
+    let is_plugin = std::env::args_os()
+        .next()
+        .is_some_and(|path| Path::new(&path).ends_with("kubectl-uninlu"));
+    let command = match is_plugin {
+        true => Cli::command().bin_name("kubectl uninlu"),
+        false => Cli::command(),
+    };
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 /// A terminal wraps lines by itself; wrapped by us, a command in an error could not be copied, nor found in a log.
@@ -127,5 +146,7 @@ async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
         Command::Rollback(args) => commands::rollback::run(args, ui).await,
         Command::Destroy(args) => commands::destroy::run(args, ui).await,
         Command::Schema(args) => commands::schema::run(args, ui).await,
+        Command::Completions(args) => commands::completions::run(args, ui).await,
+        Command::Man(args) => commands::man::run(args, ui).await,
     }
 }

@@ -4,6 +4,7 @@
 pub mod adopt;
 pub mod apply;
 pub mod build;
+pub mod completions;
 pub mod destroy;
 pub mod diff;
 pub mod drift;
@@ -11,6 +12,7 @@ pub mod explain;
 pub mod gate;
 pub mod history;
 pub mod init;
+pub mod man;
 pub mod plan;
 pub mod render;
 pub mod rollback;
