@@ -5,6 +5,7 @@
 
 mod adopt;
 mod apply;
+mod capabilities;
 mod connect;
 mod destroy;
 mod error;
@@ -19,6 +20,7 @@ mod surroundings;
 
 pub use adopt::{adopt, live, unowned};
 pub use apply::{apply, make_namespace};
+pub use capabilities::capabilities;
 pub use connect::{Connection, connect};
 pub use destroy::{Destruction, destroy, destroy_namespace, destruction};
 pub use error::Error;

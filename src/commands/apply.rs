@@ -3,9 +3,9 @@
 use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver};
-use super::planning::{Delivery, goal, look_ahead, plan_stack, tell_findings};
+use super::planning::{Delivery, goal, look_ahead, plan_stack};
 use super::verify::{self, KeyArgs};
-use super::{fleet, saved};
+use super::{findings, fleet, saved};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
 use crate::image::{self, Inputs};
@@ -71,7 +71,7 @@ async fn apply_stack(args: &Args, ui: Ui) -> Result<()> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let key = args.key.read()?;
     let (delivery, inputs) = plan_stack(&stack, ui).await?;
-    tell_findings(&stack, ui);
+    findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);
     let shown = delivery.plan.goal.clone();
     let settle = async || settle(&stack, shown, inputs.as_ref(), ui).await;
     deliver(delivery, &args.delivery, settle, ui).await?;

@@ -9,6 +9,7 @@ pub mod destroy;
 pub mod diff;
 pub mod drift;
 pub mod explain;
+pub mod gate;
 pub mod history;
 pub mod init;
 pub mod man;
@@ -23,6 +24,7 @@ pub mod verify;
 
 mod consent;
 mod delivery;
+mod findings;
 mod fleet;
 mod leave;
 mod planning;

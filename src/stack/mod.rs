@@ -12,6 +12,7 @@ mod count;
 mod disruption;
 mod duration;
 mod engine;
+pub(crate) mod expression;
 mod fault;
 mod files;
 mod gate;
@@ -44,8 +45,10 @@ pub use disruption::Disruption;
 pub use duration::Duration;
 pub use engine::{Engine, Precision};
 pub use fault::{Fault, Invalid, Refused};
-pub use files::{LoadError, Source, check, file_at, load, load_every, locate, source, written};
-pub use gate::{Gate, OwnRule, Waiver};
+pub use files::{
+    LoadError, Source, check, document, file_at, load, load_every, locate, source, written,
+};
+pub use gate::{Gate, OwnRule, Severity, Waiver};
 pub use image::{Build, Image};
 pub use model::{MODEL_FILES, Model, ModelSource};
 pub use network::Network;

@@ -37,7 +37,7 @@ async fn who_may_only_look_can_plan_and_is_told_that_it_is_approximate() {
         "{}",
         unchanged.stdout
     );
-    for command in ["drift", "history", "status"] {
+    for command in ["drift", "history", "status", "gate"] {
         run(&[command]).await.expect(0);
     }
 
