@@ -13,12 +13,12 @@ use kube::api::Portforwarder;
 use tokio::time::timeout;
 use tower::BoxError;
 
-use super::inside::refusal;
+use super::verify::refusal;
 use crate::plan::outlook::Asked;
 use crate::verify::Answer;
 
 /// Far above what a server that serves takes for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Largest body that is read.
 const LONGEST: usize = 4 << 20;
 /// Where the server looks for its key.

@@ -1,5 +1,5 @@
 //! The only room with a Kubernetes client: connect, observe, lock, apply, watch a rollout, keep
-//! releases, destroy.
+//! releases, ask what runs, destroy.
 //!
 //! Nothing here decides: what is written stands in a [`crate::plan::Plan`].
 
@@ -10,13 +10,13 @@ mod connect;
 mod destroy;
 mod error;
 mod forward;
-mod inside;
 mod lock;
 mod metrics;
 mod observe;
 mod releases;
 mod rollout;
 mod surroundings;
+mod verify;
 
 pub use adopt::{adopt, live, unowned};
 pub use apply::{apply, make_namespace};
@@ -24,10 +24,10 @@ pub use capabilities::capabilities;
 pub use connect::{Connection, connect};
 pub use destroy::{Destruction, destroy, destroy_namespace, destruction};
 pub use error::Error;
-pub use inside::facts;
 pub use lock::{Lock, lock};
 pub use metrics::metric_state;
 pub use observe::{observe, ours, pods};
 pub use releases::{begin, end, forget, releases};
 pub use rollout::{autoscaler_trouble, watch_rollout};
 pub use surroundings::surroundings;
+pub use verify::facts;

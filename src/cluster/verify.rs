@@ -29,7 +29,7 @@ const LINES: i64 = 100;
 /// How often the predictions are asked again for their time.
 const ROUNDS: usize = 5;
 /// Until a process in a pod has answered: on a busy node it takes seconds to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// In the image.
 const SERVER: &str = "/usr/local/bin/uninlu-server";
 
