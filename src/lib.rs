@@ -19,6 +19,7 @@ pub mod commands;
 mod digest;
 pub mod gate;
 pub mod image;
+pub mod import;
 pub mod kinds;
 pub mod plan;
 pub mod profile;
