@@ -7,8 +7,7 @@ mod service;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use serde_json::Value as Json;
-use toml::Value;
+use serde_json::Value;
 
 use super::view::{POD, View};
 use super::{Object, Place, Refused, Source};
@@ -251,29 +250,28 @@ fn cluster(view: &View<'_>, given: &Given, draft: &mut Draft) {
 }
 
 /// A number as TOML has it, where it is one.
-fn whole(json: &Json) -> Option<i64> {
+fn whole(json: &Value) -> Option<i64> {
     json.as_i64().or_else(|| json.as_str()?.parse().ok())
 }
 
 /// IntOrString.
-fn count(json: &Json) -> Option<Value> {
+fn count(json: &Value) -> Option<Value> {
     match json {
-        Json::Number(number) => number.as_i64().map(Value::from),
-        Json::String(text) => Some(
+        Value::Number(_) => Some(json.clone()),
+        Value::String(text) => Some(
             text.parse::<i64>()
-                .map_or_else(|_| Value::from(text.as_str()), Value::from),
+                .map_or_else(|_| json.clone(), Value::from),
         ),
         _ => None,
     }
 }
 
+/// A table whose keys keep their order.
 fn table(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    Value::Table(
-        entries
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-    )
+    let entries = entries.into_iter();
+    entries
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 fn seconds(seconds: i64) -> Value {

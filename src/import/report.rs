@@ -10,14 +10,14 @@ use crate::ui::{BOLD, RED, YELLOW, paint};
 /// For people: findings first, then what became of what was read.
 pub fn text(findings: &[Finding], imported: &Imported, source: &Source) -> String {
     let mut text = String::new();
-    for finding in findings {
-        push_finding(&mut text, finding);
+    for group in findings.chunk_by(|one, other| one.rule == other.rule) {
+        push_group(&mut text, group);
     }
     let (errors, warnings): (Vec<_>, Vec<_>) = findings
         .iter()
         .partition(|it| it.severity == Severity::Error);
     text.push_str(&format!(
-        "{} faults, {} warnings\n",
+        "{} errors, {} warnings\n",
         errors.len(),
         warnings.len()
     ));
@@ -68,29 +68,31 @@ pub fn text(findings: &[Finding], imported: &Imported, source: &Source) -> Strin
     text
 }
 
-fn push_finding(text: &mut String, finding: &Finding) {
-    let style = match finding.severity {
+/// What one rule found: why and mend are said once.
+fn push_group(text: &mut String, group: &[Finding]) {
+    let Some(first) = group.first() else { return };
+    let style = match first.severity {
         Severity::Error => RED,
         Severity::Warning => YELLOW,
     };
-    let subject: Vec<&str> = [&finding.object, &finding.field]
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect();
-    let places = places(&finding.places);
-    let heads: Vec<String> = [places, subject.join(" ")]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect();
     text.push_str(&format!(
-        "{} {} {}\n    {}\n    why: {}\n    mend: {}\n",
-        paint(style, finding.severity.word()),
-        paint(BOLD, finding.rule),
-        heads.join("  "),
-        finding.what,
-        finding.why,
-        finding.mend
+        "{} {}\n",
+        paint(style, first.severity.word()),
+        paint(BOLD, first.rule)
+    ));
+    for finding in group {
+        let subject: Vec<&str> = [&finding.object, &finding.field]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let heads = [places(&finding.places), subject.join(" ")];
+        let heads: Vec<String> = heads.into_iter().filter(|part| !part.is_empty()).collect();
+        text.push_str(&format!("  - {}\n    {}\n", heads.join("  "), finding.what));
+    }
+    text.push_str(&format!(
+        "    why: {}\n    mend: {}\n",
+        first.why, first.mend
     ));
 }
 

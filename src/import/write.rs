@@ -4,7 +4,6 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use toml::Value;
 
 use super::draft::{Draft, Left, Section};
 use super::view::View;
@@ -183,23 +182,21 @@ fn key(text: &str) -> String {
     }
 }
 
-/// On one line, so that a line is a key.
-fn value(value: &Value) -> String {
+/// On one line, so that a line is a key. Scalars of JSON are scalars of TOML; nothing here is null.
+fn value(value: &Json) -> String {
     match value {
-        // A JSON string is a TOML string.
-        Value::String(text) => Json::from(text.as_str()).to_string(),
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(self::value).collect::<Vec<_>>().join(", ")
-        ),
-        Value::Table(entries) => {
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(self::value).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Json::Object(entries) => {
             let entries: Vec<String> = entries
                 .iter()
                 .map(|(name, entry)| format!("{} = {}", key(name), self::value(entry)))
                 .collect();
             format!("{{ {} }}", entries.join(", "))
         }
-        other => other.to_string(),
+        scalar => scalar.to_string(),
     }
 }
 
@@ -284,7 +281,7 @@ fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
 fn of_deployment(read: &Object, body: &Json, source: &Source) -> Effect {
     let selector = "/spec/selector/matchLabels";
     let is_same_name = body["metadata"]["name"] == read.name();
-    let fields = template_changes(&read.body, body, source.is_live);
+    let mut fields = template_changes(&read.body, body, source.is_live);
     let (action, why) = if !is_same_name && source.is_installed {
         (
             Action::Stay,
@@ -294,6 +291,8 @@ fn of_deployment(read: &Object, body: &Json, source: &Source) -> Effect {
             ),
         )
     } else if body.pointer(selector) != read.at(selector) {
+        // All of it is new, so no field is of interest.
+        fields.clear();
         let why = "its selector is not the stack's, and a selector cannot be changed: it is deleted and made again, and nothing serves until the new pods are ready";
         (Action::Replace, why.to_owned())
     } else if fields.is_empty() {

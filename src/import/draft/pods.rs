@@ -1,7 +1,6 @@
 //! What a pod is: image, model, settings, resources, probes.
 
-use serde_json::Value as Json;
-use toml::Value;
+use serde_json::Value;
 
 use super::{Draft, Given, in_pod, seconds, table, whole};
 use crate::import::view::{MODEL_VARIABLES, View};
@@ -96,8 +95,8 @@ pub(super) fn model(view: &View<'_>, given: &Given, draft: &mut Draft) {
 fn source(
     view: &View<'_>,
     given: &Given,
-    volume: Option<&Json>,
-    mount: Option<&Json>,
+    volume: Option<&Value>,
+    mount: Option<&Value>,
     draft: &mut Draft,
 ) {
     let mut set = |value: Value| draft.set("model", "source", value);
@@ -110,7 +109,7 @@ fn source(
     if let Some(claim) = &given.claim {
         return set(table([("pvc", Value::from(claim.as_str()))]));
     }
-    let volume = volume.unwrap_or(&Json::Null);
+    let volume = volume.unwrap_or(&Value::Null);
     if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
         let path = mount
             .and_then(|mount| mount["subPath"].as_str())
@@ -154,19 +153,30 @@ pub(super) fn server(view: &View<'_>, draft: &mut Draft) {
     if let Some(text) = data.get("settings.toml") {
         let table: toml::Table = text.parse().unwrap_or_default();
         for (key, value) in table {
-            draft.set("server", &key, value);
+            draft.set("server", &key, toml_as_json(value));
         }
     } else if let Some(text) = data.get("config.json") {
         let pointer = "/data/config.json";
-        let config: Json = serde_json::from_str(text).unwrap_or_default();
+        let config: Value = serde_json::from_str(text).unwrap_or_default();
         for (key, value) in config.as_object().into_iter().flatten() {
             match (key.as_str(), whole(value)) {
                 ("max_length" | "max_text_length", Some(length)) => {
-                    draft.mend("server", "max-length", length, "hot: reloaded by running pods; a longer text is refused, never cut");
+                    draft.set("server", "max-length", length);
                 }
                 _ => draft.leave(settings, pointer, format!("`{key}` of config.json has no key: the server batches by tokens (`[server] batch-tokens`), and reads the model's own config.json with the model")),
             }
         }
+    }
+}
+
+/// Settings are numbers and durations.
+fn toml_as_json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Boolean(value) => value.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::String(text) => text.into(),
+        other => other.to_string().into(),
     }
 }
 
@@ -434,11 +444,11 @@ pub(super) fn leave_rest(view: &View<'_>, draft: &mut Draft) {
     }
 }
 
-fn is_something(value: &Json) -> bool {
+fn is_something(value: &Value) -> bool {
     match value {
-        Json::Null | Json::Bool(false) => false,
-        Json::Array(items) => !items.is_empty(),
-        Json::Object(entries) => !entries.is_empty(),
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
         _ => true,
     }
 }

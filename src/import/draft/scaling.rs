@@ -1,7 +1,6 @@
 //! How many pods run, and how they go.
 
-use serde_json::Value as Json;
-use toml::Value;
+use serde_json::Value;
 
 use super::{Draft, count, in_pod, seconds, table};
 use crate::import::Object;
@@ -46,7 +45,7 @@ fn take_metric(
     view: &View<'_>,
     autoscaler: &Object,
     pointer: &str,
-    metric: &Json,
+    metric: &Value,
     draft: &mut Draft,
 ) -> bool {
     let has = |draft: &Draft, key: &str| {
@@ -143,7 +142,7 @@ fn behavior(autoscaler: &Object, draft: &mut Draft) {
     }
 }
 
-fn scaling_rules(rules: &Json) -> Value {
+fn scaling_rules(rules: &Value) -> Value {
     let policies: Vec<Value> = rules["policies"]
         .as_array()
         .into_iter()
@@ -162,7 +161,7 @@ fn scaling_rules(rules: &Json) -> Value {
     table(entries.into_iter().flatten())
 }
 
-fn policy(policy: &Json) -> Option<Value> {
+fn policy(policy: &Value) -> Option<Value> {
     let key = match policy["type"].as_str()? {
         "Pods" => "pods",
         _ => "percent",
@@ -185,7 +184,7 @@ pub(super) fn disruption(view: &View<'_>, draft: &mut Draft) {
             continue;
         };
         let number = match &value {
-            Value::Integer(number) => *number,
+            Value::Number(number) => number.as_i64().unwrap_or_default(),
             Value::String(text) => {
                 let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(100);
                 (minimum * percent + 99) / 100

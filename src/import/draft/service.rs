@@ -1,6 +1,6 @@
 //! How callers reach the pods, and who is answered.
 
-use toml::Value;
+use serde_json::{Map, Value};
 
 use super::{Draft, in_pod};
 use crate::import::view::View;
@@ -34,7 +34,7 @@ pub(super) fn service(view: &View<'_>, draft: &mut Draft) {
             "a stack's Service is `ClusterIP`, `NodePort` or `LoadBalancer`",
         ),
     }
-    let annotations: toml::Table = service
+    let annotations: Map<String, Value> = service
         .entries("/metadata/annotations")
         .into_iter()
         .filter(|(key, _)| {
@@ -43,7 +43,7 @@ pub(super) fn service(view: &View<'_>, draft: &mut Draft) {
         .map(|(key, value)| (key, Value::from(value)))
         .collect();
     if !annotations.is_empty() {
-        draft.set("service", "annotations", Value::Table(annotations));
+        draft.set("service", "annotations", Value::Object(annotations));
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         find: budget_blocks,
     },
     Rule {
-        id: "budget-fixed-beside-minimum",
+        id: "budget-may-block-drains",
         severity: Severity::Warning,
         why: "as soon as the minimum is set to it (one pod in a test environment), every node drain hangs: a `minAvailable` that equals the minimum allows no eviction",
         mend: "say `maxUnavailable: 1` (`[disruption] max-unavailable = 1`), which holds for every number of pods; the stack refuses a budget that blocks",

@@ -128,15 +128,19 @@ fn wrong_level(view: &View<'_>) -> Vec<Spot> {
     spots
 }
 
-/// The user is told by the pod alone.
+/// The user stands in the pod's securityContext, and the container has one of its own without it.
 fn split(view: &View<'_>) -> Vec<Spot> {
     let of_pod = format!("{POD}/securityContext/runAsUser");
-    let of_container = view.in_container("/securityContext/runAsUser");
+    let container = view.in_container("/securityContext");
+    let is_split = view
+        .deployment
+        .at(&container)
+        .is_some_and(|context| context["runAsUser"].is_null());
     match view.deployment.int(&of_pod) {
-        // Our own Deployment has it so, and `uninlu` reads it there.
-        Some(user) if view.deployment.at(&of_container).is_none() && !view.is_own_server() => {
+        // `uninlu` has it so, and reads it where it is.
+        Some(user) if is_split && !view.is_own_server() => {
             let what = format!(
-                "`runAsUser: {user}` is the pod's, the container's own securityContext has none"
+                "`runAsUser: {user}` is the pod's; the container has a securityContext of its own, without it"
             );
             vec![Spot::at(view.deployment, &of_pod, what)]
         }
