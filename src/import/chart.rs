@@ -42,7 +42,9 @@ pub enum Refused {
 }
 
 /// A template of the objects that charts made by `helm create` have, for values without a chart.
-const CONVENTIONS: &str = include_str!("conventions.yaml");
+const BY_CONVENTION: &str = include_str!("conventions.yaml");
+/// Its name.
+pub(super) const CONVENTIONS: &str = "conventions.yaml";
 
 impl Chart {
     /// Renders the chart; files without a `Chart.yaml` are manifests, and a lone values file is read by convention.
@@ -82,12 +84,12 @@ impl Chart {
         let name = chart
             .get("name")
             .as_text()
-            .unwrap_or_else(|| "release".to_owned());
+            .unwrap_or_else(|| "siamese-uninlu".to_owned());
         let release = self.release.clone().unwrap_or_else(|| name.clone());
         let mut templates = self.templates();
         source.is_only_values = templates.is_empty();
         if templates.is_empty() {
-            templates.push(("conventions.yaml".to_owned(), CONVENTIONS.to_owned()));
+            templates.push((CONVENTIONS.to_owned(), BY_CONVENTION.to_owned()));
         }
         let mut named = BTreeMap::new();
         let mut parsed: Vec<(String, Vec<Node>)> = Vec::new();

@@ -76,25 +76,22 @@ impl Object {
             .collect()
     }
 
-    /// Where the field is written; the nearest field around it when it is not.
+    /// Where the field is written; where it is not, the place of the nearest field around it.
     pub(super) fn places(&self, pointer: &str) -> Vec<Place> {
-        let mut pointer = pointer;
-        loop {
-            if let Some(places) = self.places.get(pointer) {
-                return places.clone();
-            }
-            match pointer.rfind('/') {
-                Some(0) => break,
-                Some(at) => pointer = &pointer[..at],
-                None => break,
-            }
+        if let Some(places) = self.places.get(pointer) {
+            return places.clone();
         }
+        let around = pointer.rmatch_indices('/').map(|(at, _)| &pointer[..at]);
         // Nothing of it is written: the object begins with its kind.
-        let first = self
-            .places
-            .get("/kind")
-            .or_else(|| self.places.values().next());
-        first.cloned().unwrap_or_default()
+        let mut candidates = around.chain(["/kind"]);
+        let nearest = candidates.find_map(|pointer| self.places.get(pointer));
+        // The values of a line around it have nothing to do with it.
+        let nearest = nearest.or_else(|| self.places.values().next());
+        nearest
+            .and_then(|places| places.first())
+            .cloned()
+            .into_iter()
+            .collect()
     }
 
     /// The field as people write it: `.spec.template.spec.containers[server].image`.

@@ -229,6 +229,10 @@ fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
     let Some(view) = View::of(source, name) else {
         return Vec::new();
     };
+    // Of values alone there are no objects.
+    if source.is_only_values {
+        return Vec::new();
+    }
     let image = match &stack.image {
         Image::Reference { reference, .. } => reference.clone(),
         Image::Build(build) => format!("{}:(to be built)", build.repository),

@@ -17,6 +17,7 @@ mod conflicts;
 mod crashes;
 mod faults;
 mod fleet;
+mod import;
 mod life;
 mod lock;
 mod node;

@@ -263,3 +263,68 @@ fn our_own_chart_comes_back_as_the_same_stack() {
         assert_eq!(render(&["render"]), before, "from {imported}");
     }
 }
+
+/// The files of a chart by their path in it.
+fn files_of(chart: &Path) -> std::collections::BTreeMap<String, String> {
+    let entries = walkdir::WalkDir::new(chart).into_iter().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files
+        .map(|entry| {
+            let inside = entry.path().strip_prefix(chart).expect("below it");
+            let text = std::fs::read_to_string(entry.path()).expect("text");
+            (inside.display().to_string(), text)
+        })
+        .collect()
+}
+
+/// Helm's own output is the measure; `tests/import/helm/main.go` wrote it.
+#[test]
+fn templates_render_as_helm_renders_them() {
+    for name in ["usual-chart", "helm-create", "constructs"] {
+        let chart = uninlu::import::Chart {
+            files: files_of(&folder(name)),
+            namespace: "default".to_owned(),
+            ..Default::default()
+        };
+        let ours = chart.read().expect("its values are valid").objects;
+        let golden = std::fs::read_to_string(folder("helm").join(format!("{name}.yaml")))
+            .expect("Helm's output");
+        let helms: Vec<Value> = serde_saphyr::from_multiple(&golden).expect("YAML");
+        let mut compared = 0;
+        for helm in helms.iter().filter(|helm| helm["kind"] != "Ingress") {
+            let is_it = |object: &&uninlu::import::Object| {
+                object.body["kind"] == helm["kind"]
+                    && object.body["metadata"]["name"] == helm["metadata"]["name"]
+            };
+            let ours = ours.iter().find(is_it);
+            let ours = ours.unwrap_or_else(|| panic!("{name}: there is no {helm:#}"));
+            for (key, value) in helm.as_object().expect("an object") {
+                assert_eq!(&ours.body[key], value, "{name}: {} {key}", helm["kind"]);
+            }
+            compared += 1;
+        }
+        assert!(compared > 4, "{name}: {compared}");
+    }
+}
+
+/// Half a template, or one with a line less, is told as not understood, and never a panic.
+#[test]
+fn whatever_is_missing_of_a_template_nothing_breaks() {
+    let mut files = files_of(&folder("constructs"));
+    let whole = files["templates/all.yaml"].clone();
+    let lines: Vec<&str> = whole.lines().collect();
+    let halves = whole
+        .char_indices()
+        .step_by(41)
+        .map(|(end, _)| whole[..end].to_owned());
+    let without_a_line =
+        (0..lines.len()).map(|index| [&lines[..index], &lines[index + 1..]].concat().join("\n"));
+    for text in halves.chain(without_a_line) {
+        files.insert("templates/all.yaml".to_owned(), text);
+        let chart = uninlu::import::Chart {
+            files: files.clone(),
+            ..Default::default()
+        };
+        drop(chart.read().expect("its values are valid"));
+    }
+}

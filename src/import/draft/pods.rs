@@ -9,21 +9,25 @@ use crate::stack::Quantity;
 /// A digest that no image has.
 const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
+/// A stack's pods are rendered for one server.
+const ANOTHER_SERVER: &str =
+    "if that is another server than uninlu's, name an image of `uninlu-server` instead";
+
 pub(super) fn image(view: &View<'_>, given: &Given, draft: &mut Draft) {
     let pointer = view.in_container("/image");
     let image = view.deployment.text(&pointer);
     let repository = repository(image);
-    if image.contains('@') {
+    if image.contains('@') && view.is_own_server() {
         draft.set("image", "reference", image);
+    } else if image.contains('@') {
+        draft.mend("image", "reference", image, ANOTHER_SERVER);
     } else if let Some(context) = &given.build_context {
         let comment =
             format!("the tag of `{image}` is left out: it is the digest of what is built");
         draft.mend("image", "repository", repository, comment);
         draft.set("image", "context", context.as_str());
     } else if let Some(running) = &given.running {
-        let comment = format!(
-            "what runs under `{image}`; if that is another server than uninlu's, name an image of `uninlu-server`"
-        );
+        let comment = format!("what runs under `{image}`; {ANOTHER_SERVER}");
         draft.mend("image", "reference", running.as_str(), comment);
     } else {
         draft.ask(
@@ -61,27 +65,18 @@ fn repository(image: &str) -> String {
 }
 
 pub(super) fn model(view: &View<'_>, given: &Given, draft: &mut Draft) {
-    let mount = view.model_mount();
-    let volume = mount
-        .as_ref()
-        .and_then(|(_, mount)| view.volume(mount["name"].as_str()?));
-    let in_image = given.model.is_some();
-    source(
-        view,
-        given,
-        volume.as_ref().map(|(_, volume)| *volume),
-        mount.as_ref().map(|(_, mount)| *mount),
-        draft,
-    );
-    let path = match view.is_own_server() {
-        true => view.model_path(),
-        false => mount.and_then(|(_, mount)| mount["mountPath"].as_str().map(str::to_owned)),
-    };
-    let is_default = path
-        .as_deref()
-        .is_none_or(|path| path.trim_end_matches('/') == "/app/model");
-    if let (Some(path), false, false) = (path, is_default, in_image) {
-        draft.set("model", "mount", path.trim_end_matches('/'));
+    let mount = view.model_mount().map(|(_, mount)| mount);
+    let path = view.model_path();
+    // The model may lie below what is mounted.
+    let below = mount.zip(path.as_deref()).map(|(mount, path)| {
+        let at = mount["mountPath"].as_str().unwrap_or_default();
+        let below = path.strip_prefix(at.trim_end_matches('/'));
+        below.unwrap_or_default().trim_matches('/').to_owned()
+    });
+    source(view, given, mount, &below.unwrap_or_default(), draft);
+    let is_mounted = given.model.is_none() && (mount.is_some() || view.is_own_server());
+    if let Some(path) = path.filter(|path| is_mounted && path != DEFAULT_MOUNT) {
+        draft.set("model", "mount", path);
     }
     let environment = view.environment();
     let warmup = ["UNINLU_WARMUP", "WARMUP_TEXT", "WARMUP"]
@@ -92,39 +87,43 @@ pub(super) fn model(view: &View<'_>, given: &Given, draft: &mut Draft) {
     }
 }
 
-fn source(
-    view: &View<'_>,
-    given: &Given,
-    volume: Option<&Value>,
-    mount: Option<&Value>,
-    draft: &mut Draft,
-) {
+/// Where a stack mounts a model that does not say where.
+const DEFAULT_MOUNT: &str = "/app/model";
+
+fn source(view: &View<'_>, given: &Given, mount: Option<&Value>, below: &str, draft: &mut Draft) {
     let mut set = |value: Value| draft.set("model", "source", value);
     if let Some(folder) = &given.model {
-        return set(table([(
-            "image",
-            Value::from(folder.display().to_string()),
-        )]));
+        return set(table([("image", folder.display().to_string().into())]));
     }
     if let Some(claim) = &given.claim {
-        return set(table([("pvc", Value::from(claim.as_str()))]));
+        return set(table([("pvc", claim.as_str().into())]));
     }
-    let volume = volume.unwrap_or(&Value::Null);
+    let volume = mount.and_then(|mount| view.volume(mount["name"].as_str()?));
+    let volume = volume.map_or(&Value::Null, |(_, volume)| volume);
+    let sub_path = mount.and_then(|mount| mount["subPath"].as_str());
+    let inside: Vec<&str> = [sub_path.unwrap_or_default(), below]
+        .into_iter()
+        .map(|part| part.trim_matches('/'))
+        .filter(|part| !part.is_empty())
+        .collect();
+    let inside = inside.join("/");
     if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
-        let path = mount
-            .and_then(|mount| mount["subPath"].as_str())
-            .unwrap_or_default()
-            .trim_matches('/');
-        let path = (!path.is_empty()).then(|| ("path", Value::from(path)));
-        return set(table([("pvc", Value::from(claim))].into_iter().chain(path)));
+        let path = (!inside.is_empty()).then(|| ("path", inside.into()));
+        return set(table([("pvc", claim.into())].into_iter().chain(path)));
     }
     if let Some(path) = volume["hostPath"]["path"].as_str() {
-        return set(table([("host-path", Value::from(path))]));
+        let path = match inside.as_str() {
+            "" => path.to_owned(),
+            inside => format!("{}/{inside}", path.trim_end_matches('/')),
+        };
+        return set(table([("host-path", path.into())]));
     }
-    let was = match volume
+    let kinds = volume
         .as_object()
-        .and_then(|volume| volume.keys().find(|key| *key != "name"))
-    {
+        .into_iter()
+        .flatten()
+        .map(|(kind, _)| kind);
+    let was = match kinds.into_iter().find(|kind| *kind != "name") {
         Some(kind) if kind == "configMap" => {
             "it came from a ConfigMap, which holds 1 MiB, and the weights are 390 MB".to_owned()
         }
@@ -140,7 +139,7 @@ fn source(
     draft.ask(
         "model",
         "source",
-        table([("pvc", Value::from("nlu-models"))]),
+        table([("pvc", "nlu-models".into())]),
         &help,
     );
 }

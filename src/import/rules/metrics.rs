@@ -220,7 +220,11 @@ fn not_exported(view: &View<'_>) -> Vec<Spot> {
             );
             let mut spot = Spot::at(custom.autoscaler, &custom.pointer, what);
             for rule in &custom.rules {
-                spot.places.extend(rule.adapter.places(&rule.pointer));
+                for place in rule.adapter.places(&rule.pointer) {
+                    if !spot.places.contains(&place) {
+                        spot.places.push(place);
+                    }
+                }
             }
             spots.push(spot);
         }

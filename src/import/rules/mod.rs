@@ -11,6 +11,7 @@ mod values;
 
 use serde::Serialize;
 
+use super::chart::CONVENTIONS;
 use super::view::View;
 use super::{Object, Place, Source};
 use crate::gate::Severity;
@@ -107,11 +108,10 @@ pub fn check(source: &Source, name: Option<&str>) -> Vec<Finding> {
         }));
     }
     if source.is_only_values {
-        // What no value says is the template's matter, and the template is not here.
+        // What no value says is the template's matter, and the template is not here, nor are its objects.
         for finding in &mut findings {
-            finding
-                .places
-                .retain(|place| place.file != "conventions.yaml");
+            finding.places.retain(|place| place.file != CONVENTIONS);
+            finding.object = None;
         }
         findings.retain(|finding| !finding.places.is_empty());
     }

@@ -169,10 +169,17 @@ impl Engine<'_> {
                     .map(|(index, item)| ((index as i64).into(), item))
                     .collect()
             }
-            Some(Data::Map(entries)) => entries
-                .into_iter()
-                .map(|(key, item)| (key.into(), item))
-                .collect(),
+            Some(Data::Map(entries)) => {
+                // A key stands where its value does.
+                let key = |key: String, item: &Value| Value {
+                    from: item.from.clone(),
+                    ..key.into()
+                };
+                entries
+                    .into_iter()
+                    .map(|(name, item)| (key(name, &item), item))
+                    .collect()
+            }
             Some(Data::Int(count)) => (0..count.min(MOST_TURNS))
                 .map(|at| (at.into(), at.into()))
                 .collect(),

@@ -23,11 +23,21 @@ pub(super) fn call(
     arguments: Vec<Value>,
     depth: usize,
 ) -> Computed {
+    let from = arguments.iter().find_map(|value| value.from.clone());
     let arguments = Arguments {
         name,
         values: arguments,
     };
-    match name {
+    let mut value = dispatch(engine, &arguments, depth)?;
+    // A number that was computed comes from where its first argument does.
+    if let Data::Int(_) | Data::Float(_) = value.data {
+        value.from = value.from.or(from);
+    }
+    Ok(value)
+}
+
+fn dispatch(engine: &Engine<'_>, arguments: &Arguments<'_>, depth: usize) -> Computed {
+    match arguments.name {
         "include" => {
             let dot = arguments.get(1).unwrap_or(Value::NIL);
             Ok(engine.include(&arguments.text(0)?, dot, depth)?.into())
@@ -46,12 +56,12 @@ pub(super) fn call(
             value => Ok(value),
         },
         "fail" => Err(format!("the chart stops: {}", arguments.text(0)?)),
-        _ => None
-            .or_else(|| logic(&arguments))
-            .or_else(|| text(&arguments))
-            .or_else(|| collections(&arguments))
-            .or_else(|| numbers(&arguments))
-            .or_else(|| encodings(&arguments))
+        name => None
+            .or_else(|| logic(arguments))
+            .or_else(|| text(arguments))
+            .or_else(|| collections(arguments))
+            .or_else(|| numbers(arguments))
+            .or_else(|| encodings(arguments))
             .unwrap_or_else(|| Err(format!("the function `{name}` is not understood"))),
     }
 }

@@ -42,12 +42,13 @@ impl Text {
 
     /// Appends what stands at that place of a template.
     pub(super) fn push(&mut self, text: &Text, place: Option<&Place>) {
+        let last = self.text.matches('\n').count();
         for (index, piece) in text.text.split('\n').enumerate() {
             if index > 0 {
                 self.text.push('\n');
             }
             self.text.push_str(piece);
-            let number = self.text.matches('\n').count();
+            let number = last + index;
             if self.lines.len() <= number {
                 self.lines.resize(number + 1, Line::default());
             }
