@@ -108,7 +108,10 @@ impl Chart {
                 .iter()
                 .flat_map(|(_, nodes)| nodes)
                 .chain(named.values().flatten());
-            source.unused = unused(&values, &template::values_read(all));
+            let mut read = template::values_read(all);
+            // A chart below this one reads what stands under its name.
+            read.extend(dependencies(&chart).into_iter().map(|name| vec![name]));
+            source.unused = unused(&values, &read);
         }
         let root = self.root(values, chart, &release);
         let engine = Engine {
@@ -353,6 +356,21 @@ fn find_adapters(source: &mut Source) {
             }
         }
     }
+}
+
+/// Names under which the charts that this one depends on get their values.
+fn dependencies(chart: &Value) -> Vec<String> {
+    let Data::List(items) = chart.get("dependencies").data else {
+        return Vec::new();
+    };
+    items
+        .iter()
+        .filter_map(|item| {
+            item.get("alias")
+                .as_text()
+                .or_else(|| item.get("name").as_text())
+        })
+        .collect()
 }
 
 /// Leaves of the values that no template reads. Tables of Helm itself and of charts below it are others' matter.

@@ -39,6 +39,13 @@ pub(super) const RULES: &[Rule] = &[
         mend: "add the rule that `uninlu render adapter` prints to the adapter's configuration",
         find: not_served,
     },
+    Rule {
+        id: "metrics-not-scraped",
+        severity: Severity::Warning,
+        why: "Prometheus finds pods by their annotations or by a monitor: without either, the autoscaler's metric stays empty however it is called",
+        mend: "annotate the pods (`prometheus.io/scrape: \"true\"`; the stack's are), or apply what `uninlu render service-monitor` prints",
+        find: not_scraped,
+    },
 ];
 
 /// What the usual server of this model (FastAPI) exports.
@@ -313,6 +320,28 @@ fn not_served(view: &View<'_>) -> Vec<Spot> {
             Spot::at(custom.autoscaler, &custom.pointer, what)
         })
         .collect()
+}
+
+fn not_scraped(view: &View<'_>) -> Vec<Spot> {
+    let annotations = "/spec/template/metadata/annotations";
+    let is_annotated = view
+        .deployment
+        .entries(annotations)
+        .get("prometheus.io/scrape")
+        .is_some_and(|value| value == "true");
+    // Monitors are no kind of a stack's, so a live namespace's are not read.
+    let is_monitored = view.source.is_live
+        || view.source.is_only_values
+        || view
+            .source
+            .objects
+            .iter()
+            .any(|object| matches!(object.kind(), "ServiceMonitor" | "PodMonitor"));
+    if is_annotated || is_monitored || customs(view).is_empty() {
+        return Vec::new();
+    }
+    let what = "the pods have no annotation `prometheus.io/scrape`, and there is no monitor";
+    vec![Spot::at(view.deployment, annotations, what)]
 }
 
 /// A Prometheus counter of the server's Python code.

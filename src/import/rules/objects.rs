@@ -159,7 +159,7 @@ fn missing(view: &View<'_>) -> Vec<Spot> {
     let missing: Vec<&str> = [("limits", "limit"), ("requests", "request")]
         .into_iter()
         // A limit without a request is the request.
-        .filter(|(bound, _)| !has(bound) && !(*bound == "requests" && has("limits")))
+        .filter(|(bound, _)| !(has(bound) || *bound == "requests" && has("limits")))
         .map(|(_, word)| word)
         .collect();
     if missing.is_empty() {

@@ -196,6 +196,9 @@ fn not_restricted(view: &View<'_>) -> Vec<Spot> {
     if !profile.is_some_and(|profile| profile == "RuntimeDefault" || profile == "Localhost") {
         missing.push("`seccompProfile: {type: RuntimeDefault}`");
     }
+    if of_container("privileged") == Some(&Value::Bool(true)) {
+        missing.push("`privileged: false`");
+    }
     if missing.is_empty() {
         return Vec::new();
     }

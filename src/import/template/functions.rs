@@ -336,7 +336,7 @@ fn titled(text: &str) -> String {
     let mut starts = true;
     text.chars()
         .map(|c| {
-            let upper = starts.then(|| c.to_ascii_uppercase()).unwrap_or(c);
+            let upper = if starts { c.to_ascii_uppercase() } else { c };
             starts = c.is_whitespace();
             upper
         })

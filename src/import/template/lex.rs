@@ -97,8 +97,8 @@ fn split_action(text: &str) -> Option<(&str, &str)> {
     }
     while at < text.len() {
         let rest = &text[at..];
-        if rest.starts_with("}}") {
-            return Some((&text[..at], &rest[2..]));
+        if let Some(after) = rest.strip_prefix("}}") {
+            return Some((&text[..at], after));
         }
         let next = rest.chars().next()?;
         at += match next {

@@ -71,16 +71,16 @@ pub(in crate::import) fn parse(
     };
     let (nodes, end) = parser.block()?;
     match end {
-        End::File => Ok(nodes),
-        End::End(place) | End::Else(_, place) => {
+        Closed::ByFile => Ok(nodes),
+        Closed::End(place) | Closed::Else(_, place) => {
             Err((place, "`end` or `else` closes nothing".to_owned()))
         }
     }
 }
 
 /// How a block ended: an `else` carries the words after it.
-enum End {
-    File,
+enum Closed {
+    ByFile,
     End(Place),
     Else(Vec<Token>, Place),
 }
@@ -101,7 +101,7 @@ impl Parser<'_> {
         }
     }
 
-    fn block(&mut self) -> Parsed<(Vec<Node>, End)> {
+    fn block(&mut self) -> Parsed<(Vec<Node>, Closed)> {
         let mut nodes = Vec::new();
         while let Some(piece) = self.pieces.next() {
             let (tokens, line) = match piece {
@@ -118,11 +118,11 @@ impl Parser<'_> {
             };
             let rest = || trimmed(&tokens[1..]);
             match keyword {
-                "end" => return Ok((nodes, End::End(place))),
-                "else" => return Ok((nodes, End::Else(rest(), place))),
+                "end" => return Ok((nodes, Closed::End(place))),
+                "else" => return Ok((nodes, Closed::Else(rest(), place))),
                 "if" => nodes.push(self.conditional(rest(), place)?),
                 "with" | "range" => {
-                    let pipe = pipe(&rest(), &place)?;
+                    let pipe = pipe(rest(), &place)?;
                     let (body, otherwise) = self.body_and_else(&place)?;
                     nodes.push(match keyword {
                         "with" => Node::With(pipe, body, otherwise),
@@ -137,7 +137,7 @@ impl Parser<'_> {
                     let (body, _) = self.block()?;
                     self.named.insert(name.print().text, body);
                     if keyword == "block" {
-                        let pipe = pipe(&trimmed(&words[1..]), &place)?;
+                        let pipe = pipe(trimmed(&words[1..]), &place)?;
                         nodes.push(Node::Template(name.clone(), Some(pipe), place));
                     }
                 }
@@ -149,30 +149,30 @@ impl Parser<'_> {
                     let argument = trimmed(&words[1..]);
                     let argument = match argument.is_empty() {
                         true => None,
-                        false => Some(pipe(&argument, &place)?),
+                        false => Some(pipe(argument, &place)?),
                     };
                     nodes.push(Node::Template(name.clone(), argument, place));
                 }
                 "break" => nodes.push(Node::Break),
                 "continue" => nodes.push(Node::Continue),
-                _ => nodes.push(Node::Output(pipe(&trimmed(&tokens), &place)?)),
+                _ => nodes.push(Node::Output(pipe(trimmed(&tokens), &place)?)),
             }
         }
-        Ok((nodes, End::File))
+        Ok((nodes, Closed::ByFile))
     }
 
     fn conditional(&mut self, condition: Vec<Token>, place: Place) -> Parsed<Node> {
         let mut branches = Vec::new();
-        let mut condition = pipe(&condition, &place)?;
+        let mut condition = pipe(condition, &place)?;
         loop {
             let (body, end) = self.block()?;
             branches.push((condition, body));
             match end {
-                End::End(_) => return Ok(Node::If(branches, Vec::new())),
-                End::File => return Err((place, "`if` has no `end`".to_owned())),
-                End::Else(words, place) => match words.first() {
+                Closed::End(_) => return Ok(Node::If(branches, Vec::new())),
+                Closed::ByFile => return Err((place, "`if` has no `end`".to_owned())),
+                Closed::Else(words, place) => match words.first() {
                     Some(Token::Word(word)) if word == "if" => {
-                        condition = pipe(&trimmed(&words[1..]), &place)?;
+                        condition = pipe(trimmed(&words[1..]), &place)?;
                     }
                     _ => {
                         let (otherwise, _) = self.block()?;
@@ -186,9 +186,9 @@ impl Parser<'_> {
     fn body_and_else(&mut self, place: &Place) -> Parsed<(Vec<Node>, Vec<Node>)> {
         let (body, end) = self.block()?;
         match end {
-            End::End(_) => Ok((body, Vec::new())),
-            End::File => Err((place.clone(), "a block has no `end`".to_owned())),
-            End::Else(words, place) => {
+            Closed::End(_) => Ok((body, Vec::new())),
+            Closed::ByFile => Err((place.clone(), "a block has no `end`".to_owned())),
+            Closed::Else(words, place) => {
                 if !words.is_empty() {
                     return Err((place, "`else with` is not understood".to_owned()));
                 }
@@ -209,8 +209,8 @@ fn trimmed(tokens: &[Token]) -> Vec<Token> {
     }
 }
 
-fn pipe(tokens: &[Token], place: &Place) -> Parsed<Pipe> {
-    let mut tokens = tokens.to_vec().into_iter().peekable();
+fn pipe(tokens: Vec<Token>, place: &Place) -> Parsed<Pipe> {
+    let mut tokens = tokens.into_iter().peekable();
     let pipe = read_pipe(&mut tokens, place)?;
     match tokens.next() {
         None => Ok(pipe),
