@@ -86,6 +86,8 @@ fn inline(value: &Value) -> String {
         Data::Map(_) => "{}".to_owned(),
         Data::List(_) => "[]".to_owned(),
         Data::Text(text) => scalar(&text.text),
+        // As JSON has it, whatever a template would print.
+        Data::Float(_) => value.to_json().to_string(),
         _ => value.print().text,
     }
 }

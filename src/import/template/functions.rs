@@ -355,10 +355,13 @@ fn truncated(text: &str, length: i64) -> String {
     }
 }
 
-/// Several values as one text, each changed; it comes from where the values come from.
+/// Several values as one text, each changed, and nothing for nothing; it comes from where the values come from.
 fn joined(values: &[Value], change: impl Fn(&str) -> String) -> Value {
     let mut result = Text::default();
-    for (index, value) in values.iter().enumerate() {
+    let values = values
+        .iter()
+        .filter(|value| !matches!(value.data, Data::Nil));
+    for (index, value) in values.enumerate() {
         if index > 0 {
             result.push(&Text::plain(" "), None);
         }
@@ -425,12 +428,11 @@ fn verb_of(verb: char, flags: &str, value: &Value) -> Text {
             })
         }
         'f' => {
-            let precision = flags
-                .split('.')
-                .nth(1)
-                .and_then(|digits| digits.parse().ok())
-                .unwrap_or(6);
-            printed.map(|_| format!("{:.precision$}", value.as_float().unwrap_or_default()))
+            let (width, precision) = flags.split_once('.').unwrap_or((flags, "6"));
+            let width = width.parse().unwrap_or(0);
+            let precision = precision.parse().unwrap_or(0);
+            let number = value.as_float().unwrap_or_default();
+            printed.map(|_| format!("{number:width$.precision$}"))
         }
         _ => printed,
     }

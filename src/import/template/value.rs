@@ -104,6 +104,7 @@ impl Value {
             Data::Nil | Data::Files | Data::ApiVersions => Json::Null,
             Data::Bool(value) => (*value).into(),
             Data::Int(value) => (*value).into(),
+            Data::Float(value) if is_whole(*value) => (*value as i64).into(),
             Data::Float(value) => Number::from_f64(*value).map_or(Json::Null, Json::Number),
             Data::Text(text) => text.text.as_str().into(),
             Data::List(items) => items.iter().map(Value::to_json).collect(),
@@ -138,7 +139,7 @@ impl Value {
             Data::Nil | Data::Files | Data::ApiVersions => String::new(),
             Data::Bool(value) => value.to_string(),
             Data::Int(value) => value.to_string(),
-            Data::Float(value) => value.to_string(),
+            Data::Float(value) => go_float(*value),
             Data::List(items) => {
                 let items: Vec<String> = items.iter().map(|item| item.print().text).collect();
                 format!("[{}]", items.join(" "))
@@ -209,14 +210,31 @@ impl Value {
     }
 }
 
+/// Whether a whole number says the same.
+pub(super) fn is_whole(value: f64) -> bool {
+    value.fract() == 0.0 && value.abs() < 9e15
+}
+
+/// As Go's `%v`: with an exponent from a million on.
+fn go_float(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    match (-4..6).contains(&exponent) {
+        true => value.to_string(),
+        false => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+    }
+}
+
 fn of_json(json: &Json, pointer: &str, place: &impl Fn(&str) -> Option<Place>) -> Value {
     let data = match json {
         Json::Null => Data::Nil,
         Json::Bool(value) => Data::Bool(*value),
-        Json::Number(number) => match number.as_i64() {
-            Some(value) => Data::Int(value),
-            None => Data::Float(number.as_f64().unwrap_or_default()),
-        },
+        // Helm reads every number as one with a fraction, and prints large ones accordingly.
+        Json::Number(number) => Data::Float(number.as_f64().unwrap_or_default()),
         Json::String(text) => Data::Text(Text::plain(text)),
         Json::Array(items) => {
             let items = items.iter().enumerate();
