@@ -1,8 +1,10 @@
 //! What `rehearse` measured of an image with a model under a stack's limits: the facts that `simulate` and the gate
 //! calculate with. A file beside the stack file, so that it is reviewed and versioned with it.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use crate::stack::Stack;
@@ -66,6 +68,60 @@ pub struct Saturation {
     pub cpu_seconds: f64,
     /// P50, P95 and P99 at that rate, in seconds.
     pub latency: [f64; 3],
+}
+
+/// Why a file is no profile.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum Unreadable {
+    /// It is there and cannot be read.
+    #[error("cannot read the profile {}", file.display())]
+    #[diagnostic(help("make it readable, or delete it and measure again: `uninlu rehearse`"))]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is something else.
+    #[error("{} is no profile: {reason}", file.display())]
+    #[diagnostic(help("measure again: `uninlu rehearse` writes it"))]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Profile {
+    /// Reads a profile; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// [`Unreadable`], also for another [`VERSION`].
+    pub fn read(path: &Path) -> Result<Option<Self>, Unreadable> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                let file = path.to_owned();
+                return Err(Unreadable::Io { file, source });
+            }
+        };
+        let malformed = |reason: String| Unreadable::Malformed {
+            file: path.to_owned(),
+            reason,
+        };
+        let profile: Self =
+            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        if profile.version != VERSION {
+            let version = profile.version;
+            return Err(malformed(format!(
+                "its version is {version}, this uninlu reads {VERSION}"
+            )));
+        }
+        Ok(Some(profile))
+    }
 }
 
 /// Where a stack's profile lies: `uninlu.profile.json`, or `uninlu.ENV.profile.json`, beside the stack file.

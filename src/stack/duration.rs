@@ -56,7 +56,7 @@ impl Duration {
     }
 }
 
-fn nanoseconds(unsigned: &str) -> Option<u128> {
+pub(super) fn nanoseconds(unsigned: &str) -> Option<u128> {
     if unsigned == "0" {
         return Some(0);
     }
