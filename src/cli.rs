@@ -36,6 +36,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(commands::init::Args),
+    Import(commands::import::Args),
     Validate(commands::validate::Args),
     Render(commands::render::Args),
     Build(commands::build::Args),
@@ -133,6 +134,7 @@ fn run(cli: Cli) -> miette::Result<u8> {
 async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
     match command {
         Command::Init(args) => commands::init::run(args, ui).await,
+        Command::Import(args) => commands::import::run(args, ui).await,
         Command::Validate(args) => commands::validate::run(args, ui).await,
         Command::Render(args) => commands::render::run(args, ui).await,
         Command::Build(args) => commands::build::run(args, ui).await,

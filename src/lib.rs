@@ -20,6 +20,7 @@ pub mod commands;
 mod digest;
 pub mod gate;
 pub mod image;
+pub mod import;
 pub mod junit;
 pub mod kinds;
 pub mod plan;

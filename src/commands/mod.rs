@@ -11,6 +11,7 @@ pub mod drift;
 pub mod explain;
 pub mod gate;
 pub mod history;
+pub mod import;
 pub mod init;
 pub mod man;
 pub mod plan;

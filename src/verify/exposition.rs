@@ -290,7 +290,7 @@ mod tests {
             ("# TYPE a number\n# EOF\n", "no type"),
             ("# TYPE 1a gauge\n# EOF\n", "no name"),
             ("a 1\n# EOF\n", "no family"),
-            ("error: no memory\n# EOF\n", "no name of a metric"),
+            ("error: no memory\n# EOF\n", "`no` is no number"),
             (
                 "# TYPE a gauge\n# TYPE b gauge\n# TYPE a gauge\n# EOF\n",
                 "two places",

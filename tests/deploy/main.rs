@@ -18,6 +18,7 @@ mod crashes;
 mod faults;
 mod fleet;
 mod gate;
+mod import;
 mod life;
 mod lock;
 mod node;

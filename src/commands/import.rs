@@ -1,0 +1,350 @@
+//! `uninlu import`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, IntoDiagnostic, Result};
+
+use crate::cli::exit;
+use crate::cluster;
+use crate::import::{self, Chart, Given, Source};
+use crate::stack::{self, Target};
+use crate::ui::Ui;
+
+/// Makes a stack file of a Helm chart, of manifests, or of live objects, and tells what is wrong in them
+///
+/// The stack file goes to --out or stdout, the report to stderr. Faults found are no error.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    from: From,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum From {
+    Helm(Helm),
+    Yaml(Manifests),
+    Live(Live),
+}
+
+/// Reads a chart's folder, or a values file alone; runs no Helm and asks no cluster
+#[derive(Debug, clap::Args)]
+struct Helm {
+    /// Chart's folder, or a values file
+    #[arg(value_name = "DIR|VALUES")]
+    chart: PathBuf,
+    /// Values laid over the chart's own; can be repeated
+    #[arg(long, short = 'f', value_name = "FILE")]
+    values: Vec<PathBuf>,
+    /// Name of the installed release, whose objects the stack is to take over
+    #[arg(long)]
+    release: Option<String>,
+    /// Context of the kubeconfig for the stack
+    #[arg(long)]
+    context: Option<String>,
+    /// Namespace for the stack
+    #[arg(long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Reads manifests: what `helm template` prints, or what `kubectl apply -f` takes
+#[derive(Debug, clap::Args)]
+struct Manifests {
+    /// Files, or folders of them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    manifests: Vec<PathBuf>,
+    /// Context of the kubeconfig for the stack
+    #[arg(long)]
+    context: Option<String>,
+    /// Namespace for the stack
+    #[arg(long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Reads a namespace's objects; writes nothing to the cluster
+#[derive(Debug, clap::Args)]
+struct Live {
+    /// Context of the kubeconfig; no other one is asked
+    #[arg(long)]
+    context: String,
+    /// Namespace to read
+    #[arg(long)]
+    namespace: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Name of the Deployment where there are several, and of the stack
+    #[arg(long)]
+    name: Option<String>,
+    /// Folder that is built, with uninlu's Dockerfile; relative to the stack file
+    #[arg(long, value_name = "DIR")]
+    build_context: Option<String>,
+    /// Claim that holds the model
+    #[arg(long, conflicts_with = "model")]
+    claim: Option<String>,
+    /// Model folder on this machine: it becomes a layer of the image
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// File for the stack; without it the stack goes to stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Overwrites an existing file
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// Prints stack and report as JSON on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum Stop {
+    #[error("{} exists", .0.display())]
+    #[diagnostic(help("it was not touched; --force overwrites it"))]
+    Exists(PathBuf),
+    #[error("cannot read {}: {reason}", path.display())]
+    #[diagnostic(help("name a chart's folder, a values file, or manifests"))]
+    Unreadable {
+        path: PathBuf,
+        reason: std::io::Error,
+    },
+    #[error("{} is no chart: it holds no Chart.yaml", .0.display())]
+    #[diagnostic(help("name the folder that does, or read manifests with `uninlu import yaml`"))]
+    NoChart(PathBuf),
+    #[error("cannot write {}: {reason}", file.display())]
+    #[diagnostic(help("is there room, and may you write there?"))]
+    Unwritable {
+        file: PathBuf,
+        reason: std::io::Error,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What cannot be read, or holds no Deployment; an existing file; a cluster that does not answer.
+pub async fn run(args: Args, ui: Ui) -> Result<u8> {
+    match args.from {
+        From::Helm(args) => {
+            let chart = chart(&args)?;
+            let given = given(&args.common, args.context, args.namespace);
+            finish(&chart.read()?, &given, &args.common, ui)
+        }
+        From::Yaml(args) => {
+            let mut chart = Chart::default();
+            for path in &args.manifests {
+                chart.files.extend(files(path)?);
+            }
+            let given = given(&args.common, args.context, args.namespace);
+            finish(&chart.read()?, &given, &args.common, ui)
+        }
+        From::Live(args) => {
+            let (source, running) = live(&args, ui).await?;
+            let context = Some(args.context);
+            let given = Given {
+                running,
+                ..given(&args.common, context, Some(args.namespace))
+            };
+            finish(&source, &given, &args.common, ui)
+        }
+    }
+}
+
+fn given(common: &Common, context: Option<String>, namespace: Option<String>) -> Given {
+    Given {
+        name: common.name.clone(),
+        namespace,
+        context,
+        build_context: common.build_context.clone().or_else(|| beside(common)),
+        // Absolute, since the stack file may lie elsewhere.
+        model: common
+            .model
+            .as_ref()
+            .map(|model| std::path::absolute(model).unwrap_or_else(|_| model.clone())),
+        claim: common.claim.clone(),
+        running: None,
+    }
+}
+
+/// `.` where a Dockerfile of `uninlu`'s server lies beside the stack file.
+fn beside(common: &Common) -> Option<String> {
+    let folder = common
+        .out
+        .as_deref()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new(""));
+    let text = std::fs::read_to_string(folder.join("Dockerfile")).ok()?;
+    text.contains("uninlu-server").then(|| ".".to_owned())
+}
+
+/// The chart with its files; of a values file alone only that, unless it lies in a chart.
+fn chart(args: &Helm) -> Result<Chart> {
+    let mut values = args.values.clone();
+    let folder = if args.chart.is_dir() {
+        if !args.chart.join("Chart.yaml").is_file() {
+            return Err(Stop::NoChart(args.chart.clone()).into());
+        }
+        Some(args.chart.clone())
+    } else {
+        let folder = args.chart.parent().unwrap_or(Path::new("")).to_owned();
+        let is_in_chart = folder.join("Chart.yaml").is_file();
+        // A chart's own values are read with it.
+        if !is_in_chart
+            || args
+                .chart
+                .file_name()
+                .is_some_and(|name| name != "values.yaml")
+        {
+            values.insert(0, args.chart.clone());
+        }
+        is_in_chart.then_some(folder)
+    };
+    let mut chart = Chart {
+        release: args.release.clone(),
+        namespace: args
+            .namespace
+            .clone()
+            .unwrap_or_else(|| "default".to_owned()),
+        ..Chart::default()
+    };
+    if let Some(folder) = folder {
+        let folder = if folder.as_os_str().is_empty() {
+            PathBuf::from(".")
+        } else {
+            folder
+        };
+        chart.files = files(&folder)?;
+    }
+    for file in values {
+        let text = read(&file)?;
+        chart.values.push((file.display().to_string(), text));
+    }
+    Ok(chart)
+}
+
+/// Larger files are data, and no text that anybody wrote.
+const LARGEST: u64 = 4 << 20;
+/// Files of a chart that is no chart but a disk.
+const MOST_FILES: usize = 2_000;
+
+/// The text files of a folder by their path in it, or the file itself. Charts below it are others' matter.
+fn files(path: &Path) -> Result<BTreeMap<String, String>> {
+    if !path.is_dir() {
+        return Ok(BTreeMap::from([(path.display().to_string(), read(path)?)]));
+    }
+    let is_hidden = |entry: &walkdir::DirEntry| {
+        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
+    };
+    let is_subchart = |entry: &walkdir::DirEntry| {
+        entry.depth() == 1 && entry.file_type().is_dir() && entry.file_name() == "charts"
+    };
+    let walk = walkdir::WalkDir::new(path).sort_by_file_name().into_iter();
+    let entries = walk
+        .filter_entry(|entry| !is_hidden(entry) && !is_subchart(entry))
+        .flatten();
+    let mut files = BTreeMap::new();
+    for entry in entries
+        .filter(|entry| entry.file_type().is_file())
+        .take(MOST_FILES)
+    {
+        let is_small = entry
+            .metadata()
+            .is_ok_and(|metadata| metadata.len() <= LARGEST);
+        // What is no text is nobody's template.
+        let text = is_small
+            .then(|| std::fs::read_to_string(entry.path()).ok())
+            .flatten();
+        if let (Some(text), Ok(inside)) = (text, entry.path().strip_prefix(path)) {
+            files.insert(inside.display().to_string(), text);
+        }
+    }
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<String, Stop> {
+    std::fs::read_to_string(path).map_err(|reason| Stop::Unreadable {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// The namespace's objects, and the digest of the image that runs.
+async fn live(args: &Live, ui: Ui) -> Result<(Source, Option<String>)> {
+    let target = Target {
+        stack: args.common.name.clone().unwrap_or_default(),
+        namespace: args.namespace.clone(),
+        context: args.context.clone(),
+        kubeconfig: None,
+        environment: None,
+    };
+    let connection = cluster::connect(&target).await?;
+    let step = ui.step(format!("reading namespace {}", args.namespace));
+    let objects = cluster::everything(&connection).await?;
+    let source = import::live(objects);
+    let running = match import::running_pods(&source, args.common.name.as_deref()) {
+        Some((selector, container)) => {
+            cluster::running_image(&connection, &selector, &container).await?
+        }
+        None => None,
+    };
+    step.done(format_args!("context {}", args.context));
+    Ok((source, running))
+}
+
+/// Writes the stack and tells the report.
+fn finish(source: &Source, given: &Given, common: &Common, ui: Ui) -> Result<u8> {
+    if let Some(file) = common
+        .out
+        .as_ref()
+        .filter(|file| file.exists() && !common.force)
+    {
+        return Err(Stop::Exists(file.clone()).into());
+    }
+    let name = given.name.as_deref();
+    let draft = import::draft(source, given)?;
+    let file = common
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("uninlu.toml"));
+    let file = std::path::absolute(&file).into_diagnostic()?;
+    let imported = import::written(draft, source, name, &file, |text| stack::check(text, &file))
+        .map_err(|invalid| *invalid)?;
+    let findings = import::check(source, name);
+    if let Some(out) = &common.out {
+        write(out, &imported.stack)?;
+    }
+    if common.json {
+        ui.data(format_args!(
+            "{:#}\n",
+            import::json(&findings, &imported, source)
+        ));
+        return Ok(exit::OK);
+    }
+    if common.out.is_none() {
+        ui.data(&imported.stack);
+    }
+    ui.say(import::text(&findings, &imported, source).trim_end());
+    if let Some(out) = &common.out {
+        ui.say(format_args!(
+            "wrote {0}; next: `uninlu validate {0}`",
+            out.display()
+        ));
+    }
+    Ok(exit::OK)
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Stop> {
+    let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder
+        .and_then(|()| std::fs::write(file, text))
+        .map_err(|reason| Stop::Unwritable {
+            file: file.to_owned(),
+            reason,
+        })
+}

@@ -1,0 +1,283 @@
+//! Objects → what a stack says of them.
+
+mod pods;
+mod scaling;
+mod service;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::view::{POD, View};
+use super::{Object, Place, Refused, Source};
+use crate::kinds::{MANAGED_BY, MANAGER};
+
+/// What the user said, and objects cannot say.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Name of the stack, and of the Deployment where there are several.
+    pub name: Option<String>,
+    /// Namespace.
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig.
+    pub context: Option<String>,
+    /// Folder that is built, as the stack file names it.
+    pub build_context: Option<String>,
+    /// Model folder on this machine.
+    pub model: Option<PathBuf>,
+    /// Claim that holds the model.
+    pub claim: Option<String>,
+    /// `repository@sha256:…` of the image that runs, as the kubelet reports it.
+    pub running: Option<String>,
+}
+
+/// What has no place in the stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// `Deployment nlu .spec.template.spec.nodeSelector`
+    pub what: String,
+    /// Where it is written.
+    pub places: Vec<Place>,
+    /// Why it was left out, and what becomes of it.
+    pub why: String,
+}
+
+/// A stack file that is to be: sections of keys, each with its comment.
+#[derive(Debug, Default)]
+pub struct Draft {
+    pub(super) sections: Vec<Section>,
+    pub(super) left: Vec<Left>,
+    /// Keys whose values are placeholders, and what to write.
+    pub(super) to_set: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Section {
+    /// Empty for the top of the file.
+    pub(super) name: &'static str,
+    pub(super) entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) value: Value,
+    pub(super) comment: Option<String>,
+}
+
+impl Draft {
+    fn section(&mut self, name: &'static str) -> &mut Section {
+        let at = self
+            .sections
+            .iter()
+            .position(|section| section.name == name);
+        let at = at.unwrap_or_else(|| {
+            self.sections.push(Section {
+                name,
+                entries: Vec::new(),
+            });
+            self.sections.len() - 1
+        });
+        &mut self.sections[at]
+    }
+
+    fn set(&mut self, section: &'static str, key: &str, value: impl Into<Value>) {
+        self.push(section, key, value.into(), None);
+    }
+
+    /// A key whose comment says what was mended.
+    fn mend(
+        &mut self,
+        section: &'static str,
+        key: &str,
+        value: impl Into<Value>,
+        comment: impl Into<String>,
+    ) {
+        self.push(section, key, value.into(), Some(comment.into()));
+    }
+
+    /// A key that the user must set.
+    fn ask(&mut self, section: &'static str, key: &str, value: impl Into<Value>, help: &str) {
+        self.push(section, key, value.into(), Some(format!("TO SET: {help}")));
+        let path = if section.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{section}.{key}")
+        };
+        self.to_set.push((path, help.to_owned()));
+    }
+
+    fn push(&mut self, section: &'static str, key: &str, value: Value, comment: Option<String>) {
+        self.section(section).entries.push(Entry {
+            key: key.to_owned(),
+            value,
+            comment,
+        });
+    }
+
+    fn leave(&mut self, object: &Object, pointer: &str, why: impl Into<String>) {
+        self.left.push(Left {
+            what: format!("{} {}", object.id(), object.path(pointer))
+                .trim()
+                .to_owned(),
+            places: object.places(pointer),
+            why: why.into(),
+        });
+    }
+}
+
+/// What a stack says of the objects.
+///
+/// # Errors
+/// [`Refused::NoDeployment`]
+pub fn draft(source: &Source, given: &Given) -> Result<Draft, Refused> {
+    let view = View::of(source, given.name.as_deref()).ok_or(Refused::NoDeployment)?;
+    let mut draft = Draft::default();
+    top(&view, given, &mut draft);
+    cluster(&view, given, &mut draft);
+    pods::image(&view, given, &mut draft);
+    pods::model(&view, given, &mut draft);
+    pods::server(&view, &mut draft);
+    pods::engine(&view, &mut draft);
+    pods::resources(&view, &mut draft);
+    service::service(&view, &mut draft);
+    pods::probes(&view, &mut draft);
+    scaling::autoscaling(&view, &mut draft);
+    scaling::disruption(&view, &mut draft);
+    scaling::rollout(&view, &mut draft);
+    service::network(&view, &mut draft);
+    service::access(&view, &mut draft);
+    pods::leave_rest(&view, &mut draft);
+    service::leave_others(&view, &mut draft);
+    Ok(draft)
+}
+
+/// Labels that are a tool's, or that the stack sets itself.
+const OTHERS_LABELS: [&str; 7] = [
+    "app.kubernetes.io/",
+    "applyset.kubernetes.io/",
+    "helm.sh/",
+    "pod-template-hash",
+    "release",
+    "chart",
+    "heritage",
+];
+
+fn top(view: &View<'_>, given: &Given, draft: &mut Draft) {
+    let found = match (&view.source.chart, view.source.is_installed) {
+        (Some(chart), false) => chart.clone(),
+        _ => view.deployment.name().to_owned(),
+    };
+    let name = given.name.clone().unwrap_or(found);
+    let usable = usable_name(&name);
+    match usable == name {
+        true => draft.set("", "name", name),
+        false => draft.mend(
+            "",
+            "name",
+            usable,
+            format!("`{name}` cannot be the name of a Service and of its pods"),
+        ),
+    }
+    let of_object = view.deployment.text("/metadata/namespace");
+    let namespace = given
+        .namespace
+        .clone()
+        .or_else(|| (!of_object.is_empty()).then(|| of_object.to_owned()));
+    match namespace {
+        Some(namespace) => draft.set("", "namespace", namespace),
+        None => draft.ask(
+            "",
+            "namespace",
+            "nlu",
+            "a chart names no namespace; --namespace does",
+        ),
+    }
+    if view.autoscaler.is_none() {
+        let replicas = view.deployment.int("/spec/replicas").unwrap_or(1);
+        match replicas > 0 {
+            true => draft.set("", "replicas", replicas),
+            false => draft.mend("", "replicas", 1, "it was 0, which deploys nothing"),
+        }
+    }
+    let labels = view.deployment.entries("/spec/template/metadata/labels");
+    for (key, value) in labels {
+        if !OTHERS_LABELS.iter().any(|other| key.starts_with(other)) {
+            draft.set("labels", &key, value);
+        }
+    }
+}
+
+/// Lower-case, begins with a letter, at most 46 characters, as a stack's name must be.
+fn usable_name(name: &str) -> String {
+    let letters = name
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect::<String>();
+    let trimmed = letters.trim_start_matches(|c: char| !c.is_ascii_lowercase());
+    let cut: String = trimmed.chars().take(46).collect();
+    match cut.trim_end_matches('-') {
+        "" => "siamese-uninlu".to_owned(),
+        usable => usable.to_owned(),
+    }
+}
+
+fn cluster(view: &View<'_>, given: &Given, draft: &mut Draft) {
+    match &given.context {
+        Some(context) => draft.set("cluster", "context", context.as_str()),
+        None => draft.ask(
+            "cluster",
+            "context",
+            "CONTEXT",
+            "the one context that may be written to, of `kubectl config get-contexts -o name`; --context names it",
+        ),
+    }
+    let namespaces = view
+        .source
+        .objects
+        .iter()
+        .filter(|object| object.kind() == "Namespace");
+    let label = format!("/metadata/labels/{}", MANAGED_BY.replace('/', "~1"));
+    // A live namespace is the stack's only where its label says so; a chart's is the chart's.
+    if namespaces
+        .into_iter()
+        .any(|object| !view.source.is_live || object.text(&label) == MANAGER)
+    {
+        draft.set("cluster", "create-namespace", true);
+    }
+}
+
+/// A number as TOML has it, where it is one.
+fn whole(json: &Value) -> Option<i64> {
+    json.as_i64().or_else(|| json.as_str()?.parse().ok())
+}
+
+/// IntOrString.
+fn count(json: &Value) -> Option<Value> {
+    match json {
+        Value::Number(_) => Some(json.clone()),
+        Value::String(text) => Some(
+            text.parse::<i64>()
+                .map_or_else(|_| json.clone(), Value::from),
+        ),
+        _ => None,
+    }
+}
+
+/// A table whose keys keep their order.
+fn table(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    let entries = entries.into_iter();
+    entries
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+fn seconds(seconds: i64) -> Value {
+    Value::from(format!("{seconds}s"))
+}
+
+fn in_pod(field: &str) -> String {
+    format!("{POD}{field}")
+}

@@ -1,0 +1,453 @@
+//! What a pod is: image, model, settings, resources, probes.
+
+use serde_json::Value;
+
+use super::{Draft, Given, in_pod, seconds, table, whole};
+use crate::import::view::{MODEL_VARIABLES, View};
+use crate::stack::Quantity;
+
+/// A digest that no image has.
+const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// A stack's pods are rendered for one server.
+const ANOTHER_SERVER: &str =
+    "if that is another server than uninlu's, name an image of `uninlu-server` instead";
+
+pub(super) fn image(view: &View<'_>, given: &Given, draft: &mut Draft) {
+    let pointer = view.in_container("/image");
+    let image = view.deployment.text(&pointer);
+    let repository = repository(image);
+    if image.contains('@') && view.is_own_server() {
+        draft.set("image", "reference", image);
+    } else if image.contains('@') {
+        draft.mend("image", "reference", image, ANOTHER_SERVER);
+    } else if let Some(context) = &given.build_context {
+        let comment =
+            format!("the tag of `{image}` is left out: it is the digest of what is built");
+        draft.mend("image", "repository", repository, comment);
+        draft.set("image", "context", context.as_str());
+    } else if let Some(running) = &given.running {
+        let comment = format!("what runs under `{image}`; {ANOTHER_SERVER}");
+        draft.mend("image", "reference", running.as_str(), comment);
+    } else {
+        draft.ask(
+            "image",
+            "reference",
+            format!("{repository}@{NO_DIGEST}"),
+            &format!("the digest of an image of `uninlu-server` (`{image}` is a tag, and may mean another image tomorrow), or `repository` and `context` to build one; --build-context names it"),
+        );
+    }
+    let secrets = view
+        .deployment
+        .items(&in_pod("/imagePullSecrets"))
+        .into_iter();
+    let names: Vec<Value> = secrets
+        .filter_map(|(_, secret)| Some(Value::from(secret["name"].as_str()?)))
+        .collect();
+    if !names.is_empty() {
+        draft.set("image", "pull-secrets", names);
+    }
+}
+
+/// The image without tag and digest.
+fn repository(image: &str) -> String {
+    let image = image.split('@').next().unwrap_or_default();
+    let repository = match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => image,
+    };
+    let repository = repository.trim_matches('/').to_lowercase();
+    if repository.is_empty() {
+        "siamese-uninlu".to_owned()
+    } else {
+        repository
+    }
+}
+
+pub(super) fn model(view: &View<'_>, given: &Given, draft: &mut Draft) {
+    let mount = view.model_mount().map(|(_, mount)| mount);
+    let path = view.model_path();
+    // The model may lie below what is mounted.
+    let below = mount.zip(path.as_deref()).map(|(mount, path)| {
+        let at = mount["mountPath"].as_str().unwrap_or_default();
+        let below = path.strip_prefix(at.trim_end_matches('/'));
+        below.unwrap_or_default().trim_matches('/').to_owned()
+    });
+    source(view, given, mount, &below.unwrap_or_default(), draft);
+    let is_mounted = given.model.is_none() && (mount.is_some() || view.is_own_server());
+    if let Some(path) = path.filter(|path| is_mounted && path != DEFAULT_MOUNT) {
+        draft.set("model", "mount", path);
+    }
+    let environment = view.environment();
+    let warmup = ["UNINLU_WARMUP", "WARMUP_TEXT", "WARMUP"]
+        .into_iter()
+        .find_map(|name| environment.get(name));
+    if let Some((text, _)) = warmup {
+        draft.set("model", "warmup", text.as_str());
+    }
+}
+
+/// Where a stack mounts a model that does not say where.
+const DEFAULT_MOUNT: &str = "/app/model";
+
+fn source(view: &View<'_>, given: &Given, mount: Option<&Value>, below: &str, draft: &mut Draft) {
+    let mut set = |value: Value| draft.set("model", "source", value);
+    if let Some(folder) = &given.model {
+        return set(table([("image", folder.display().to_string().into())]));
+    }
+    if let Some(claim) = &given.claim {
+        return set(table([("pvc", claim.as_str().into())]));
+    }
+    let volume = mount.and_then(|mount| view.volume(mount["name"].as_str()?));
+    let volume = volume.map_or(&Value::Null, |(_, volume)| volume);
+    let sub_path = mount.and_then(|mount| mount["subPath"].as_str());
+    let inside: Vec<&str> = [sub_path.unwrap_or_default(), below]
+        .into_iter()
+        .map(|part| part.trim_matches('/'))
+        .filter(|part| !part.is_empty())
+        .collect();
+    let inside = inside.join("/");
+    if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
+        let path = (!inside.is_empty()).then(|| ("path", inside.into()));
+        return set(table([("pvc", claim.into())].into_iter().chain(path)));
+    }
+    if let Some(path) = volume["hostPath"]["path"].as_str() {
+        let path = match inside.as_str() {
+            "" => path.to_owned(),
+            inside => format!("{}/{inside}", path.trim_end_matches('/')),
+        };
+        return set(table([("host-path", path.into())]));
+    }
+    let kinds = volume
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(kind, _)| kind);
+    let was = match kinds.into_iter().find(|kind| *kind != "name") {
+        Some(kind) if kind == "configMap" => {
+            "it came from a ConfigMap, which holds 1 MiB, and the weights are 390 MB".to_owned()
+        }
+        Some(kind) => {
+            format!("it came from a volume of the kind `{kind}`, which a stack does not mount")
+        }
+        None if view.is_own_server() => {
+            "it is in the image; --model names its folder on this machine".to_owned()
+        }
+        None => "nothing mounts it: it is in the image, or downloaded".to_owned(),
+    };
+    let help = format!("the claim that holds the model ({was}); --claim or --model names it");
+    draft.ask(
+        "model",
+        "source",
+        table([("pvc", "nlu-models".into())]),
+        &help,
+    );
+}
+
+pub(super) fn server(view: &View<'_>, draft: &mut Draft) {
+    let Some(settings) = view.settings else {
+        return;
+    };
+    let data = settings.entries("/data");
+    if let Some(text) = data.get("settings.toml") {
+        let table: toml::Table = text.parse().unwrap_or_default();
+        for (key, value) in table {
+            draft.set("server", &key, toml_as_json(value));
+        }
+    } else if let Some(text) = data.get("config.json") {
+        let pointer = "/data/config.json";
+        let config: Value = serde_json::from_str(text).unwrap_or_default();
+        for (key, value) in config.as_object().into_iter().flatten() {
+            match (key.as_str(), whole(value)) {
+                ("max_length" | "max_text_length", Some(length)) => {
+                    draft.set("server", "max-length", length);
+                }
+                _ => draft.leave(settings, pointer, format!("`{key}` of config.json has no key: the server batches by tokens (`[server] batch-tokens`), and reads the model's own config.json with the model")),
+            }
+        }
+    }
+}
+
+/// Settings are numbers and durations.
+fn toml_as_json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Boolean(value) => value.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::String(text) => text.into(),
+        other => other.to_string().into(),
+    }
+}
+
+pub(super) fn engine(view: &View<'_>, draft: &mut Draft) {
+    if let Some((precision, _)) = view.environment().get("UNINLU_PRECISION") {
+        draft.set("engine", "precision", precision.as_str());
+    }
+    let gpus = view
+        .deployment
+        .at(&view.in_container("/resources/limits/nvidia.com~1gpu"))
+        .and_then(whole);
+    if let Some(gpus) = gpus.filter(|gpus| *gpus > 0) {
+        match gpus {
+            1 => draft.set("engine", "gpus", 1),
+            _ => draft.mend(
+                "engine",
+                "gpus",
+                1,
+                format!("it was {gpus}: the server uses one, the others would be paid for nothing"),
+            ),
+        }
+    }
+}
+
+pub(super) fn resources(view: &View<'_>, draft: &mut Draft) {
+    for name in ["cpu", "memory"] {
+        let bound = |bound: &str| {
+            let value = view
+                .deployment
+                .at(&view.in_container(&format!("/resources/{bound}/{name}")))?;
+            Some(
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned),
+            )
+        };
+        // A limit without a request is the request.
+        let (request, limit) = (
+            bound("requests").or_else(|| bound("limits")),
+            bound("limits"),
+        );
+        let quantity =
+            |text: &Option<String>| text.as_deref().and_then(|text| Quantity::parse(text).ok());
+        let is_below = matches!((quantity(&request), quantity(&limit)), (Some(request), Some(limit)) if limit < request);
+        let entries = |limit: &Option<String>| {
+            let request = request
+                .as_deref()
+                .map(|text| ("request", Value::from(text)));
+            let limit = limit.as_deref().map(|text| ("limit", Value::from(text)));
+            table(request.into_iter().chain(limit))
+        };
+        match (&request, &limit) {
+            (None, None) => (),
+            (Some(raised), Some(limit)) if is_below => {
+                let comment = format!("the limit {limit} was below the request {raised}");
+                draft.mend("resources", name, entries(&request), comment);
+            }
+            (_, None) => draft.mend(
+                "resources",
+                name,
+                entries(&None),
+                "no limit was set: the stack's default holds",
+            ),
+            _ => draft.set("resources", name, entries(&limit)),
+        }
+    }
+}
+
+pub(super) fn probes(view: &View<'_>, draft: &mut Draft) {
+    startup(view, draft);
+    for (name, key) in [
+        ("livenessProbe", "liveness"),
+        ("readinessProbe", "readiness"),
+    ] {
+        let pointer = view.in_container(&format!("/{name}"));
+        let number = |field: &str| view.deployment.int(&format!("{pointer}/{field}"));
+        let (period, timeout) = (number("periodSeconds"), number("timeoutSeconds"));
+        let failures = number("failureThreshold").filter(|failures| *failures != 3);
+        let is_longer =
+            matches!((period, timeout), (Some(period), Some(timeout)) if timeout > period);
+        let timeout_within = if is_longer { period } else { timeout };
+        let entries = [
+            period.map(|value| ("period", seconds(value))),
+            timeout_within.map(|value| ("timeout", seconds(value))),
+            failures.map(|value| ("failures", Value::from(value))),
+        ];
+        let entries: Vec<_> = entries.into_iter().flatten().collect();
+        if entries.is_empty() {
+            continue;
+        }
+        match (is_longer, timeout) {
+            (true, Some(was)) => draft.mend(
+                "probes",
+                key,
+                table(entries),
+                format!("the timeout was {was} s, longer than the period"),
+            ),
+            _ => draft.set("probes", key, table(entries)),
+        }
+    }
+}
+
+/// Seconds on top of the budget in `progressDeadlineSeconds`, as `kinds` renders it.
+const PULL_MARGIN: i64 = 120;
+
+fn startup(view: &View<'_>, draft: &mut Draft) {
+    let pointer = view.in_container("/startupProbe");
+    let number = |field: &str| view.deployment.int(&format!("{pointer}/{field}"));
+    if view.deployment.at(&pointer).is_some() {
+        let (period, failures) = (
+            number("periodSeconds").unwrap_or(10).max(1),
+            number("failureThreshold").unwrap_or(3),
+        );
+        // Several budgets give one threshold; the Deployment's deadline tells which it was.
+        let deadline = view
+            .deployment
+            .int("/spec/progressDeadlineSeconds")
+            .unwrap_or_default()
+            - PULL_MARGIN;
+        let is_it =
+            view.is_own_server() && deadline > 0 && (deadline + period - 1) / period == failures;
+        let budget = if is_it { deadline } else { period * failures };
+        let timeout =
+            number("timeoutSeconds").map(|timeout| ("timeout", seconds(timeout.min(period))));
+        let entries = [("period", seconds(period)), ("budget", seconds(budget))]
+            .into_iter()
+            .chain(timeout);
+        return draft.set("probes", "startup", table(entries));
+    }
+    let delays = ["livenessProbe", "readinessProbe"]
+        .into_iter()
+        .filter_map(|probe| {
+            view.deployment
+                .int(&view.in_container(&format!("/{probe}/initialDelaySeconds")))
+        });
+    if let Some(delay) = delays.max().filter(|delay| *delay > 0) {
+        let comment = format!(
+            "instead of `initialDelaySeconds` (up to {delay} s): ends as soon as the model is loaded"
+        );
+        draft.mend(
+            "probes",
+            "startup",
+            table([("period", seconds(5)), ("budget", seconds(delay.max(30)))]),
+            comment,
+        );
+    }
+}
+
+/// Variables that became keys, by their names.
+const TAKEN: [&str; 12] = [
+    "UNINLU_WARMUP",
+    "WARMUP_TEXT",
+    "WARMUP",
+    "UNINLU_PRECISION",
+    "UNINLU_LISTEN",
+    "UNINLU_SETTINGS",
+    "UNINLU_DRAIN",
+    "UNINLU_DEVICE",
+    "UNINLU_API_KEY_FILE",
+    "UNINLU_CORS_ORIGINS",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_SERVICE_NAME",
+];
+
+/// Fields of the pod that a stack does not have, and what becomes of them.
+const OF_POD: [(&str, &str); 12] = [
+    (
+        "initContainers",
+        "a stack has none: the model comes from a claim or lies in the image",
+    ),
+    (
+        "nodeSelector",
+        "a stack has no key for it: pods go where there is room",
+    ),
+    (
+        "tolerations",
+        "a stack has no key for it: pods go to untainted nodes",
+    ),
+    (
+        "affinity",
+        "pods are spread over nodes and zones by the stack itself",
+    ),
+    (
+        "topologySpreadConstraints",
+        "pods are spread over nodes and zones by the stack itself",
+    ),
+    ("priorityClassName", "a stack has no key for it"),
+    ("runtimeClassName", "a stack has no key for it"),
+    ("hostAliases", "a stack has no key for it"),
+    ("dnsConfig", "a stack has no key for it"),
+    ("hostNetwork", "a stack's pods have a network of their own"),
+    ("hostPID", "a stack's pods see their own processes alone"),
+    ("shareProcessNamespace", "a stack's pods have one container"),
+];
+
+const OF_CONTAINER: [(&str, &str); 5] = [
+    ("command", "the image of `uninlu-server` starts by itself"),
+    ("args", "the image of `uninlu-server` starts by itself"),
+    ("envFrom", "a stack's server is told by its own keys"),
+    (
+        "lifecycle",
+        "the server drains by itself (`[rollout] drain`)",
+    ),
+    ("workingDir", "the server needs none"),
+];
+
+/// What of the pods was not taken, each with the reason.
+pub(super) fn leave_rest(view: &View<'_>, draft: &mut Draft) {
+    if view.is_own_server() {
+        return;
+    }
+    let deployment = view.deployment;
+    for (pointer, container) in deployment.items(&in_pod("/containers")) {
+        if pointer != view.container {
+            let name = container["name"].as_str().unwrap_or_default();
+            draft.leave(
+                deployment,
+                &pointer,
+                format!(
+                    "the container `{name}` is not the server; a stack's pods have one container"
+                ),
+            );
+        }
+    }
+    for (field, why) in OF_POD {
+        let pointer = in_pod(&format!("/{field}"));
+        if deployment.at(&pointer).is_some_and(is_something) {
+            draft.leave(deployment, &pointer, why);
+        }
+    }
+    for (field, why) in OF_CONTAINER {
+        let pointer = view.in_container(&format!("/{field}"));
+        if deployment.at(&pointer).is_some_and(is_something) {
+            draft.leave(deployment, &pointer, why);
+        }
+    }
+    for (pointer, item) in deployment.items(&view.in_container("/env")) {
+        let name = item["name"].as_str().unwrap_or_default();
+        if !TAKEN.contains(&name) && !MODEL_VARIABLES.contains(&name) {
+            draft.leave(
+                deployment,
+                &pointer,
+                format!("the variable `{name}` means nothing to `uninlu-server`"),
+            );
+        }
+    }
+    let model = view.model_mount().map(|(pointer, _)| pointer);
+    for (pointer, mount) in view.mounts() {
+        if Some(&pointer) != model.as_ref() {
+            let path = mount["mountPath"].as_str().unwrap_or_default();
+            draft.leave(deployment, &pointer, format!("nothing is mounted at {path}: the server reads the model's folder and its own settings"));
+        }
+    }
+    let annotations = deployment.entries("/spec/template/metadata/annotations");
+    let annotations = annotations.keys().filter(|key| {
+        !key.starts_with("prometheus.io/") && !key.starts_with("kubectl.kubernetes.io/")
+    });
+    for key in annotations {
+        let pointer = crate::import::yaml::step("/spec/template/metadata/annotations", key);
+        draft.leave(
+            deployment,
+            &pointer,
+            "a stack has no key for annotations of pods",
+        );
+    }
+}
+
+fn is_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+        _ => true,
+    }
+}

@@ -1,0 +1,242 @@
+//! How many pods run, and how they go.
+
+use serde_json::Value;
+
+use super::{Draft, count, in_pod, seconds, table};
+use crate::import::Object;
+use crate::import::view::View;
+use crate::kinds::prometheus::REQUESTS_PER_SECOND;
+use crate::stack::Quantity;
+
+pub(super) fn autoscaling(view: &View<'_>, draft: &mut Draft) {
+    let Some(autoscaler) = view.autoscaler else {
+        return;
+    };
+    let min = autoscaler.int("/spec/minReplicas").unwrap_or(1).max(1);
+    let max = autoscaler.int("/spec/maxReplicas").unwrap_or(min);
+    let range = |max: i64| table([("min", Value::from(min)), ("max", Value::from(max))]);
+    match max >= min {
+        true => draft.set("autoscaling", "replicas", range(max)),
+        false => draft.mend(
+            "autoscaling",
+            "replicas",
+            range(min),
+            format!("the maximum was {max}, below the minimum"),
+        ),
+    }
+    let mut has_target = false;
+    for (pointer, metric) in autoscaler.items("/spec/metrics") {
+        let is_taken = take_metric(view, autoscaler, &pointer, metric, draft);
+        has_target |= is_taken;
+    }
+    if !has_target {
+        draft.mend(
+            "autoscaling",
+            "cpu",
+            60,
+            "no target of a kind that a stack has was set, and without one nothing scales",
+        );
+    }
+    behavior(autoscaler, draft);
+}
+
+/// Whether the metric became a key.
+fn take_metric(
+    view: &View<'_>,
+    autoscaler: &Object,
+    pointer: &str,
+    metric: &Value,
+    draft: &mut Draft,
+) -> bool {
+    let has = |draft: &Draft, key: &str| {
+        let sections = draft
+            .sections
+            .iter()
+            .filter(|section| section.name == "autoscaling");
+        sections
+            .flat_map(|section| &section.entries)
+            .any(|entry| entry.key == key)
+    };
+    let utilization = metric["resource"]["target"]["averageUtilization"].as_i64();
+    if let ("cpu", Some(target)) = (
+        metric["resource"]["name"].as_str().unwrap_or_default(),
+        utilization,
+    ) {
+        if has(draft, "cpu") {
+            return false;
+        }
+        match is_reachable(view, target) {
+            true => draft.set("autoscaling", "cpu", target),
+            false => draft.mend(
+                "autoscaling",
+                "cpu",
+                60,
+                format!(
+                    "{target} % of the request is not below the limit, so it would never be reached"
+                ),
+            ),
+        }
+        return true;
+    }
+    let target = ["pods", "object", "external"].into_iter().find_map(|kind| {
+        let name = metric[kind]["metric"]["name"].as_str()?;
+        let value = &metric[kind]["target"]["averageValue"];
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        let per_second = Quantity::parse(&text).ok()?.milli / 1_000;
+        Some((kind, name, i64::try_from(per_second).ok()?.max(1)))
+    });
+    match target {
+        Some(("pods", name, value))
+            if (name == REQUESTS_PER_SECOND || name.contains("request"))
+                && !has(draft, "requests-per-second") =>
+        {
+            match name == REQUESTS_PER_SECOND {
+                true => draft.set("autoscaling", "requests-per-second", value),
+                false => draft.mend(
+                    "autoscaling",
+                    "requests-per-second",
+                    value,
+                    format!("was `{name}`; now `{REQUESTS_PER_SECOND}` (`uninlu render adapter` prints the adapter's rule)"),
+                ),
+            }
+            true
+        }
+        _ => {
+            draft.leave(autoscaler, pointer, "a stack scales by CPU (percent of the request) and by requests per second of a pod");
+            false
+        }
+    }
+}
+
+/// As a stack checks it: below the limit.
+fn is_reachable(view: &View<'_>, target: i64) -> bool {
+    let bound = |bound: &str| {
+        let value = view
+            .deployment
+            .at(&view.in_container(&format!("/resources/{bound}/cpu")))?;
+        Quantity::parse(
+            &value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned),
+        )
+        .ok()
+    };
+    match (bound("requests"), bound("limits")) {
+        (Some(request), Some(limit)) => i128::from(target) * request.milli < limit.milli * 100,
+        (None, Some(_)) => target < 100,
+        _ => true,
+    }
+}
+
+fn behavior(autoscaler: &Object, draft: &mut Draft) {
+    let mut directions = Vec::new();
+    for (field, key) in [("scaleUp", "scale-up"), ("scaleDown", "scale-down")] {
+        if let Some(rules) = autoscaler.at(&format!("/spec/behavior/{field}")) {
+            directions.push((key, scaling_rules(rules)));
+        }
+    }
+    if !directions.is_empty() {
+        draft.set("autoscaling", "behavior", table(directions));
+    }
+}
+
+fn scaling_rules(rules: &Value) -> Value {
+    let policies: Vec<Value> = rules["policies"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(policy)
+        .collect();
+    let entries = [
+        rules["stabilizationWindowSeconds"]
+            .as_i64()
+            .map(|value| ("stabilization", seconds(value))),
+        (!policies.is_empty()).then(|| ("policies", Value::Array(policies))),
+        rules["selectPolicy"]
+            .as_str()
+            .map(|policy| ("select", Value::from(policy.to_lowercase()))),
+    ];
+    table(entries.into_iter().flatten())
+}
+
+fn policy(policy: &Value) -> Option<Value> {
+    let key = match policy["type"].as_str()? {
+        "Pods" => "pods",
+        _ => "percent",
+    };
+    let period = policy["periodSeconds"].as_i64().unwrap_or(60);
+    Some(table([
+        (key, Value::from(policy["value"].as_i64()?)),
+        ("period", seconds(period)),
+    ]))
+}
+
+pub(super) fn disruption(view: &View<'_>, draft: &mut Draft) {
+    let Some(budget) = view.budget else { return };
+    let (minimum, ..) = view.minimum();
+    for (field, key) in [
+        ("/spec/minAvailable", "min-available"),
+        ("/spec/maxUnavailable", "max-unavailable"),
+    ] {
+        let Some(value) = budget.at(field).and_then(count) else {
+            continue;
+        };
+        let number = match &value {
+            Value::Number(number) => number.as_i64().unwrap_or_default(),
+            Value::String(text) => {
+                let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(100);
+                (minimum * percent + 99) / 100
+            }
+            _ => continue,
+        };
+        let left = if key == "min-available" {
+            minimum - number
+        } else {
+            number
+        };
+        match (left > 0, minimum >= 2) {
+            (true, _) => draft.set("disruption", key, value),
+            (false, true) => {
+                let comment = format!(
+                    "`{key} = {value}` with {minimum} pods at least would block every node drain"
+                );
+                draft.mend("disruption", "max-unavailable", 1, comment);
+            }
+            // With one pod there is no budget that does not block.
+            (false, false) => draft.leave(
+                budget,
+                field,
+                "with one pod at least, it blocks every node drain: the stack has no budget then",
+            ),
+        }
+        return;
+    }
+}
+
+/// Seconds that the stack adds to the drain, as `kinds` renders it.
+const STOP_MARGIN: i64 = 10;
+
+pub(super) fn rollout(view: &View<'_>, draft: &mut Draft) {
+    let deployment = view.deployment;
+    if deployment.text("/spec/strategy/type") == "Recreate" {
+        draft.leave(deployment, "/spec/strategy", "all pods would stop before the first new one starts; the stack replaces them one by one (`[rollout]`)");
+    }
+    for (field, key) in [
+        ("maxSurge", "max-surge"),
+        ("maxUnavailable", "max-unavailable"),
+    ] {
+        let value = deployment
+            .at(&format!("/spec/strategy/rollingUpdate/{field}"))
+            .and_then(count);
+        if let Some(value) = value {
+            draft.set("rollout", key, value);
+        }
+    }
+    let grace = deployment.int(&in_pod("/terminationGracePeriodSeconds"));
+    // Kubernetes' default is the stack's.
+    if let Some(grace) = grace.filter(|grace| *grace != 30) {
+        draft.set("rollout", "drain", seconds((grace - STOP_MARGIN).max(1)));
+    }
+}

@@ -1,0 +1,43 @@
+//! Another tool's chart, manifests or live objects → a stack file, and what is wrong in them.
+//!
+//! ```text
+//! files ──chart::read──▶ Source      templates rendered line by line, so that each field knows its places
+//! live objects ────────▶ Source
+//! Source ──rules──▶ Findings         over objects, never over a chart's text
+//! Source ──draft──▶ Draft ──▶ text   what a stack can say, and what was left out, with reasons
+//! ```
+//! All of it is pure.
+
+mod chart;
+mod draft;
+mod object;
+mod report;
+mod rules;
+mod template;
+mod view;
+mod write;
+mod yaml;
+
+use serde::Serialize;
+
+pub use chart::{Chart, Refused, live, running_pods};
+pub use draft::{Draft, Given, Left, draft};
+pub use object::{Object, Source};
+pub use report::{json, text};
+pub use rules::{Finding, check};
+pub use write::{Action, Effect, Imported, Noted, written};
+
+/// Where something is written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Place {
+    /// File, as it was named or below the folder that was named.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}", self.file, self.line)
+    }
+}

@@ -1,0 +1,142 @@
+//! What was read: objects whose fields know where they are written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Place;
+
+/// One document.
+#[derive(Debug, Clone, Default)]
+pub struct Object {
+    /// The object; a value that is no object of Kubernetes (the adapter's configuration) has no kind.
+    pub body: Value,
+    /// Places of each field, by JSON pointer: the template's line, then the values' lines. Empty for live objects.
+    pub(super) places: BTreeMap<String, Vec<Place>>,
+}
+
+impl Object {
+    /// A live object, which is written nowhere.
+    pub fn live(body: Value) -> Self {
+        Self {
+            body,
+            places: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn kind(&self) -> &str {
+        self.text("/kind")
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.text("/metadata/name")
+    }
+
+    /// `Deployment nlu`
+    pub(super) fn id(&self) -> String {
+        format!("{} {}", self.kind(), self.name()).trim().to_owned()
+    }
+
+    /// The field, unless it is absent or null.
+    pub(super) fn at(&self, pointer: &str) -> Option<&Value> {
+        self.body.pointer(pointer).filter(|value| !value.is_null())
+    }
+
+    /// The field's text; empty when it is none.
+    pub(super) fn text(&self, pointer: &str) -> &str {
+        self.at(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn int(&self, pointer: &str) -> Option<i64> {
+        self.at(pointer).and_then(Value::as_i64)
+    }
+
+    /// The items of a list, each with its pointer.
+    pub(super) fn items(&self, pointer: &str) -> Vec<(String, &Value)> {
+        let items = self
+            .at(pointer)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        items
+            .enumerate()
+            .map(|(index, item)| (format!("{pointer}/{index}"), item))
+            .collect()
+    }
+
+    /// The entries of a map of texts.
+    pub(super) fn entries(&self, pointer: &str) -> BTreeMap<String, String> {
+        let entries = self
+            .at(pointer)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten();
+        entries
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect()
+    }
+
+    /// Where the field is written; where it is not, the place of the nearest field around it.
+    pub(super) fn places(&self, pointer: &str) -> Vec<Place> {
+        if let Some(places) = self.places.get(pointer) {
+            return places.clone();
+        }
+        let around = pointer.rmatch_indices('/').map(|(at, _)| &pointer[..at]);
+        // Nothing of it is written: the object begins with its kind.
+        let mut candidates = around.chain(["/kind"]);
+        let nearest = candidates.find_map(|pointer| self.places.get(pointer));
+        // The values of a line around it have nothing to do with it.
+        let nearest = nearest.or_else(|| self.places.values().next());
+        nearest
+            .and_then(|places| places.first())
+            .cloned()
+            .into_iter()
+            .collect()
+    }
+
+    /// The field as people write it: `.spec.template.spec.containers[server].image`.
+    pub(super) fn path(&self, pointer: &str) -> String {
+        let mut path = String::new();
+        let mut here = String::new();
+        for key in pointer.split('/').skip(1) {
+            here = format!("{here}/{key}");
+            let plain = key.replace("~1", "/").replace("~0", "~");
+            let named = self
+                .body
+                .pointer(&here)
+                .and_then(|item| item["name"].as_str());
+            match (plain.parse::<usize>(), named) {
+                (Ok(_), Some(name)) => path.push_str(&format!("[{name}]")),
+                (Ok(index), None) => path.push_str(&format!("[{index}]")),
+                _ if plain.contains(['.', '/']) => path.push_str(&format!("[\"{plain}\"]")),
+                _ => path.push_str(&format!(".{plain}")),
+            }
+        }
+        path
+    }
+}
+
+/// What was read, and what could not be.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// The objects, in the order of the files.
+    pub objects: Vec<Object>,
+    /// Configurations of the Prometheus Adapter.
+    pub(super) adapters: Vec<Object>,
+    /// Dockerfiles: path and text.
+    pub(super) dockerfiles: Vec<(String, String)>,
+    /// The server's sources: path and text.
+    pub(super) code: Vec<(String, String)>,
+    /// What was not understood, and where.
+    pub(super) gaps: BTreeSet<(Place, String)>,
+    /// Values that no template reads.
+    pub(super) unused: Vec<(String, Place)>,
+    /// The chart's name.
+    pub(super) chart: Option<String>,
+    /// Whether the objects' names are those of an installation: of live objects, of manifests, or of a named release.
+    pub(super) is_installed: bool,
+    /// Whether only values are known: what no value says is then the template's matter, and no fault.
+    pub(super) is_only_values: bool,
+    /// Whether it is what a cluster holds.
+    pub(super) is_live: bool,
+}

@@ -1,0 +1,139 @@
+//! What was found, for people and for programs.
+
+use serde_json::{Value, json};
+
+use super::write::Imported;
+use super::{Finding, Place, Source};
+use crate::gate::Severity;
+use crate::ui::{BOLD, RED, YELLOW, paint};
+
+/// For people: findings first, then what became of what was read.
+pub fn text(findings: &[Finding], imported: &Imported, source: &Source) -> String {
+    let mut text = String::new();
+    for group in findings.chunk_by(|one, other| one.rule == other.rule) {
+        push_group(&mut text, group);
+    }
+    let (errors, warnings): (Vec<_>, Vec<_>) = findings
+        .iter()
+        .partition(|it| it.severity == Severity::Error);
+    text.push_str(&format!(
+        "{} errors, {} warnings\n",
+        errors.len(),
+        warnings.len()
+    ));
+    list(
+        &mut text,
+        "to set before an apply",
+        imported
+            .to_set
+            .iter()
+            .map(|it| format!("{}: {}", it.key, it.note)),
+    );
+    list(
+        &mut text,
+        "mended",
+        imported
+            .mended
+            .iter()
+            .map(|it| format!("{}: {}", it.key, it.note)),
+    );
+    let not_taken = imported
+        .not_taken
+        .iter()
+        .map(|it| with_places(&it.what, &it.places, &it.why));
+    list(&mut text, "not taken", not_taken);
+    let gaps = source
+        .gaps
+        .iter()
+        .map(|(place, why)| format!("{place}: {why}"));
+    list(
+        &mut text,
+        "not understood (`helm template DIR > FILE`, then `uninlu import yaml FILE`, reads what Helm makes of it)",
+        gaps,
+    );
+    let effects = imported.first_apply.iter().map(|effect| {
+        let fields: String = effect
+            .fields
+            .iter()
+            .map(|field| format!("\n      {field}"))
+            .collect();
+        format!(
+            "{}: {}; {}{fields}",
+            effect.object,
+            effect.action.word(),
+            effect.why
+        )
+    });
+    list(&mut text, "at the first apply", effects);
+    text
+}
+
+/// What one rule found: why and mend are said once.
+fn push_group(text: &mut String, group: &[Finding]) {
+    let Some(first) = group.first() else { return };
+    let style = match first.severity {
+        Severity::Error => RED,
+        Severity::Warning => YELLOW,
+    };
+    text.push_str(&format!(
+        "{} {}\n",
+        paint(style, first.severity.word()),
+        paint(BOLD, first.rule)
+    ));
+    for finding in group {
+        let subject: Vec<&str> = [&finding.object, &finding.field]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let heads = [places(&finding.places), subject.join(" ")];
+        let heads: Vec<String> = heads.into_iter().filter(|part| !part.is_empty()).collect();
+        text.push_str(&format!("  - {}\n    {}\n", heads.join("  "), finding.what));
+    }
+    text.push_str(&format!(
+        "    why: {}\n    mend: {}\n",
+        first.why, first.mend
+    ));
+}
+
+fn places(places: &[Place]) -> String {
+    let places: Vec<String> = places.iter().map(Place::to_string).collect();
+    places.join(", ")
+}
+
+fn with_places(what: &str, at: &[Place], why: &str) -> String {
+    match at {
+        [] => format!("{what}: {why}"),
+        at => format!("{what} ({}): {why}", places(at)),
+    }
+}
+
+fn list(text: &mut String, title: &str, items: impl Iterator<Item = String>) {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() {
+        return;
+    }
+    text.push_str(&format!("{}\n", paint(BOLD, format_args!("{title}:"))));
+    for item in items {
+        text.push_str(&format!("  - {item}\n"));
+    }
+}
+
+/// For programs; docs/import.md describes it.
+pub fn json(findings: &[Finding], imported: &Imported, source: &Source) -> Value {
+    let gaps: Vec<Value> = source
+        .gaps
+        .iter()
+        .map(|(place, why)| json!({ "place": place, "why": why }))
+        .collect();
+    json!({
+        "format_version": 1,
+        "stack": imported.stack,
+        "findings": findings,
+        "to_set": imported.to_set,
+        "mended": imported.mended,
+        "not_taken": imported.not_taken,
+        "not_understood": gaps,
+        "first_apply": imported.first_apply,
+    })
+}

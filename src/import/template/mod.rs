@@ -1,0 +1,17 @@
+//! Helm's templates, as far as charts of this kind use them: Go's template language with the functions of `functions`.
+//!
+//! Each line of the output knows where it comes from: the line of the template, and the lines of the values that went
+//! into it. What is not understood is noted, with its place, and leaves a gap; nothing is guessed.
+
+mod emit;
+mod eval;
+mod functions;
+mod lex;
+mod parse;
+mod text;
+mod value;
+
+pub(super) use eval::Engine;
+pub(super) use parse::{Node, parse, values_read};
+pub(super) use text::Line;
+pub(super) use value::{Data, Value};
