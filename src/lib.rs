@@ -22,6 +22,7 @@ pub mod image;
 pub mod kinds;
 pub mod plan;
 pub mod profile;
+pub mod rehearse;
 mod revision;
 pub mod stack;
 pub mod ui;

@@ -1,8 +1,12 @@
 //! What `rehearse` measured of an image with a model under a stack's limits: the facts that `simulate` and the gate
 //! calculate with. A file beside the stack file, so that it is reviewed and versioned with it.
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use crate::stack::Stack;
@@ -68,6 +72,60 @@ pub struct Saturation {
     pub latency: [f64; 3],
 }
 
+/// Why a file is no profile.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum Unreadable {
+    /// It is there and cannot be read.
+    #[error("cannot read the profile {}", file.display())]
+    #[diagnostic(help("make it readable, or delete it and measure again: `uninlu rehearse`"))]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is something else.
+    #[error("{} is no profile: {reason}", file.display())]
+    #[diagnostic(help("measure again: `uninlu rehearse` writes it"))]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Profile {
+    /// Reads a profile; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// [`Unreadable`], also for another [`VERSION`].
+    pub fn read(path: &Path) -> Result<Option<Self>, Unreadable> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                let file = path.to_owned();
+                return Err(Unreadable::Io { file, source });
+            }
+        };
+        let malformed = |reason: String| Unreadable::Malformed {
+            file: path.to_owned(),
+            reason,
+        };
+        let profile: Self =
+            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        if profile.version != VERSION {
+            let version = profile.version;
+            return Err(malformed(format!(
+                "its version is {version}, this uninlu reads {VERSION}"
+            )));
+        }
+        Ok(Some(profile))
+    }
+}
+
 /// Where a stack's profile lies: `uninlu.profile.json`, or `uninlu.ENV.profile.json`, beside the stack file.
 pub fn path(stack: &Stack, env: Option<&str>) -> PathBuf {
     let stem = stack
@@ -80,4 +138,49 @@ pub fn path(stack: &Stack, env: Option<&str>) -> PathBuf {
         None => format!("{stem}.profile.json"),
     };
     stack.file.with_file_name(name)
+}
+
+/// The file cannot be written.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("cannot write the profile {}", file.display())]
+#[diagnostic(help("`--out FILE` writes it elsewhere"))]
+pub struct Unwritable {
+    /// The file.
+    pub file: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl Profile {
+    /// The file's text.
+    pub fn text(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("strings and numbers become JSON");
+        format!("{text}\n")
+    }
+
+    /// Writes it beside the file first and then over it: nobody ever reads half of one.
+    ///
+    /// # Errors
+    /// [`Unwritable`]; what was there before stays.
+    pub fn write(&self, file: &Path) -> Result<(), Unwritable> {
+        let unwritable = |source| Unwritable {
+            file: file.to_owned(),
+            source,
+        };
+        let folder = match file.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut temporary = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666)) // less the umask, as for any file that a person writes
+            .tempfile_in(folder)
+            .map_err(unwritable)?;
+        temporary
+            .write_all(self.text().as_bytes())
+            .map_err(unwritable)?;
+        temporary
+            .persist(file)
+            .map_err(|error| unwritable(error.error))?;
+        Ok(())
+    }
 }

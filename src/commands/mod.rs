@@ -11,6 +11,7 @@ pub mod explain;
 pub mod history;
 pub mod init;
 pub mod plan;
+pub mod rehearse;
 pub mod render;
 pub mod rollback;
 pub mod schema;
