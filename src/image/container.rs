@@ -209,7 +209,10 @@ impl Container {
             .force(true)
             .v(true)
             .build();
-        let removed = self.docker.remove_container(&self.name, Some(options)).await;
+        let removed = self
+            .docker
+            .remove_container(&self.name, Some(options))
+            .await;
         let task = format!("remove the container {}", self.name);
         removed.map_err(|error| refused(&task, &error))
     }
@@ -240,14 +243,16 @@ fn body(spec: &Spec, port: &str, files: &TempDir) -> ContainerCreateBody {
             ..EngineMount::default()
         }
     });
-    let scratch = scratch.into_iter().filter_map(|(_, (target, mount))| match mount {
-        // Executable, as an emptyDir is.
-        Mount::Scratch(bytes) => Some((
-            target.clone(),
-            format!("rw,exec,nosuid,nodev,mode=1777,size={bytes}"),
-        )),
-        _ => None,
-    });
+    let scratch = scratch
+        .into_iter()
+        .filter_map(|(_, (target, mount))| match mount {
+            // Executable, as an emptyDir is.
+            Mount::Scratch(bytes) => Some((
+                target.clone(),
+                format!("rw,exec,nosuid,nodev,mode=1777,size={bytes}"),
+            )),
+            _ => None,
+        });
     // Port 0: the engine chooses one that is free.
     let binding = PortBinding {
         host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
@@ -312,10 +317,12 @@ fn usage(stats: &ContainerStatsResponse) -> Usage {
     let memory = stats.memory_stats.as_ref();
     let used = memory.and_then(|memory| memory.usage).unwrap_or(0);
     // Version 1 of control groups counts a group's children under `total_…`; version 2 always does.
-    let idle = memory.and_then(|memory| memory.stats.as_ref()).and_then(|stats| {
-        let named = |name| stats.get(name).copied();
-        named("total_inactive_file").or_else(|| named("inactive_file"))
-    });
+    let idle = memory
+        .and_then(|memory| memory.stats.as_ref())
+        .and_then(|stats| {
+            let named = |name| stats.get(name).copied();
+            named("total_inactive_file").or_else(|| named("inactive_file"))
+        });
     Usage {
         cpu: Duration::from_nanos(cpu.unwrap_or(0)),
         memory: used.saturating_sub(idle.unwrap_or(0)),

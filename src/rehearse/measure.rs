@@ -155,7 +155,9 @@ impl Rehearsal<'_> {
     async fn service(&self, client: &Client, seed: &mut u64) -> Result<Vec<Service>, Error> {
         let mut service = Vec::new();
         for characters in &self.effort.characters {
-            let step = self.ui.step(format!("texts of {characters} characters, one at a time"));
+            let step = self
+                .ui
+                .step(format!("texts of {characters} characters, one at a time"));
             let found = self.alone(client, *characters, seed).await?;
             step.done(format_args!("{} ms", rounded(found.seconds * 1e3)));
             service.push(found);
@@ -339,5 +341,5 @@ impl Rehearsal<'_> {
 /// A rate that the container surely can try: what its CPU time allows, less some.
 fn first_rate(alone: &Service, cpu_limit: i64) -> f64 {
     let by_cpu = cpu_limit as f64 / 1000.0 / alone.cpu_seconds.max(1e-6);
-    FIRST_RATE * by_cpu.min(1000.0).max(0.01)
+    FIRST_RATE * by_cpu.clamp(0.01, 1000.0)
 }

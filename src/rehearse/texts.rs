@@ -30,7 +30,9 @@ fn sentence(random: &mut Rng) -> String {
     let amount = random.u32(100..99_999);
     match random.u8(0..3) {
         0 => format!("{year}年{month}月{day}日，{name}在{city}加入{company}，月薪{amount}元。"),
-        1 => format!("{company}的{name}与{other}在{city}签下{amount}万元的合同，{year}年{month}月生效。"),
+        1 => format!(
+            "{company}的{name}与{other}在{city}签下{amount}万元的合同，{year}年{month}月生效。"
+        ),
         _ => format!("{name}出生于{city}，{year}年起任{company}董事长，接替{other}。"),
     }
 }
@@ -53,7 +55,14 @@ const GIVEN: [&str; 14] = [
     "伟", "芳", "敏", "静", "丽", "强", "磊", "洋", "勇", "艳", "杰", "娟", "涛", "明",
 ];
 const CITIES: [&str; 8] = [
-    "北京", "上海", "成都", "武汉", "西安", "重庆", "哈尔滨", "乌鲁木齐",
+    "北京",
+    "上海",
+    "成都",
+    "武汉",
+    "西安",
+    "重庆",
+    "哈尔滨",
+    "乌鲁木齐",
 ];
 const COMPANIES: [&str; 6] = [
     "海天电子公司",
