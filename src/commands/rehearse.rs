@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use miette::Result;
+use miette::{IntoDiagnostic, Result};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{StackArgs, exit};
-use crate::image::container::{Container, Machine, Spec};
+use crate::image::container::{Machine, Spec};
 use crate::image::docker::{Engine, LocalImage};
 use crate::profile::{self, Profile, VERSION};
 use crate::rehearse::measure::{Effort, Measured, measure};
@@ -132,19 +133,16 @@ fn cpu_limit(stack: &Stack, spec: &Spec, machine: Machine) -> Result<i64, Error>
     }
 }
 
-/// The container is removed whatever happens: the error that is told first is the measurement's.
-async fn in_container(
-    engine: &Engine,
-    spec: &Spec,
-    effort: &Effort,
-    ui: Ui,
-) -> Result<Measured, Error> {
-    // From here on Ctrl-C ends the measurement and not the tool, also while the engine creates the container.
-    let interrupted = tokio::spawn(tokio::signal::ctrl_c());
-    let container: Container = engine.create(spec).await?;
+/// The container is removed whatever happens; of two errors, the measurement's is told.
+async fn in_container(engine: &Engine, spec: &Spec, effort: &Effort, ui: Ui) -> Result<Measured> {
+    // From here on a signal ends the measurement and not the tool, also while the engine creates the container.
+    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic()?;
+    let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
+    let container = engine.create(spec).await?;
     let measured = tokio::select! {
         measured = measure(&container, effort, ui) => measured,
-        _ = interrupted => Err(Error::Interrupted),
+        _ = interrupt.recv() => Err(Error::Interrupted),
+        _ = terminate.recv() => Err(Error::Interrupted),
     };
     let removed = container.remove().await;
     let measured = measured?;

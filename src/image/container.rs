@@ -119,8 +119,8 @@ impl Engine {
     /// Files that cannot be written for it; an engine that refuses it.
     pub async fn create(&self, spec: &Spec) -> Result<Container, Error> {
         let files = files(&spec.mounts).map_err(|source| {
-            let path = std::env::temp_dir();
-            Error::Unreadable { path, source }
+            let folder = std::env::temp_dir();
+            Error::Unwritable { folder, source }
         })?;
         let name = name();
         let port = format!("{}/tcp", spec.port);

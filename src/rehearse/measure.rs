@@ -34,6 +34,8 @@ const TRIAL_OBJECTIVES: u32 = 5;
 const FIRST_RATE: f64 = 0.7;
 /// Between two trials: the server forgets that it was overloaded.
 const REST: Duration = Duration::from_millis(500);
+/// Exit code of a process that was ended by SIGKILL.
+const KILLED: i64 = 137;
 /// Lines of the log that an error shows.
 const LOG_LINES: usize = 20;
 
@@ -312,9 +314,14 @@ impl Rehearsal<'_> {
 
     /// An error if the container has ended.
     async fn must_run(&self, ready: bool) -> Result<(), Error> {
-        let Some(exit) = self.container.exit().await? else {
+        let Some(mut exit) = self.container.exit().await? else {
             return Ok(());
         };
+        if exit.code == KILLED {
+            // The engine learns of the kernel's reason a little apart from the end itself.
+            sleep(REST).await;
+            exit = self.container.exit().await?.unwrap_or(exit);
+        }
         self.tell_log().await;
         if exit.out_of_memory {
             let limit = self.effort.memory_limit;
