@@ -70,16 +70,21 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let engine = Engine::connect().await.map_err(Error::from)?;
     let image = image(&engine, &stack, &reference).await?;
     let machine = engine.machine().await.map_err(Error::from)?;
+    let cpu_limit = cpu_limit(&stack, &spec, machine)?;
     let effort = Effort {
         characters,
         objective: args.objective,
         trial: args.trial,
         startup_budget: stack.probes.startup.budget.seconds,
-        cpu_limit: cpu_limit(&stack, &spec, machine)?,
         memory_limit: spec.memory.unwrap_or(machine.memory),
     };
     let measured = in_container(&engine, &spec, &effort, ui).await?;
-    let profile = profile(reference, &image, &effort, measured);
+    let profile = profile(
+        reference,
+        &image,
+        (cpu_limit, effort.memory_limit),
+        measured,
+    );
     let file = args.out.unwrap_or_else(|| profile::path(&stack, env));
     profile.write(&file)?;
     ui.data(if args.json {
@@ -150,15 +155,16 @@ async fn in_container(engine: &Engine, spec: &Spec, effort: &Effort, ui: Ui) -> 
     Ok(measured)
 }
 
-fn profile(image: String, local: &LocalImage, effort: &Effort, measured: Measured) -> Profile {
+/// `limits` are the CPU's in millicores and the memory's in bytes.
+fn profile(image: String, local: &LocalImage, limits: (i64, i64), measured: Measured) -> Profile {
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     Profile {
         version: VERSION,
         image,
         measured_at: Timestamp::now().strftime("%FT%TZ").to_string(),
         processor: processor(),
-        cpu_limit: effort.cpu_limit,
-        memory_limit: effort.memory_limit,
+        cpu_limit: limits.0,
+        memory_limit: limits.1,
         image_size: bytes(local.size),
         startup: measured.startup,
         memory_ready: bytes(measured.memory_ready),

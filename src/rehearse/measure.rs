@@ -30,8 +30,12 @@ const REQUESTS: std::ops::RangeInclusive<usize> = 5..=50;
 const TRIAL_REQUESTS: f64 = 60.0;
 /// A trial that is not much longer than its objective ends before a queue has grown.
 const TRIAL_OBJECTIVES: u32 = 5;
-/// Where the search begins, as a share of what CPU time alone would allow.
-const FIRST_RATE: f64 = 0.7;
+/// Where the search begins, as a share of the rate of one request after the other.
+const FIRST_RATE: f64 = 0.8;
+/// No answer comes sooner, in seconds.
+const SHORTEST: f64 = 1e-4;
+/// A text that alone takes so many times its CPU time was waiting for a CPU.
+const BUSY: f64 = 2.0;
 /// Between two trials: the server forgets that it was overloaded.
 const REST: Duration = Duration::from_millis(500);
 /// Exit code of a process that was ended by SIGKILL.
@@ -50,8 +54,6 @@ pub struct Effort {
     pub trial: Duration,
     /// How long the start may take, in seconds.
     pub startup_budget: u32,
-    /// CPU limit in millicores.
-    pub cpu_limit: i64,
     /// Memory limit in bytes.
     pub memory_limit: i64,
 }
@@ -162,6 +164,13 @@ impl Rehearsal<'_> {
                 .step(format!("texts of {characters} characters, one at a time"));
             let found = self.alone(client, *characters, seed).await?;
             step.done(format_args!("{} ms", rounded(found.seconds * 1e3)));
+            if found.seconds > BUSY * found.cpu_seconds {
+                self.ui.warn(format_args!(
+                    "a text of {characters} characters took {} ms for {} ms of CPU time: this machine is busy, and the figures are of what it left over",
+                    rounded(found.seconds * 1e3),
+                    rounded(found.cpu_seconds * 1e3)
+                ));
+            }
             service.push(found);
         }
         Ok(service)
@@ -227,7 +236,7 @@ impl Rehearsal<'_> {
             alone.characters
         );
         let step = self.ui.step(title);
-        let mut search = Search::from(first_rate(alone, self.effort.cpu_limit));
+        let mut search = Search::from(FIRST_RATE / alone.seconds.max(SHORTEST));
         let mut best = None;
         let rate = loop {
             let rate = match search.next() {
@@ -343,10 +352,4 @@ impl Rehearsal<'_> {
             ui.say(format_args!("    {line}"));
         }
     }
-}
-
-/// A rate that the container surely can try: what its CPU time allows, less some.
-fn first_rate(alone: &Service, cpu_limit: i64) -> f64 {
-    let by_cpu = cpu_limit as f64 / 1000.0 / alone.cpu_seconds.max(1e-6);
-    FIRST_RATE * by_cpu.clamp(0.01, 1000.0)
 }
