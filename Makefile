@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-tool test-server test-page test-cluster test-image test-node bench clean
+PREFIX ?= /usr/local
+.PHONY: help demo install test check test-tool test-server test-page test-cluster test-image test-node bench autoscaling clean
 
 help: ## Says what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\n  Variables: YES=1 (demo: do not ask), MODEL=DIR (demo: another model), CONTEXT=NAME REGISTRY=HOST/PATH (demo: your cluster),\n             KEEP=1 (demo: leave everything running), UNINLU_CACHE=DIR (instead of .cache)\n'
+	@printf '\n  Variables: YES=1 (demo: do not ask), MODEL=DIR (demo: another model), CONTEXT=NAME REGISTRY=HOST/PATH (demo: your cluster),\n             KEEP=1 (demo: leave everything running), PREFIX=DIR (install), UNINLU_CACHE=DIR (instead of .cache)\n'
 
 demo: ## Takes a real stack through its whole life on a real one-node Kubernetes
 	@tests/demo/run
@@ -39,6 +40,19 @@ test-node: ## The embedded node itself, then rollouts that fail on it, then the 
 
 bench: ## Measures the inference server beside the Python service (docs/performance.md; takes some two hours)
 	@tests/bench/run
+
+install: ## The tool, as kubectl's plugin too, its completions and manual, below PREFIX (default /usr/local)
+	cargo build --locked --release
+	install -Dm755 target/release/uninlu $(DESTDIR)$(PREFIX)/bin/uninlu
+	ln -sf uninlu $(DESTDIR)$(PREFIX)/bin/kubectl-uninlu
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	target/release/uninlu completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/uninlu
+	target/release/uninlu completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_uninlu
+	target/release/uninlu completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/uninlu.fish
+	target/release/uninlu man --out $(DESTDIR)$(PREFIX)/share/man/man1
+
+autoscaling: ## Scales by CPU and by requests on a real node (docs/autoscaling.md; takes some 15 minutes)
+	@tests/autoscaling/run
 
 clean: ## Removes what was built; the cache of downloads stays
 	cargo clean

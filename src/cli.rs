@@ -1,17 +1,22 @@
 //! Command line types and dispatch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
 use crate::ui::{Talk, Ui};
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
 #[derive(Debug, Parser)]
-#[command(name = "uninlu", version, propagate_version = true)]
-struct Cli {
+#[command(
+    name = "uninlu",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode) or drift, 3 refused by the gate"
+)]
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Says nothing but results and errors
@@ -38,14 +43,19 @@ enum Command {
     Plan(commands::plan::Args),
     Diff(commands::diff::Args),
     Explain(commands::explain::Args),
+    Gate(commands::gate::Args),
     Apply(commands::apply::Args),
     Adopt(commands::adopt::Args),
     Status(commands::status::Args),
+    Verify(commands::verify::Args),
     Drift(commands::drift::Args),
     History(commands::history::Args),
     Rollback(commands::rollback::Args),
     Destroy(commands::destroy::Args),
+    Simulate(commands::simulate::Args),
     Schema(commands::schema::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
 }
 
 /// Which stack file, and which of its environments.
@@ -84,7 +94,7 @@ pub mod exit {
 
 /// Runs the command line. What a command returns is its exit code; an error is told once, here.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     // Only one hook can be set, and this is the first.
     let _ = miette::set_hook(Box::new(|_| errors_unwrapped()));
     let ui = Ui::new(cli.quiet, cli.progress);
@@ -95,6 +105,18 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit::ERROR)
         }
     }
+}
+
+/// Called by kubectl as its plugin, it says in its help how it is called.
+fn parse() -> Cli {
+    let is_plugin = std::env::args_os()
+        .next()
+        .is_some_and(|path| Path::new(&path).ends_with("kubectl-uninlu"));
+    let command = match is_plugin {
+        true => Cli::command().bin_name("kubectl uninlu"),
+        false => Cli::command(),
+    };
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 /// A terminal wraps lines by itself; wrapped by us, a command in an error could not be copied, nor found in a log.
@@ -119,13 +141,18 @@ async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
         Command::Plan(args) => commands::plan::run(args, ui).await,
         Command::Diff(args) => commands::diff::run(args, ui).await,
         Command::Explain(args) => commands::explain::run(args, ui).await,
+        Command::Gate(args) => commands::gate::run(args, ui).await,
         Command::Apply(args) => commands::apply::run(args, ui).await,
         Command::Adopt(args) => commands::adopt::run(args, ui).await,
         Command::Status(args) => commands::status::run(args, ui).await,
+        Command::Verify(args) => commands::verify::run(args, ui).await,
         Command::Drift(args) => commands::drift::run(args, ui).await,
         Command::History(args) => commands::history::run(args, ui).await,
         Command::Rollback(args) => commands::rollback::run(args, ui).await,
         Command::Destroy(args) => commands::destroy::run(args, ui).await,
+        Command::Simulate(args) => commands::simulate::run(args, ui).await,
         Command::Schema(args) => commands::schema::run(args, ui).await,
+        Command::Completions(args) => commands::completions::run(args, ui).await,
+        Command::Man(args) => commands::man::run(args, ui).await,
     }
 }

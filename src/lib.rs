@@ -11,6 +11,7 @@
 //! Stack + Plan ──gate──▶ Findings                        pure
 //! Plan ──cluster::apply──▶ what was done                 IO    decides nothing
 //! watch events ──kinds::progress──▶ rollout report       pure step inside an IO loop
+//! Stack + what runs ──verify::check──▶ Checks            pure
 //! ```
 
 pub mod cli;
@@ -19,11 +20,14 @@ pub mod commands;
 mod digest;
 pub mod gate;
 pub mod image;
+pub mod junit;
 pub mod kinds;
 pub mod plan;
 pub mod profile;
 pub mod rehearse;
 mod revision;
+pub mod simulate;
 pub mod stack;
 pub mod ui;
+pub mod verify;
 mod who;

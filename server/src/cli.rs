@@ -1,4 +1,4 @@
-//! The command line: `serve` and `health`.
+//! The command line: `serve`, `health` and `inspect`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::http::{self, ApiKey, App, router};
+use crate::inspect::inspect;
 use crate::metrics::Metrics;
 use crate::model::Precision;
 use crate::settings;
@@ -41,6 +42,8 @@ enum Action {
     Serve,
     /// Asks a running server on this machine whether it is alive; exits with 0 or 1
     Health,
+    /// Prints, as JSON, under which user, with which rights and on what root file system it runs
+    Inspect,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.action {
         Some(Action::Health) => health(cli.serve.listen.port()),
+        Some(Action::Inspect) => print_inspection(),
         None | Some(Action::Serve) => with_library_variables(|| serve(cli.serve)),
     }
 }
@@ -161,6 +165,17 @@ fn ask_health(port: u16) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+fn print_inspection() -> ExitCode {
+    let printed = inspect().and_then(|inspection| {
+        let text = serde_json::to_string(&inspection).map_err(|error| error.to_string())?;
+        writeln!(std::io::stdout(), "{text}").map_err(|error| error.to_string())
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => tell(&fault),
+    }
 }
 
 /// The one place that writes to stderr: what goes wrong before there is a log.

@@ -14,6 +14,7 @@ pub mod config;
 pub mod decode;
 pub mod extract;
 pub mod http;
+mod inspect;
 pub mod metrics;
 pub mod model;
 pub mod schema;

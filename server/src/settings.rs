@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 
 /// What may change while the server runs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
     /// Longest text that a request may carry, in Unicode code points; a longer one is refused, never cut.
@@ -19,13 +19,19 @@ pub struct Settings {
     /// Most tokens in one forward pass.
     pub batch_tokens: usize,
     /// Longest predicted wait of a request that is still taken in a burst; who would wait longer is refused with 429.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration", serialize_with = "without_spaces")]
     pub max_wait: Duration,
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text).map_err(D::Error::custom)
+}
+
+/// `1m30s`, which is read again here and by Go.
+fn without_spaces<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = humantime::format_duration(*duration).to_string();
+    serializer.serialize_str(&text.replace(' ', ""))
 }
 
 impl Default for Settings {
@@ -125,6 +131,18 @@ mod tests {
                 max_wait: Duration::from_secs(90),
             }
         );
+    }
+
+    #[test]
+    fn what_is_told_is_read_again() {
+        for max_wait in [1_000, 90_000, 1_500] {
+            let settings = Settings {
+                max_wait: Duration::from_millis(max_wait),
+                ..Settings::default()
+            };
+            let told = toml::to_string(&settings).expect("TOML");
+            assert_eq!(Settings::parse(&told), Ok(settings), "{told}");
+        }
     }
 
     #[test]

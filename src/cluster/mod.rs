@@ -5,10 +5,14 @@
 
 mod adopt;
 mod apply;
+mod capabilities;
 mod connect;
 mod destroy;
 mod error;
+mod forward;
+mod inside;
 mod lock;
+mod metrics;
 mod observe;
 mod releases;
 mod rollout;
@@ -16,10 +20,13 @@ mod surroundings;
 
 pub use adopt::{adopt, live, unowned};
 pub use apply::{apply, make_namespace};
+pub use capabilities::capabilities;
 pub use connect::{Connection, connect};
 pub use destroy::{Destruction, destroy, destroy_namespace, destruction};
 pub use error::Error;
+pub use inside::facts;
 pub use lock::{Lock, lock};
+pub use metrics::metric_state;
 pub use observe::{observe, ours, pods};
 pub use releases::{begin, end, forget, releases};
 pub use rollout::{autoscaler_trouble, watch_rollout};

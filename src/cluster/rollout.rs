@@ -17,10 +17,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::error::explain;
+use super::metrics::metric_state;
 use super::observe::{retried, to_value};
 use super::{Connection, Error};
 use crate::kinds::rollout::{Report, Scene};
-use crate::kinds::{self, Kind, Progress, instance_selector};
+use crate::kinds::{self, AutoscalerMetric, Kind, MetricState, Progress, instance_selector};
 use crate::ui::Step;
 
 /// How long an obstacle that hardly goes away by itself may stand before it counts as final.
@@ -69,29 +70,54 @@ pub async fn watch_rollout(
     }
 }
 
-/// Why the autoscaler does not scale, once it has looked at its metrics; `None` when it does, or when it has not looked
-/// within a while.
+/// Why the autoscaler does not scale as it should, once it has looked at the metrics that it reads; `None` when it does, or
+/// when it has not looked within a while.
+///
+/// An API that nobody serves is told at once. A value that is missing may be that of a new pod: it is waited for.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn autoscaler_trouble(connection: &Connection) -> Result<Option<String>, Error> {
+pub async fn autoscaler_trouble(
+    connection: &Connection,
+    metrics: &[AutoscalerMetric],
+) -> Result<Option<String>, Error> {
     let kind = Kind::HorizontalPodAutoscaler;
     let (api, name) = (connection.api(kind), &connection.target.stack);
     let id = connection.object_id(kind, name);
     let started = Instant::now();
     loop {
+        let mut missing = None;
+        for metric in metrics {
+            let group = metric.group();
+            // Where this user may not look, the autoscaler's own words are all there is.
+            match metric_state(connection, metric).await {
+                Ok(MetricState::NoApi(reason)) => {
+                    return Ok(Some(format!("{group} does not answer ({reason})")));
+                }
+                Ok(MetricState::Missing) => {
+                    missing = Some(format!(
+                        "{group} has `{}` of no pod, and so it removes none",
+                        metric.name()
+                    ));
+                }
+                Ok(MetricState::Served) | Err(_) => (),
+            }
+        }
         let live = retried(|| api.get(name)).await;
         let live = live.map_err(|error| explain(error, connection, "get", &id))?;
         let live = to_value(kind, live);
-        match kinds::progress(kind, &live) {
-            Progress::Ready => return Ok(None),
+        let trouble = match kinds::progress(kind, &live) {
             Progress::Failed(reason) => return Ok(Some(reason)),
-            Progress::Waiting(reason) if has_looked(&live) => {
-                return Ok(Some(reason));
-            }
+            Progress::Waiting(reason) if has_looked(&live) => Some(reason),
             Progress::Waiting(_) if started.elapsed() > FIRST_LOOK => return Ok(None),
-            Progress::Waiting(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+            Progress::Waiting(_) => None,
+            Progress::Ready if missing.is_none() => return Ok(None),
+            Progress::Ready => missing,
+        };
+        if trouble.is_some() && started.elapsed() > FIRST_VALUES {
+            return Ok(trouble);
         }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
@@ -106,6 +132,9 @@ fn has_looked(autoscaler: &Value) -> bool {
 
 /// The controller comes by every 15 s.
 const FIRST_LOOK: Duration = Duration::from_secs(40);
+
+/// A new pod's first rate needs two scrapes, the adapter's look at which series there are, and the controller's next look.
+const FIRST_VALUES: Duration = Duration::from_secs(90);
 
 /// What was seen so far, since when each obstacle stands, and what was said last.
 #[derive(Default)]

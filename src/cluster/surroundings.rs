@@ -9,6 +9,7 @@ use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 
 use super::Connection;
+use super::metrics::metric_state;
 use super::observe::retried;
 use crate::plan::outlook::{Asked, References, Surroundings};
 
@@ -41,13 +42,18 @@ pub async fn surroundings(connection: &Connection, references: &References) -> S
             )
         })),
     );
-    let ((nodes, pods, quotas), (claims, secrets)) = join(lists, named).await;
+    let metrics = join_all(references.metrics.iter().map(|metric| async {
+        let state = metric_state(connection, metric).await;
+        (metric.clone(), state)
+    }));
+    let ((nodes, pods, quotas), (claims, secrets), metrics) = join3(lists, named, metrics).await;
     Surroundings {
         nodes,
         pods,
         quotas,
         claims: claims.into_iter().collect(),
         secrets: secrets.into_iter().collect(),
+        metrics,
     }
 }
 
@@ -59,7 +65,7 @@ async fn all<K: Clone + Debug + DeserializeOwned>(
     Ok(list.items)
 }
 
-fn reason(error: kube::Error) -> String {
+pub(super) fn reason(error: kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 403 => "not allowed to look".into(),
         kube::Error::Api(status) => status.message,

@@ -1,10 +1,11 @@
 //! `uninlu apply`
 
-use miette::Result;
+use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver};
-use super::planning::{Delivery, goal, look_ahead, plan_stack, tell_findings};
-use super::{fleet, saved};
+use super::planning::{Delivery, goal, look_ahead, plan_stack};
+use super::verify::{self, KeyArgs};
+use super::{findings, fleet, saved};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
 use crate::image::{self, Inputs};
@@ -25,7 +26,18 @@ pub struct Args {
     /// With a folder of stacks: each as it stands, and with each of its environments
     #[arg(long, conflicts_with = "env")]
     every_environment: bool,
+    /// After the rollout, proves on the running pods what the stack promises, as `uninlu verify` does
+    #[arg(long, conflicts_with_all = ["no_wait", "json"])]
+    verify: bool,
+    #[command(flatten)]
+    key: KeyArgs,
 }
+
+/// A plan's bodies say what is applied, not what was promised: that stands in the stack file.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("--verify needs one stack file, and {0} is none")]
+#[diagnostic(help("nothing was changed. Apply without it, then run `uninlu verify STACK`"))]
+struct NoStack(String);
 
 /// Runs the command.
 ///
@@ -33,7 +45,12 @@ pub struct Args {
 /// Whatever keeps the plan from being made or carried out; what was written before stays, and applying again
 /// completes it.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    if let Some(files) = fleet::files(&args.stack.stack)? {
+    let file = &args.stack.stack;
+    let refused = || NoStack(file.display().to_string());
+    if let Some(files) = fleet::files(file)? {
+        if args.verify {
+            return Err(refused().into());
+        }
         let wanted = fleet::Wanted {
             environment: args.stack.env.as_deref(),
             every_environment: args.every_environment,
@@ -42,7 +59,8 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         fleet::apply(&files, wanted, &args.delivery, ui).await?;
         return Ok(exit::OK);
     }
-    match saved::read(&args.stack.stack)? {
+    match saved::read(file)? {
+        Some(_) if args.verify => return Err(refused().into()),
         Some(plan) => apply_saved(plan, &args.delivery, ui).await?,
         None => apply_stack(&args, ui).await?,
     }
@@ -51,11 +69,16 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 
 async fn apply_stack(args: &Args, ui: Ui) -> Result<()> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
+    let key = args.key.read()?;
     let (delivery, inputs) = plan_stack(&stack, ui).await?;
-    tell_findings(&stack, ui);
+    findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);
     let shown = delivery.plan.goal.clone();
     let settle = async || settle(&stack, shown, inputs.as_ref(), ui).await;
-    deliver(delivery, &args.delivery, settle, ui).await
+    deliver(delivery, &args.delivery, settle, ui).await?;
+    if args.verify {
+        verify::after_rollout(&stack, key.as_deref(), ui).await?;
+    }
+    Ok(())
 }
 
 /// Builds and pins the image, where it is still to be built.

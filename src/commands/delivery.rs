@@ -9,7 +9,7 @@ use miette::{Diagnostic, Result};
 use super::consent::Question;
 use super::planning::{Delivery, plan_goal};
 use crate::cluster::{self, Connection, Lock};
-use crate::kinds::Kind;
+use crate::kinds::{AutoscalerMetric, Kind};
 use crate::plan::outlook::Outlook;
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
 use crate::plan::{Action, Goal, Plan, file, moved, render};
@@ -400,22 +400,27 @@ async fn wait(connection: &Connection, goal: &Goal, ui: Ui) -> Result<(), cluste
         Err(_) => step.failed("failed"),
     }
     result?;
-    let kind = Kind::HorizontalPodAutoscaler;
-    if goal.objects.keys().any(|id| id.kind == kind) {
-        tell_autoscaler(connection, ui).await?;
+    let mut objects = goal.objects.iter();
+    if let Some((_, autoscaler)) = objects.find(|(id, _)| id.kind == Kind::HorizontalPodAutoscaler)
+    {
+        tell_autoscaler(connection, &AutoscalerMetric::of(autoscaler), ui).await?;
     }
     Ok(())
 }
 
 /// The pods run; an autoscaler without its metric only fails when load comes, so it is told now.
-async fn tell_autoscaler(connection: &Connection, ui: Ui) -> Result<(), cluster::Error> {
+async fn tell_autoscaler(
+    connection: &Connection,
+    metrics: &[AutoscalerMetric],
+    ui: Ui,
+) -> Result<(), cluster::Error> {
     let step = ui.step("the autoscaler's first look at its metrics");
-    match cluster::autoscaler_trouble(connection).await? {
+    match cluster::autoscaler_trouble(connection, metrics).await? {
         None => step.done("done"),
         Some(reason) => {
             step.failed("it does not scale");
             ui.warn(format_args!(
-                "the autoscaler does not scale: {reason}; `cpu` needs metrics-server, `requests-per-second` the Prometheus Adapter with the rule of `uninlu render adapter`"
+                "the autoscaler does not scale as it should: {reason}; `cpu` needs metrics-server, `requests-per-second` the Prometheus Adapter with the rule of `uninlu render adapter`"
             ));
         }
     }

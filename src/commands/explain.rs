@@ -12,6 +12,9 @@ use crate::ui::{BOLD, DIM, Ui, paint};
 pub struct Args {
     /// Dotted path, such as `rollout.max-surge`; absent lists all
     key: Option<String>,
+    /// Lists all as a page of Markdown
+    #[arg(long, conflicts_with = "key")]
+    markdown: bool,
     #[command(flatten)]
     stack: StackOption,
 }
@@ -30,6 +33,10 @@ struct Unknown {
 /// A key that does not exist; a stack file that is there and cannot be read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let schema = stack::json_schema();
+    if args.markdown {
+        ui.data(page(&keys(&schema)));
+        return Ok(exit::OK);
+    }
     let Some(key) = &args.key else {
         for (path, described) in keys(&schema) {
             ui.data(format_args!(
@@ -57,6 +64,40 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     }
     ui.data(format_args!("{}\n", here(key, &args.stack)?));
     Ok(exit::OK)
+}
+
+/// A table for each section: `docs/stack-file.md`.
+fn page(keys: &[(String, Value)]) -> String {
+    let mut page = String::from(
+        "# The stack file\n\
+         Every key of `uninlu.toml`, as `uninlu explain --markdown` prints it; `uninlu explain KEY` tells its value in your file too.\n\
+         Quantities and durations are Kubernetes' own (`\"2Gi\"`, `\"500m\"`, `\"90s\"`). An unknown key is an error.\n",
+    );
+    let is_section = |path: &str| keys.iter().any(|(other, _)| parent_of(other) == Some(path));
+    let (sections, top): (Vec<_>, Vec<_>) = keys
+        .iter()
+        .filter(|(path, _)| parent_of(path).is_none())
+        .partition(|(path, _)| is_section(path));
+    page.push_str("\n| key | what it is |\n|---|---|\n");
+    page.extend(top.into_iter().map(row));
+    for (section, described) in sections {
+        page.push_str(&format!(
+            "\n## `[{section}]`\n{}\n\n| key | what it is |\n|---|---|\n",
+            words(described)
+        ));
+        let inside = format!("{section}.");
+        page.extend(
+            keys.iter()
+                .filter(|(path, _)| path.starts_with(&inside))
+                .map(row),
+        );
+    }
+    page
+}
+
+fn row((path, described): &(String, Value)) -> String {
+    let described = words(described).replace('\n', " ").replace('|', "\\|");
+    format!("| `{path}` | {described} |\n")
 }
 
 /// What this stack says about it; without a stack file there is nothing to say.

@@ -4,22 +4,28 @@
 pub mod adopt;
 pub mod apply;
 pub mod build;
+pub mod completions;
 pub mod destroy;
 pub mod diff;
 pub mod drift;
 pub mod explain;
+pub mod gate;
 pub mod history;
 pub mod init;
+pub mod man;
 pub mod plan;
 pub mod rehearse;
 pub mod render;
 pub mod rollback;
 pub mod schema;
+pub mod simulate;
 pub mod status;
 pub mod validate;
+pub mod verify;
 
 mod consent;
 mod delivery;
+mod findings;
 mod fleet;
 mod leave;
 mod planning;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use miette::Result;
 
-use super::planning::{plan_stack, tell_findings};
-use super::{fleet, saved};
+use super::planning::plan_stack;
+use super::{findings, fleet, saved};
 use crate::cli::{StackArgs, exit};
 use crate::plan::render;
 use crate::stack;
@@ -49,7 +49,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         return fleet::plan(&files, wanted, args.detailed_exitcode, ui).await;
     }
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let (delivery, _) = plan_stack(&stack, ui).await?;
+    let (delivery, inputs) = plan_stack(&stack, ui).await?;
     let (plan, outlook) = (delivery.plan, delivery.outlook);
     if args.json {
         ui.data(format_args!(
@@ -61,7 +61,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     } else {
         ui.data(render::text(&plan, outlook.as_ref()));
     }
-    tell_findings(&stack, ui);
+    findings::tell(&stack, &plan, inputs.as_ref(), ui);
     if let Some(file) = &args.out {
         saved::write(file, &plan)?;
         ui.say(format_args!(

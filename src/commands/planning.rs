@@ -5,13 +5,12 @@ use std::path::Path;
 use miette::Result;
 
 use crate::cluster::{self, Connection};
-use crate::gate::{self, Finding};
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
 use crate::plan::{self, Goal, Plan, PlannedImage};
 use crate::revision;
 use crate::stack::{self, Stack};
-use crate::ui::{RED, Ui, YELLOW, paint};
+use crate::ui::Ui;
 
 /// A plan and where to carry it out.
 pub(super) struct Delivery {
@@ -90,34 +89,5 @@ pub(super) fn planned_image(resolved: Resolved) -> PlannedImage {
             reference,
             to_be_built: Some(reason),
         },
-    }
-}
-
-/// Tells what the gate's rules found.
-pub(super) fn tell_findings(stack: &Stack, ui: Ui) -> Vec<Finding> {
-    let findings = gate::check(stack, gate::today());
-    for finding in &findings {
-        let style = if finding.severity == gate::Severity::Error {
-            RED
-        } else {
-            YELLOW
-        };
-        ui.say(format_args!(
-            "{} {} ({}): {}; {}",
-            paint(style, finding.severity.word()),
-            finding.rule,
-            place(stack, finding.keys),
-            finding.message,
-            finding.mend
-        ));
-    }
-    findings
-}
-
-/// `/srv/uninlu.toml:7, replicas`; only the key where it is a default.
-fn place(stack: &Stack, keys: &'static [&'static str]) -> String {
-    match stack::locate(stack, keys) {
-        Some((key, line)) => format!("{}:{line}, {key}", stack.file.display()),
-        None => keys.join(" or "),
     }
 }

@@ -17,11 +17,13 @@ pub mod ignore;
 mod mend;
 pub mod progress;
 pub mod registry;
+mod size;
 mod upload;
 
 use std::collections::HashMap;
 
 pub use error::Error;
+pub use size::{ImageSize, size};
 
 use crate::revision;
 use crate::stack::{Build, Image, ModelSource, Stack};

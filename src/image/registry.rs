@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::secrets::RegistryAuth;
 use oci_client::{ParseError, Reference};
 
 use super::credentials;
@@ -14,17 +15,47 @@ use super::error::{Error, io_kind, root_cause};
 /// # Errors
 /// A registry that does not answer or refuses: never taken for "not there".
 pub async fn digest(reference: &str) -> Result<Option<String>, Error> {
-    super::install_crypto_provider();
-    let image = parse(reference)?;
-    let auth = credentials::for_registry(image.resolve_registry()).await?;
-    match client(&image).fetch_manifest_digest(&image, &auth).await {
+    let registry = Registry::of(reference).await?;
+    let Registry {
+        client,
+        image,
+        auth,
+        ..
+    } = &registry;
+    match client.fetch_manifest_digest(image, auth).await {
         Ok(digest) => Ok(Some(digest)),
         Err(error) if is_not_there(&error) => Ok(None),
-        Err(error) => Err(Error::Registry {
+        Err(error) => Err(registry.explain(&error)),
+    }
+}
+
+/// A client for an image's registry, with this machine's credentials.
+pub(super) struct Registry {
+    reference: String,
+    pub(super) client: Client,
+    pub(super) image: Reference,
+    pub(super) auth: RegistryAuth,
+}
+
+impl Registry {
+    pub(super) async fn of(reference: &str) -> Result<Self, Error> {
+        super::install_crypto_provider();
+        let image = parse(reference)?;
+        Ok(Self {
             reference: reference.to_owned(),
-            cause: cause(&error),
-            help: help(&error, image.resolve_registry()),
-        }),
+            client: client(&image),
+            auth: credentials::for_registry(image.resolve_registry()).await?,
+            image,
+        })
+    }
+
+    /// The registry's refusal, or why it does not answer.
+    pub(super) fn explain(&self, error: &OciDistributionError) -> Error {
+        Error::Registry {
+            reference: self.reference.clone(),
+            cause: cause(error),
+            help: help(error, self.image.resolve_registry()),
+        }
     }
 }
 

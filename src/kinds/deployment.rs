@@ -8,7 +8,9 @@ use super::{Facts, Progress, condition, config_map, is_observed, labels};
 use crate::stack::{CONTAINER_PORT, ModelSource, Precision, Probe, Replicas, SecretKey, Stack};
 
 /// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
-const USER: u32 = 1001;
+pub const USER: u32 = 1001;
+/// The pod's only container.
+pub const CONTAINER: &str = "server";
 /// Where the API key is mounted, as a folder of one file.
 const SECRETS: &str = "/run/secrets/uninlu";
 const API_KEY: &str = "api-key";
@@ -103,7 +105,7 @@ fn spread_over(stack: &Stack, topology: &str) -> Value {
 fn container(stack: &Stack, facts: &Facts) -> Value {
     let probes = &stack.probes;
     json!({
-        "name": "server",
+        "name": CONTAINER,
         "image": facts.image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{ "name": PORT_NAME, "containerPort": CONTAINER_PORT, "protocol": "TCP" }],

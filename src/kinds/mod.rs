@@ -1,5 +1,6 @@
 //! Stack → Kubernetes objects: one file per kind, each with its rendering and, where it has one, its progress.
 
+mod autoscaler_metric;
 mod causes;
 mod config_map;
 mod deployment;
@@ -22,8 +23,9 @@ use serde_json::{Value, json};
 
 use crate::stack::Stack;
 
+pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
-pub use deployment::wait_budget;
+pub use deployment::{CONTAINER, USER, wait_budget};
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 
 /// The kinds that a stack is made of.
@@ -199,6 +201,11 @@ fn render(kind: Kind, stack: &Stack, facts: &Facts) -> Option<Value> {
         Kind::HorizontalPodAutoscaler => horizontal_pod_autoscaler::render(stack)?,
     };
     Some(with_identity(kind, stack, body))
+}
+
+/// The ConfigMap of the hot settings: its name and its data.
+pub fn settings(stack: &Stack) -> Value {
+    config_map::render(stack)
 }
 
 /// Adds apiVersion, kind, name (unless the body chose one), namespace and labels.

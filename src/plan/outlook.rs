@@ -1,5 +1,5 @@
 //! What a change of the pods will meet: how they are replaced, whether there is room for them, and whether what they
-//! refer to is there. It is told with the plan and is no part of it: nodes fill and empty while somebody reads.
+//! refer to is there; and whether their autoscaler can read what it scales by. It is told with the plan and is no part of it: nodes fill and empty while somebody reads.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Action, Goal, Plan};
-use crate::kinds::{INSTANCE, Kind, MANAGED_BY, MANAGER};
+use crate::kinds::{AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState};
 use crate::stack::{Count, Quantity};
 
 /// What a cluster was asked for, or why it did not tell: a user may plan without being allowed to look at nodes.
@@ -28,15 +28,19 @@ pub struct Surroundings {
     pub claims: BTreeMap<String, Asked<Option<PersistentVolumeClaim>>>,
     /// Whether the Secrets that the pods refer to exist, by name. Their values are never asked for.
     pub secrets: BTreeMap<String, Asked<bool>>,
+    /// The metrics that the autoscaler reads.
+    pub metrics: Vec<(AutoscalerMetric, Asked<MetricState>)>,
 }
 
-/// What the pods of a Deployment refer to besides the stack's own objects.
+/// What the stack refers to besides its own objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
     /// Names of PersistentVolumeClaims.
     pub claims: Vec<String>,
     /// Names of Secrets.
     pub secrets: Vec<String>,
+    /// What the autoscaler reads.
+    pub metrics: Vec<AutoscalerMetric>,
 }
 
 /// What will happen to the pods.
@@ -48,22 +52,29 @@ pub struct Outlook {
     pub surge: u32,
     /// How many pods keep serving throughout.
     pub floor: u32,
-    /// Batches in which pods are replaced; 1 when none runs yet.
+    /// Batches in which pods are replaced; 1 when none runs yet, 0 when the plan leaves them as they are.
     pub steps: u32,
     /// Seconds that it takes when new pods start as fast as those that run; `None` when none runs.
     pub expected_seconds: Option<u64>,
     /// Seconds after which the wait ends.
     pub longest_seconds: u32,
-    /// What will keep pods from coming.
+    /// What will keep pods from coming, or the autoscaler from scaling them.
     pub obstacles: Vec<String>,
     /// What could not be looked at, and why.
     pub unknown: Vec<String>,
 }
 
-/// What the plan's pods refer to; `None` when the plan leaves the pods as they are, and there is nothing to look at.
+/// What the plan refers to; `None` when it leaves the pods and their autoscaler as they are, and there is nothing to look
+/// at.
 pub fn references(plan: &Plan) -> Option<References> {
-    let pod = pod_of(deployment(plan)?)?;
-    let mut references = References::default();
+    let metrics = autoscaler(plan).map_or_else(Vec::new, AutoscalerMetric::of);
+    let mut references = References {
+        metrics,
+        ..References::default()
+    };
+    let Some(pod) = deployment(plan).and_then(pod_of) else {
+        return changes_autoscaler(plan).then_some(references);
+    };
     for volume in pod.volumes.iter().flatten() {
         if let Some(claim) = &volume.persistent_volume_claim {
             references.claims.push(claim.claim_name.clone());
@@ -90,15 +101,32 @@ fn deployment(plan: &Plan) -> Option<&Value> {
     makes_pods.then(|| plan.goal.objects.get(&change.id))?
 }
 
+fn autoscaler(plan: &Plan) -> Option<&Value> {
+    let mut objects = plan.goal.objects.iter();
+    objects
+        .find(|(id, _)| id.kind == Kind::HorizontalPodAutoscaler)
+        .map(|(_, body)| body)
+}
+
+fn changes_autoscaler(plan: &Plan) -> bool {
+    plan.changes.iter().any(|change| {
+        change.id.kind == Kind::HorizontalPodAutoscaler
+            && !matches!(change.action, Action::Keep | Action::Delete)
+    })
+}
+
 fn pod_of(deployment: &Value) -> Option<PodSpec> {
     serde_json::from_value(deployment["spec"]["template"]["spec"].clone()).ok()
 }
 
-/// Looks ahead; `None` when the plan leaves the pods as they are.
+/// Looks ahead; `None` when the plan leaves the pods and their autoscaler as they are.
 pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
-    let body = deployment(plan)?;
-    let pod = pod_of(body)?;
     let own = own_pods(&plan.goal, around);
+    let mut look = Look::default();
+    look.metrics(around, own.len());
+    let Some((body, pod)) = deployment(plan).and_then(|body| Some((body, pod_of(body)?))) else {
+        return changes_autoscaler(plan).then(|| look.without_new_pods(plan, own.len()));
+    };
     let wanted = match body["spec"]["replicas"].as_u64() {
         Some(replicas) => u32::try_from(replicas).unwrap_or(u32::MAX),
         // The autoscaler's number: as many as run, and its minimum where none does.
@@ -124,7 +152,6 @@ pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
     } else {
         (0, 0, 1)
     };
-    let mut look = Look::default();
     look.references(around, wanted, surge);
     let need = requests(&pod);
     let at_first = if !is_rolling {
@@ -264,6 +291,39 @@ struct Look {
 }
 
 impl Look {
+    /// A value of a pod that is still to come is no more than to be expected.
+    fn metrics(&mut self, around: &Surroundings, running: usize) {
+        for (metric, state) in &around.metrics {
+            let (name, group, mend) = (metric.name(), metric.group(), metric.mend());
+            match state {
+                Ok(MetricState::NoApi(reason)) => self.obstacles.push(format!(
+                    "the autoscaler reads `{name}` from {group}, which does not answer ({reason}); {mend}"
+                )),
+                Ok(MetricState::Missing) if running > 0 => self.obstacles.push(format!(
+                    "the autoscaler reads `{name}`, and {group} has it of none of the {running} running pods; {mend}"
+                )),
+                Ok(MetricState::Missing | MetricState::Served) => (),
+                Err(reason) => self
+                    .unknown
+                    .push(format!("whether {group} serves `{name}`: {reason}")),
+            }
+        }
+    }
+
+    fn without_new_pods(self, plan: &Plan, running: usize) -> Outlook {
+        let pods = u32::try_from(running).unwrap_or(u32::MAX);
+        Outlook {
+            pods,
+            surge: 0,
+            floor: pods,
+            steps: 0,
+            expected_seconds: None,
+            longest_seconds: plan.goal.wait.budget,
+            obstacles: self.obstacles,
+            unknown: self.unknown,
+        }
+    }
+
     fn references(&mut self, around: &Surroundings, pods: u32, surge: u32) {
         for (name, exists) in &around.secrets {
             match exists {
@@ -478,7 +538,9 @@ fn asked_for(need: &Amounts) -> String {
 impl Outlook {
     /// One line on how the pods are replaced.
     pub fn words(&self) -> String {
-        let how = if self.steps == 1 && self.floor == 0 {
+        let how = if self.steps == 0 {
+            format!("{} go on as they are", self.pods)
+        } else if self.steps == 1 && self.floor == 0 {
             format!("{} start at once", self.pods)
         } else {
             format!(

@@ -64,7 +64,7 @@ pub fn fine(text: &str) -> Option<std::time::Duration> {
     ))
 }
 
-fn nanoseconds(unsigned: &str) -> Option<u128> {
+pub(super) fn nanoseconds(unsigned: &str) -> Option<u128> {
     if unsigned == "0" {
         return Some(0);
     }

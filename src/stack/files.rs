@@ -5,10 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
+use serde_json::Value;
 
 use super::fault::Need;
 use super::locate::{locate_in, places_in, written_in};
-use super::parse::{parse_every, parse_given};
+use super::parse::{document_in, parse_every, parse_given};
 use super::{Invalid, Stack};
 use crate::digest::sha256;
 
@@ -65,6 +66,13 @@ pub fn check(text: &str, file: &Path) -> Result<(), Box<Invalid>> {
 pub fn locate<'k>(stack: &Stack, keys: &[&'k str]) -> Option<(&'k str, usize)> {
     let text = std::fs::read_to_string(&stack.file).ok()?;
     locate_in(&text, stack.environment.as_deref(), keys)
+}
+
+/// The stack's file as it is typed, with its environment laid over it and without defaults: what rules of one's own see
+/// as `stack`; `None` when the file went away.
+pub fn document(stack: &Stack) -> Option<Value> {
+    let text = std::fs::read_to_string(&stack.file).ok()?;
+    document_in(&text, stack.environment.as_deref())
 }
 
 /// What a plan says of the stack's file; `None` when the file went away.

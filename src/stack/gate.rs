@@ -3,11 +3,25 @@
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::value::{Date, Datetime};
 
-use super::at::At;
+use super::at::{At, value_or};
+use super::expression;
 use super::fault::Faults;
+use crate::gate;
+
+/// How bad a finding is
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It will not work: the gate refuses it
+    Error,
+    /// It will work, until it matters: the gate tells it, and refuses it with `--strict`
+    Warning,
+}
 
 /// Waivers and own rules of the gate.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,10 +48,12 @@ pub struct Waiver {
 pub struct OwnRule {
     /// Id by which findings and waivers name it.
     pub id: String,
-    /// CEL expression over `object` and `stack` that must be true.
+    /// CEL expression over `object`, `stack` and `change` that must be true; it compiles.
     pub expression: String,
     /// What to say when it is false.
     pub message: String,
+    /// How bad that is.
+    pub severity: Severity,
 }
 
 /// Waivers and own rules of the gate
@@ -72,10 +88,12 @@ struct RawWaiver {
 struct RawOwnRule {
     /// Id by which findings and waivers name it
     id: Option<At<String>>,
-    /// CEL expression over `object` and `stack` that must be true
+    /// CEL expression over `object`, `stack` and `change` that must be true
     expression: Option<At<String>>,
     /// What to say when it is false
     message: Option<At<String>>,
+    /// `error` (default) refuses, `warning` tells
+    severity: Option<At<Severity>>,
 }
 
 impl RawGate {
@@ -148,19 +166,23 @@ fn validate_waiver(index: usize, at: At<RawWaiver>, faults: &mut Faults) -> Waiv
 
 fn validate_rule(index: usize, at: At<RawOwnRule>, faults: &mut Faults) -> OwnRule {
     let At {
-        value: RawOwnRule {
-            id,
-            expression,
-            message,
-        },
+        value:
+            RawOwnRule {
+                id,
+                expression,
+                message,
+                severity,
+            },
         span,
     } = at;
+    check_id(&id, faults);
+    check_expression(&expression, faults);
     if id.is_none() || expression.is_none() || message.is_none() {
         faults.add_missing(
             &format!("gate.rule.{index}"),
             &span,
             "a rule has an id, an expression and a message",
-            "write `id`, `expression` (CEL over `object` and `stack`) and `message`",
+            "write `id`, `expression` (CEL over `object`, `stack` and `change`) and `message`",
         );
     }
     let text = |key: Option<At<String>>| key.map(|at| at.value).unwrap_or_default();
@@ -168,5 +190,28 @@ fn validate_rule(index: usize, at: At<RawOwnRule>, faults: &mut Faults) -> OwnRu
         id: text(id),
         expression: text(expression),
         message: text(message),
+        severity: value_or(&severity, Severity::Error),
+    }
+}
+
+fn check_id(id: &Option<At<String>>, faults: &mut Faults) {
+    if let Some(at) = id {
+        faults.check(
+            !gate::ids().any(|known| known == at.value),
+            &at.span,
+            format!("`{}` is the id of a rule that is built in", at.value),
+            "choose another id: waivers and findings name it",
+        );
+    }
+}
+
+fn check_expression(expression: &Option<At<String>>, faults: &mut Faults) {
+    let Some(at) = expression else { return };
+    if let Err(reason) = expression::compile(&at.value) {
+        faults.add(
+            &at.span,
+            format!("the expression is no CEL: {reason}"),
+            "such as `object.kind != 'Deployment' || has(object.metadata.labels.team)`; docs/gate.md describes the variables",
+        );
     }
 }

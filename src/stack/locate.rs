@@ -78,12 +78,19 @@ fn overlay<'t, 'a>(file: &'t DeTable<'a>, environment: Option<&str>) -> Option<&
     table_in(table_in(file, "env")?, environment?)
 }
 
-/// The key's own place, and its value.
+/// The key's own place, and its value. An item of a list is called by its number, counted from 0: `gate.rule.0`.
 fn find<'t, 'a>(
     table: &'t DeTable<'a>,
     path: &str,
 ) -> Option<(Range<usize>, &'t toml::Spanned<DeValue<'a>>)> {
     match path.split_once('.') {
+        Some((key, index)) if index.parse::<usize>().is_ok() => {
+            let DeValue::Array(items) = table.get(key)?.get_ref() else {
+                return None;
+            };
+            let item = items.get(index.parse::<usize>().ok()?)?;
+            Some((item.span(), item))
+        }
         Some((section, rest)) => find(table_in(table, section)?, rest),
         None => table
             .get_key_value(path)
@@ -109,6 +116,9 @@ source = { pvc = "models" }
 autoscaling.replicas = { min = 1, max = 2 }
 [env.small.model]
 source.host-path = "/srv"
+[[gate.rule]]
+id = "one"
+[[gate.rule]]
 "#;
 
     #[test]
@@ -125,6 +135,8 @@ source.host-path = "/srv"
                 "autoscaling.replicas:5",
                 "autoscaling.replicas.max:5",
                 "autoscaling.replicas.min:5",
+                "gate:8",
+                "gate.rule:8",
                 "model:6",
                 "model.source:7",
                 "model.source.host-path:7",
@@ -147,6 +159,8 @@ source.host-path = "/srv"
             (None, &["model.source"], Some(("model.source", 3))),
             (Some("small"), &["model.source"], Some(("model.source", 7))),
             (None, &["rollout.on-failure"], None),
+            (None, &["gate.rule.1"], Some(("gate.rule.1", 10))),
+            (None, &["gate.rule.2"], None),
         ];
         for (environment, keys, place) in cases {
             assert_eq!(

@@ -12,6 +12,7 @@ mod count;
 mod disruption;
 mod duration;
 mod engine;
+pub(crate) mod expression;
 mod fault;
 mod files;
 mod gate;
@@ -30,6 +31,7 @@ mod server;
 mod service;
 mod target;
 mod tracing;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,8 +45,10 @@ pub use disruption::Disruption;
 pub use duration::{Duration, fine as fine_duration};
 pub use engine::{Engine, Precision};
 pub use fault::{Fault, Invalid, Refused};
-pub use files::{LoadError, Source, check, file_at, load, load_every, locate, source, written};
-pub use gate::{Gate, OwnRule, Waiver};
+pub use files::{
+    LoadError, Source, check, document, file_at, load, load_every, locate, source, written,
+};
+pub use gate::{Gate, OwnRule, Severity, Waiver};
 pub use image::{Build, Image};
 pub use model::{MODEL_FILES, Model, ModelSource};
 pub use network::Network;
@@ -58,6 +62,7 @@ pub use server::ServerSettings;
 pub use service::{CONTAINER_PORT, Service, ServiceKind};
 pub use target::Target;
 pub use tracing::Collector;
+pub use verify::{Golden, Latency, Verify};
 
 /// A parsed and valid stack file with one environment's overrides applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +109,8 @@ pub struct Stack {
     pub apply: Apply,
     /// Waivers and own rules of the gate.
     pub gate: Gate,
+    /// What `verify` asks besides what every stack promises.
+    pub verify: Verify,
 }
 
 /// Who decides how many pods run.
@@ -121,6 +128,14 @@ impl Replicas {
         match self {
             Replicas::Fixed(count) => *count,
             Replicas::Autoscaled(autoscaling) => autoscaling.min,
+        }
+    }
+
+    /// Requests per second of a pod that the autoscaler aims at, if it looks at them.
+    pub fn requests_per_second(&self) -> Option<u32> {
+        match self {
+            Replicas::Fixed(_) => None,
+            Replicas::Autoscaled(autoscaling) => autoscaling.requests_per_second,
         }
     }
 }

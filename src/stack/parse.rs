@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -110,6 +111,36 @@ fn read(text: &str, file: &Path, environment: Option<&str>, faults: &mut Faults)
     raw.validate(file, environment, faults)
 }
 
+/// The text's own keys, with an environment laid over them; `None` when it is no TOML.
+pub(super) fn document_in(text: &str, environment: Option<&str>) -> Option<Value> {
+    let mut base = DeTable::parse(text).ok()?;
+    let overlays = take_environments(&mut base, &mut Faults::default());
+    let chosen = overlays
+        .into_iter()
+        .find(|(name, _)| Some(name.as_str()) == environment);
+    if let Some((_, overlay)) = chosen {
+        lay_over_stack(base.get_mut(), overlay.into_inner());
+    }
+    let document = toml::Table::deserialize(toml::Deserializer::from(base)).ok()?;
+    Some(as_json(document.into()))
+}
+
+/// JSON has no dates: they become text.
+fn as_json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::Table(table) => table
+            .into_iter()
+            .map(|(key, value)| (key, as_json(value)))
+            .collect(),
+        toml::Value::Array(items) => items.into_iter().map(as_json).collect(),
+        toml::Value::Datetime(date) => date.to_string().into(),
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(is) => is.into(),
+    }
+}
+
 /// The document, unless its syntax is broken. A key that is written twice breaks nothing: the rest is still read.
 fn read_syntax<'a>(text: &'a str, faults: &mut Faults) -> Option<Table<'a>> {
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -197,7 +228,7 @@ fn tolerate(text: &str, table: &mut Table<'_>, faults: &mut Faults) {
 }
 
 /// Keys whose value is a list.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "take",
     "ca-certificates",
     "pull-secrets",
@@ -206,6 +237,7 @@ const LISTS: [&str; 8] = [
     "origins",
     "allow",
     "rule",
+    "predict",
 ];
 
 /// Notes and removes lists where a table belongs: serde would read `["1", "2"]` as a section's keys in the order in

@@ -28,6 +28,7 @@ use super::rollout::RawRollout;
 use super::server::RawServer;
 use super::service::RawService;
 use super::tracing::RawTracing;
+use super::verify::RawVerify;
 use super::{Bounds, Replicas, Stack};
 
 /// A stack of uninlu: one SiameseUniNLU inference service on Kubernetes
@@ -59,6 +60,7 @@ pub(super) struct RawStack {
     tracing: Option<At<RawTracing>>,
     apply: Option<At<RawApply>>,
     gate: Option<At<RawGate>>,
+    verify: Option<At<RawVerify>>,
     /// Environments: the same shape, laid over the file by `--env NAME`
     env: BTreeMap<String, RawStack>,
     /// Whether an environment changed the number of pods and left the disruption budget as it was
@@ -143,6 +145,7 @@ impl RawStack {
             tracing: section(self.tracing).0.validate(faults),
             apply: section(self.apply).0.validate(faults),
             gate: section(self.gate).0.validate(faults),
+            verify: section(self.verify).0.validate(faults),
             name: name?,
             namespace: namespace?,
             image: image?,

@@ -29,6 +29,10 @@ for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(name, None)
 
 
+# What the server computes with; it takes this from the environment as its other settings.
+PRECISION = os.environ.get("UNINLU_PRECISION", "fp32")
+
+
 def say(text):
     """stderr is talk."""
     print(text, file=sys.stderr, flush=True)

@@ -22,6 +22,7 @@ import (
 )
 
 const usage = `usage: cluster up     --data DIR [--size control-plane|node] [--fake-nodes N] [--registry] [--registry-port N] [--fast-autoscaler]
+                               [--metrics] [--adapter-rules FILE]
        cluster down   --data DIR [--keep]     ends it; removes the folder unless --keep
        cluster status --data DIR [--json]     exit 1 unless all is well
        cluster binary                         builds the binary where it is missing, and prints its path
@@ -92,6 +93,12 @@ func up(ctx context.Context, arguments []string) error {
 		flags.BoolVar(&asked.Registry, "registry", false, "")
 		flags.IntVar(&asked.RegistryPort, "registry-port", 5000, "")
 		flags.BoolVar(&asked.FastAutoscaler, "fast-autoscaler", false, "")
+		flags.BoolVar(&asked.Metrics, "metrics", false, "")
+		flags.Func("adapter-rules", "", func(file string) error {
+			rules, err := os.ReadFile(file)
+			asked.AdapterRules = string(rules)
+			return err
+		})
 	})
 	if err != nil {
 		return err

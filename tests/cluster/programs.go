@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -16,9 +17,11 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	"uninlu.dev/testcluster/internal/metrics"
 )
 
-// programs are Kubernetes' own commands, and etcd's. A further one (the metrics servers) is a further line.
+// programs are Kubernetes' own commands, etcd's, and those of the metrics APIs.
 var programs = map[string]func(){
 	"etcd":               func() { etcdmain.Main(os.Args) },
 	"apiserver":          func() { runCommand(apiserver.NewAPIServerCommand()) },
@@ -26,9 +29,19 @@ var programs = map[string]func(){
 	"scheduler":          func() { runCommand(scheduler.NewSchedulerCommand()) },
 	"proxy":              func() { runCommand(proxy.NewProxyCommand()) },
 	"kubelet":            func() { runCommand(kubelet.NewKubeletCommand(context.Background())) },
+	"metrics-server":     func() { runCommand(metrics.NewServerCommand()) },
+	"prometheus-adapter": func() { runPlain(metrics.RunAdapter) },
+	"targets":            func() { runPlain(metrics.RunTargets) },
 }
 
 func runCommand(command *cobra.Command) { os.Exit(cli.Run(command)) }
+
+func runPlain(program func([]string) error) {
+	if err := program(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
 
 // runProgram becomes the program, if there is one of that name. The programs read os.Args themselves and log its first
 // entry as their own name.

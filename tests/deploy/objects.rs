@@ -4,12 +4,13 @@ use http::{Request, StatusCode};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::client::Body;
 use serde_json::{Value, json};
-use uninlu::gate;
+use uninlu::gate::{self, Facts, Subject};
 use uninlu::kinds::{Kind, MANAGER, ObjectId};
+use uninlu::plan::{Goal, PlannedImage};
 use uninlu::stack::{self, Stack};
 
 use crate::sandbox::Sandbox;
-use crate::stacks::{desired, repository, variants};
+use crate::stacks::{IMAGE, desired, repository, variants};
 
 /// Each object by a dry run, and the Deployment's pod too: a Deployment is only warned about, its pods are refused.
 #[tokio::test]
@@ -30,8 +31,7 @@ async fn every_variant_is_taken_without_a_warning_or_the_gate_warned_before() {
                 pod = Some(sandbox.dry_run_pod(&body["spec"]["template"]).await);
             }
         }
-        let findings = gate::check(&stack, gate::today());
-        let is_told_by_gate = findings.iter().any(|finding| finding.rule == "host-path");
+        let is_told_by_gate = is_told_by_gate(&stack);
         let pod = pod.expect("every stack has a Deployment");
         if is_told_by_gate {
             assert_eq!(pod, StatusCode::FORBIDDEN, "{told}");
@@ -44,6 +44,24 @@ async fn every_variant_is_taken_without_a_warning_or_the_gate_warned_before() {
             assert!(warnings.is_empty(), "{told}: {warnings:#?}");
         }
     }
+}
+
+/// What the gate says of the stack in a namespace of the strictest level.
+fn is_told_by_gate(stack: &Stack) -> bool {
+    let image = PlannedImage {
+        reference: IMAGE.into(),
+        to_be_built: None,
+    };
+    let goal = Goal::of_stack(stack, image);
+    let mut facts = Facts::unasked("not here");
+    let level = (
+        "pod-security.kubernetes.io/enforce".into(),
+        "restricted".into(),
+    );
+    facts.cluster.namespace_labels = Ok([level].into());
+    let verdicts = gate::check(&Subject::offline(stack, &goal, &facts, gate::today()));
+    let mut findings = verdicts.findings.iter();
+    findings.any(|finding| finding.rule == "pod-security")
 }
 
 fn every_stack() -> Vec<Stack> {

@@ -103,3 +103,27 @@ async fn why_a_field_changes() {
     let text = sandbox.run(&["plan"]).await.expect(0).stdout;
     assert!(text.contains("(rollout.drain, uninlu.toml:12)"), "{text}");
 }
+
+/// The first plan tells it, and so does one that only turns the autoscaler on.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_metric_that_nobody_serves() {
+    let sandbox = sandbox("outlook-metric").await;
+    sandbox.apply().await;
+    let autoscaled = StackText {
+        top: "",
+        ..own("[autoscaling]\nreplicas = { min = 2, max = 3 }\ncpu = 60\nrequests-per-second = 20")
+    };
+    sandbox.write(autoscaled);
+    let pods = pods(&sandbox).await;
+    assert_eq!(pods["steps"], 0, "no pod is replaced: {pods:#}");
+    let obstacles = pods["obstacles"].to_string();
+    for words in [
+        "`cpu` from metrics.k8s.io, which does not answer",
+        "`http_requests_per_second` from custom.metrics.k8s.io, which does not answer",
+    ] {
+        assert!(obstacles.contains(words), "no `{words}` in {obstacles}");
+    }
+    let text = sandbox.run(&["plan"]).await.expect(0).stdout;
+    assert!(text.contains("pods: 2 go on as they are"), "{text}");
+}

@@ -1,5 +1,8 @@
 //! The roles of `docs/rbac/`, exactly as they are written there.
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::ListParams;
 use kube::config::Kubeconfig;
 use serde_json::Value;
 use uninlu::kinds::Kind;
@@ -34,7 +37,7 @@ async fn who_may_only_look_can_plan_and_is_told_that_it_is_approximate() {
         "{}",
         unchanged.stdout
     );
-    for command in ["drift", "history", "status"] {
+    for command in ["drift", "history", "status", "gate"] {
         run(&[command]).await.expect(0);
     }
 
@@ -71,6 +74,47 @@ async fn who_may_only_look_can_plan_and_is_told_that_it_is_approximate() {
 fn refused(run: Run, word: &str) {
     let run = run.expect(1);
     assert!(run.stderr.contains(word), "{}", run.stderr);
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn who_may_verify_may_ask_the_pods() {
+    let scaled = StackText {
+        creates_namespace: false,
+        top: "",
+        sections: "[autoscaling]\nreplicas = { min = 2, max = 3 }\nrequests-per-second = 5",
+    };
+    // Fake nodes answer nothing, so only the refusals tell who may ask.
+    for (test, roles, may_ask) in [
+        ("role-no-verify", &["plan"][..], false),
+        ("role-verify", &["plan", "verify"], true),
+    ] {
+        let (sandbox, user) = user(test, roles).await;
+        sandbox.write(scaled);
+        sandbox
+            .run(&["apply", "--yes", "--no-wait"])
+            .await
+            .expect(0);
+        let pods: Api<Pod> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+        sandbox
+            .until("the pods are there", async || {
+                let list = pods.list(&ListParams::default()).await;
+                list.expect("the API server answers").items.len() == 2
+            })
+            .await;
+        let run = run_with(&sandbox, &user, &["verify", "--json", "--wait", "0"]).await;
+        let told = run.expect(1).json();
+        let is_refused = |id: &str| {
+            let mut checks = told["checks"].as_array().into_iter().flatten();
+            let check = checks.find(|check| check["id"] == id).expect("a check");
+            check["evidence"]
+                .to_string()
+                .contains("not allowed to look")
+        };
+        for id in ["user", "health", "logs", "requests-metric"] {
+            assert_eq!(is_refused(id), !may_ask, "{id} with {roles:?}: {told:#}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -117,6 +117,26 @@ fn they_name_what_the_objects_name() {
     );
 }
 
+/// The tool names a counter that another crate exports: nothing else would notice that one of them was renamed.
+#[test]
+fn the_adapter_reads_what_the_server_exports() {
+    let adapter = &documents(&data(render(STACK, &["adapter"])))[0];
+    let query = adapter["rules"][0]["seriesQuery"].as_str().expect("text");
+    let (counter, labels) = query.split_once('{').expect("labels");
+    let family = counter.strip_suffix("_total").expect("a counter");
+    let server = include_str!("../../server/src/metrics.rs");
+    assert!(
+        server.contains(&format!("registry.register(\n            \"{family}\",")),
+        "the server registers no `{family}`"
+    );
+    let route = labels.split_once("route=").expect("a route").1;
+    let route = route.trim_end_matches('}');
+    assert!(
+        server.contains(&format!("\"POST\", {route}")),
+        "the server counts no {route} from the start"
+    );
+}
+
 #[test]
 fn an_error_leaves_stdout_empty_and_tells_the_mend() {
     let cases: [(&str, &[&str], i32, &str); 4] = [

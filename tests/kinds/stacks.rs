@@ -24,9 +24,12 @@ pub(crate) fn variants() -> Vec<Stack> {
         .collect()
 }
 
+/// What stands in for an image that was built.
+pub(crate) const IMAGE: &str = "registry.test/siamese-uninlu@sha256:0123";
+
 pub(crate) fn desired(stack: &Stack) -> Desired {
     let facts = Facts {
-        image: "registry.test/siamese-uninlu@sha256:0123".into(),
+        image: IMAGE.into(),
     };
     kinds::desired(stack, &facts)
 }

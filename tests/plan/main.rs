@@ -4,6 +4,7 @@
 //! is what the cluster holds. `cluster.yaml` (if it is there) says in what the cluster differs from that.
 
 mod file;
+mod merge;
 mod moved;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ use uninlu::plan::{
     self, Cause, Conflict, Goal, Live, PlannedImage, Prediction, apply_set, render,
 };
 use uninlu::stack;
+
+use merge::merge;
 
 /// In what the cluster differs from what `before.toml` renders; by kind, since a stack has one object of most.
 #[derive(Debug, Default, Deserialize)]
@@ -188,23 +191,5 @@ fn fields(body: &Value) -> Value {
                 .collect(),
         ),
         _ => Value::Object(Map::new()),
-    }
-}
-
-/// RFC 7386, but for lists: an object patches the items of a list by their index.
-fn merge(target: &mut Value, patch: &Value) {
-    match (target, patch) {
-        (Value::Object(target), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(target.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (Value::Array(target), Value::Object(patch)) => {
-            for (index, value) in patch {
-                let index: usize = index.parse().expect("a list is patched by index");
-                merge(&mut target[index], value);
-            }
-        }
-        (target, patch) => *target = patch.clone(),
     }
 }

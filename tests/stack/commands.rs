@@ -183,3 +183,56 @@ fn schema_is_json_on_stdout_and_nothing_else() {
     assert_eq!(schema["title"], "uninlu.toml");
     assert_eq!(stderr(&output), "");
 }
+
+#[test]
+fn each_shell_gets_completions_of_every_command() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = uninlu(&["completions", shell], folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let script = String::from_utf8_lossy(&output.stdout);
+        for word in ["rollback", "detailed-exitcode"] {
+            assert!(script.contains(word), "{shell} completes no {word}");
+        }
+    }
+    let output = uninlu(&["completions"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("uninlu completions bash"));
+}
+
+#[test]
+fn the_manual_has_a_page_of_every_command() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = uninlu(&["man", "--out", "man1"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let help = uninlu(&["--help"], folder.path());
+    let help = String::from_utf8_lossy(&help.stdout);
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split_once(' '))
+        .map(|(command, _)| command)
+        .filter(|command| !command.is_empty() && *command != "help")
+        .collect();
+    assert!(commands.contains(&"plan"), "{help}");
+    for command in commands {
+        let page = folder.path().join(format!("man1/uninlu-{command}.1"));
+        let page = std::fs::read_to_string(&page).expect("a page");
+        assert!(page.contains(".TH"), "{page}");
+    }
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_it_says_how_it_is_called() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plugin = folder.path().join("kubectl-uninlu");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_uninlu"), &plugin).expect("writable");
+    let output = Command::new(&plugin)
+        .args(["plan", "--help"])
+        .output()
+        .expect("the plugin starts");
+    let help = String::from_utf8_lossy(&output.stdout);
+    assert!(help.contains("Usage: kubectl uninlu plan"), "{help}");
+}

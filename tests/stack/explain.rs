@@ -102,3 +102,14 @@ fn two_environments_are_compared() {
     assert_eq!(code, Some(1));
     assert!(stderr.contains("did you mean `large`?"), "{stderr}");
 }
+
+#[test]
+fn the_page_of_the_stack_file_is_what_explain_prints() {
+    let (_, printed, _) = uninlu(&["explain", "--markdown"]);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/stack-file.md");
+    let written = std::fs::read_to_string(page).unwrap_or_default();
+    assert!(
+        printed == written,
+        "mend: uninlu explain --markdown >docs/stack-file.md"
+    );
+}

@@ -1,6 +1,7 @@
 //! The gate's findings point into the stack file.
 
-use uninlu::gate;
+use uninlu::gate::{self, Facts, Subject};
+use uninlu::plan::{Goal, PlannedImage};
 use uninlu::stack;
 
 use super::commands::case;
@@ -10,24 +11,41 @@ fn each_finding_points_at_the_line_that_causes_it() {
     let file = case("valid-everything.toml");
     let text = std::fs::read_to_string(&file).expect("readable");
     let stack = stack::load(&file, None).expect("valid");
+    let image = PlannedImage {
+        reference: format!("registry.test/siamese-uninlu@sha256:{}", "0".repeat(64)),
+        to_be_built: None,
+    };
+    let goal = Goal::of_stack(&stack, image);
+    let facts = Facts {
+        document: stack::document(&stack).expect("it was read"),
+        ..Facts::unasked("not here")
+    };
     let day_after_the_waiver = "2027-01-02".parse::<toml::value::Datetime>();
     let today = day_after_the_waiver.ok().and_then(|time| time.date);
-    let findings = gate::check(&stack, today.expect("a date"));
+    let subject = Subject::offline(&stack, &goal, &facts, today.expect("a date"));
+    let findings = gate::check(&subject).findings;
     let told: Vec<(&str, &str)> = findings
         .iter()
         .map(|finding| {
-            let (_, line) = stack::locate(&stack, finding.keys).expect("the key is in the file");
-            (finding.rule, text.lines().nth(line - 1).unwrap_or_default())
+            let keys: Vec<&str> = finding.keys.iter().map(String::as_str).collect();
+            let (_, line) = stack::locate(&stack, &keys).expect("the key is in the file");
+            (
+                finding.rule.as_str(),
+                text.lines().nth(line - 1).unwrap_or_default(),
+            )
         })
         .collect();
-    assert_eq!(
-        told,
-        [
-            (
-                "host-path",
-                r#"source = { host-path = "/srv/models/siamese-uninlu" }"#
-            ),
-            ("own-rules-not-yet", "[[gate.rule]]"),
-        ]
-    );
+    let all: std::collections::BTreeSet<_> = told.into_iter().collect();
+    let expected = [
+        ("drain-waits-for-rollout", "max-unavailable = 1"),
+        (
+            "host-path",
+            r#"source = { host-path = "/srv/models/siamese-uninlu" }"#,
+        ),
+        (
+            "waiver-expired",
+            r#"allow = [{ rule = "host-path", reason = "one node, on purpose", until = 2027-01-01 }]"#,
+        ),
+    ];
+    assert_eq!(all, expected.into());
 }

@@ -60,7 +60,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
 
 /// What is served, and how.
 #[utoipa::path(get, path = "/info", responses(
-    (status = 200, description = "Version, revision, model, precision, device, threads", body = Object),
+    (status = 200, description = "Version, revision, model, precision, device, threads, hot settings in force", body = Object),
 ))]
 pub(super) async fn info(State(app): State<App>) -> Json<Value> {
     Json(json!({
@@ -69,5 +69,6 @@ pub(super) async fn info(State(app): State<App>) -> Json<Value> {
         "revision": std::env::var("GIT_COMMIT").ok(),
         "threads": tch::get_num_threads(),
         "model": app.worker.info(),
+        "settings": *app.settings.borrow(),
     }))
 }

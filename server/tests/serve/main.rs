@@ -307,9 +307,42 @@ fn settings_change_without_a_restart() {
         server.metric(r#"uninlu_config_reloads_total{result="error"}"#) == 1.0
     });
     assert_eq!(status(), 200, "a bad file keeps the old settings");
+    let in_force = json!({ "max-length": 7, "batch-tokens": 4_096, "max-wait": "1s" });
+    assert_eq!(server.get("/info").json()["settings"], in_force);
     assert_eq!(
         server.metric(r#"uninlu_config_reloads_total{result="ok"}"#),
         2.0
+    );
+}
+
+#[test]
+fn the_inspect_command_tells_its_own_rights() {
+    let mut inspect = Command::new(env!("CARGO_BIN_EXE_uninlu-server"));
+    let output = inspect.arg("inspect").output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    // Its parent's, since nothing here changes them.
+    let own = std::fs::read_to_string("/proc/self/status").expect("readable");
+    let own = |key: &str| {
+        let mut lines = own.lines();
+        let line = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        let line = line.expect("the kernel tells it");
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let process = &told["process"];
+    assert_eq!(process["uid"].to_string(), own("Uid")[1], "{told}");
+    assert_eq!(process["gid"].to_string(), own("Gid")[1], "{told}");
+    assert_eq!(
+        process["capabilities"]["bounding"],
+        own("CapBnd")[0],
+        "{told}"
+    );
+    assert_eq!(
+        told["root"]["created"],
+        told["root"]["errno"].is_null(),
+        "{told}"
     );
 }
 

@@ -21,6 +21,11 @@ type Values struct {
 	Node, Bridge, Network string
 	// RegistryPort is the local registry's port on localhost.
 	RegistryPort int
+	// Address and Authority are where the API server finds the metrics APIs, and who signed for them (base64).
+	Address, Authority string
+	// The ports of the metrics APIs' programs, and how often Prometheus scrapes.
+	MetricsServerPort, AdapterPort, TargetsPort int
+	ScrapeInterval                              string
 }
 
 // Render fills in the file of that name.

@@ -10,7 +10,7 @@ func TestEveryFileRendersWithNothingLeftOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := Values{Data: "/data", Run: "/run/x", Node: "node1", Bridge: "bridge0", Network: "net", RegistryPort: 5000}
+	values := Values{Data: "/data", Run: "/run/x", Node: "node1", Bridge: "bridge0", Network: "net", RegistryPort: 5000, ScrapeInterval: "15s"}
 	for _, entry := range entries {
 		text, err := Render(entry.Name(), values)
 		if err != nil {

@@ -24,9 +24,15 @@ pub(crate) type Connections = Pool<HttpConnector, Full<Bytes>>;
 
 /// A new pool.
 pub(crate) fn connections() -> Connections {
+    pool(usize::MAX)
+}
+
+fn pool(kept: usize) -> Connections {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
-    Pool::builder(TokioExecutor::new()).build(connector)
+    Pool::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(kept)
+        .build(connector)
 }
 
 /// Sends predictions.
@@ -47,6 +53,12 @@ impl Client {
             bodies: Arc::new(bodies),
             patience,
         }
+    }
+
+    /// The same, with a new connection for each request.
+    pub(crate) fn without_kept_connections(mut self) -> Self {
+        self.connections = pool(0);
+        self
     }
 
     /// Sends body `number` and reads the whole answer.

@@ -96,6 +96,9 @@ struct Run {
     /// How arrivals are spaced
     #[arg(long, value_enum, default_value_t = Spacing::Poisson)]
     arrivals: Spacing,
+    /// A new connection for each request: a Service chooses the pod by the connection
+    #[arg(long)]
+    new_connections: bool,
     /// Every Nth shed request comes back once, when its `Retry-After` says; 0: none
     #[arg(long, default_value_t = 0)]
     return_every: usize,
@@ -194,11 +197,14 @@ async fn run(options: Run) -> Result<Report, String> {
     } = options.target;
     let endpoints = Endpoints::parse(&urls)?;
     let arrivals = arrivals(options.arrivals, options.rate, options.length, seed);
-    let client = Client::new(
+    let mut client = Client::new(
         endpoints.watched(),
         bodies(workload, seed, arrivals.len()),
         timeout,
     );
+    if options.new_connections {
+        client = client.without_kept_connections();
+    }
     let health = options
         .watch_health
         .then(|| HealthWatch::start(endpoints.first().clone()))

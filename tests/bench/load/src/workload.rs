@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 /// Kinds of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Workload {
+    /// About 12 characters, one type
+    Tiny,
     /// About 38 characters, four types
     Short,
     /// Types within types: two and three levels
@@ -28,6 +30,7 @@ pub(crate) fn bodies(workload: Workload, seed: u64, many: usize) -> Vec<Bytes> {
 
 fn body(workload: Workload, random: &mut Rng) -> Value {
     match workload {
+        Workload::Tiny => tiny(random),
         Workload::Short => short(random),
         Workload::Nested => nested(random),
         Workload::Long => long(random),
@@ -37,6 +40,11 @@ fn body(workload: Workload, random: &mut Rng) -> Value {
             _ => long(random),
         },
     }
+}
+
+fn tiny(random: &mut Rng) -> Value {
+    let text = format!("{}在{}任职。", name(random), pick(random, &COMPANIES));
+    json!({"text": text, "schema": {"人物": null}})
 }
 
 fn short(random: &mut Rng) -> Value {

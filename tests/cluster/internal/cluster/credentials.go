@@ -66,6 +66,9 @@ func certificates(address net.IP) []certificate {
 			CommonName: "system:node:" + nodeName, Organizations: []string{"system:nodes"},
 			Names: []string{nodeName}, Addresses: []net.IP{loopback, address},
 		}},
+		// By these names the API server knows who serves the metrics APIs.
+		{"metrics-server", pki.Request{CommonName: "metrics-server", Names: []string{"metrics-server.kube-system.svc"}}},
+		{"prometheus-adapter", pki.Request{CommonName: "prometheus-adapter", Names: []string{"prometheus-adapter.kube-system.svc"}}},
 	}
 }
 

@@ -40,13 +40,17 @@ type Settings struct {
 	Registry       bool `json:"registry"`
 	RegistryPort   int  `json:"registryPort"`
 	FastAutoscaler bool `json:"fastAutoscaler"`
-	APIPort        int  `json:"apiPort"`
-	EtcdPort       int  `json:"etcdPort"`
+	Metrics        bool `json:"metrics"`
+	// AdapterRules is prometheus-adapter's configuration; empty is the one in conf/.
+	AdapterRules string       `json:"adapterRules,omitempty"`
+	APIPort      int          `json:"apiPort"`
+	EtcdPort     int          `json:"etcdPort"`
+	MetricsPorts MetricsPorts `json:"metricsPorts"`
 }
 
 // asked is the part that the user decides.
 func (s Settings) asked() Settings {
-	s.APIPort, s.EtcdPort = 0, 0
+	s.APIPort, s.EtcdPort, s.MetricsPorts = 0, 0, MetricsPorts{}
 	return s
 }
 
@@ -61,6 +65,9 @@ func (s Settings) Programs() []string {
 	}
 	if s.Registry {
 		programs = append(programs, "registry")
+	}
+	if s.Metrics {
+		programs = append(programs, "metrics-server", "targets", "prometheus", "prometheus-adapter")
 	}
 	return programs
 }
@@ -79,7 +86,11 @@ func (c *Cluster) path(parts ...string) string {
 func (c *Cluster) Kubeconfig() string { return c.path("kubeconfig") }
 
 func (c *Cluster) values() conf.Values {
-	return conf.Values{Data: c.data, Run: runFolder, Node: nodeName, Bridge: bridge, Network: network, RegistryPort: c.settings.RegistryPort}
+	return conf.Values{
+		Data: c.data, Run: runFolder, Node: nodeName, Bridge: bridge, Network: network, RegistryPort: c.settings.RegistryPort,
+		MetricsServerPort: c.settings.MetricsPorts.Server, AdapterPort: c.settings.MetricsPorts.Adapter,
+		TargetsPort: c.settings.MetricsPorts.Targets, ScrapeInterval: c.settings.periods().scrape,
+	}
 }
 
 const settingsFile = "cluster.json"

@@ -12,6 +12,7 @@ type Report struct {
 	Context    string          `json:"context"`
 	Size       Size            `json:"size"`
 	Registry   string          `json:"registry,omitempty"`
+	Prometheus string          `json:"prometheus,omitempty"`
 	Programs   map[string]bool `json:"programs"`
 	Healthy    bool            `json:"healthy"`
 }
@@ -28,6 +29,9 @@ func Status(ctx context.Context, data string) (report Report, found bool, err er
 	}
 	if c.settings.Registry {
 		report.Registry = fmt.Sprintf("localhost:%d", c.settings.RegistryPort)
+	}
+	if c.settings.Metrics {
+		report.Prometheus = c.prometheusAddress()
 	}
 	return report, true, nil
 }

@@ -24,6 +24,9 @@ func Up(ctx context.Context, data string, asked Settings, say func(string)) erro
 	if err := asked.check(); err != nil {
 		return err
 	}
+	if found && c.settings.Metrics && !asked.Metrics {
+		return fault.New("the cluster in "+c.data+" has metrics APIs, which nobody would serve any more", "add --metrics, or run `cluster down` first")
+	}
 	unlock, err := c.lock()
 	if err != nil {
 		return err
@@ -68,6 +71,7 @@ func (c *Cluster) start(ctx context.Context, say func(string)) error {
 		{"node", c.settings.Size == Node, c.startNode},
 		{"fake nodes", c.settings.FakeNodes > 0, c.startFakeNodes},
 		{"registry", c.settings.Registry, c.startRegistry},
+		{"metrics APIs", c.settings.Metrics, c.startMetrics},
 	}
 	for _, step := range steps {
 		if !step.wanted {
@@ -93,6 +97,9 @@ func (s Settings) check() error {
 	}
 	if s.Registry {
 		needed["docker-registry"] = "docker-registry"
+	}
+	if s.Metrics {
+		needed["prometheus"] = "prometheus"
 	}
 	return missingPrograms(needed)
 }
@@ -122,6 +129,11 @@ func (c *Cluster) prepare(asked Settings) error {
 	}
 	if c.settings.EtcdPort, err = process.FreePort(earlier.EtcdPort); err != nil {
 		return err
+	}
+	if asked.Metrics {
+		if err := c.settings.MetricsPorts.choose(earlier.MetricsPorts); err != nil {
+			return err
+		}
 	}
 	if err := c.checkSpace(); err != nil {
 		return err

@@ -1,0 +1,73 @@
+//! What a cluster takes and serves: its version, the namespace's labels, the autoscaler's metric.
+
+use std::collections::BTreeMap;
+
+use futures::future::join3;
+use http::Request;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use kube::Api;
+
+use super::Connection;
+use super::observe::retried;
+use super::surroundings::reason;
+use crate::gate::{Cluster, Version};
+use crate::kinds::prometheus::REQUESTS_PER_SECOND;
+use crate::plan::outlook::Asked;
+
+/// Asks for all of it at once. What may not be looked at, or does not answer, is told and stops nothing.
+pub async fn capabilities(connection: &Connection) -> Cluster {
+    let (version, namespace_labels, metric) = join3(
+        version(connection),
+        namespace_labels(connection),
+        metric(connection),
+    )
+    .await;
+    Cluster {
+        version,
+        namespace_labels,
+        metric,
+    }
+}
+
+async fn version(connection: &Connection) -> Asked<Version> {
+    let info = retried(|| connection.client.apiserver_version())
+        .await
+        .map_err(reason)?;
+    // Some clouds write `34+`.
+    let number = |text: &str| text.trim_end_matches('+').parse().ok();
+    match (number(&info.major), number(&info.minor)) {
+        (Some(major), Some(minor)) => Ok(Version { major, minor }),
+        _ => Err(format!(
+            "the API server's version is `{}.{}`",
+            info.major, info.minor
+        )),
+    }
+}
+
+async fn namespace_labels(connection: &Connection) -> Asked<BTreeMap<String, String>> {
+    let namespaces: Api<Namespace> = Api::all(connection.client.clone());
+    let namespace = retried(|| namespaces.get_metadata_opt(&connection.target.namespace)).await;
+    let namespace = namespace.map_err(reason)?;
+    Ok(namespace
+        .and_then(|namespace| namespace.metadata.labels)
+        .unwrap_or_default())
+}
+
+/// Whether the custom metrics API serves requests per second of pods.
+async fn metric(connection: &Connection) -> Asked<bool> {
+    let list = retried(|| async {
+        let request = Request::get("/apis/custom.metrics.k8s.io/v1beta1").body(Vec::new());
+        let request = request.map_err(kube::Error::HttpError)?;
+        connection.client.request::<APIResourceList>(request).await
+    })
+    .await;
+    match list {
+        Ok(list) => {
+            let name = format!("pods/{REQUESTS_PER_SECOND}");
+            Ok(list.resources.iter().any(|resource| resource.name == name))
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(error) => Err(reason(error)),
+    }
+}

@@ -1,0 +1,33 @@
+//! `uninlu completions`
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use miette::Result;
+
+use crate::cli::{Cli, exit};
+use crate::ui::Ui;
+
+/// Prints the completions of a shell: `uninlu completions bash >/etc/bash_completion.d/uninlu`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which shell [default: the one of `SHELL`]
+    #[arg(value_enum)]
+    shell: Option<Shell>,
+}
+
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("no shell is named, and `SHELL` names none that is known")]
+#[diagnostic(help("name one: `uninlu completions bash`, or elvish, fish, powershell, zsh"))]
+struct NoShell;
+
+/// Runs the command.
+///
+/// # Errors
+/// No shell is named.
+pub async fn run(args: Args, ui: Ui) -> Result<u8> {
+    let shell = args.shell.or_else(Shell::from_env).ok_or(NoShell)?;
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "uninlu", &mut script);
+    ui.data(String::from_utf8_lossy(&script));
+    Ok(exit::OK)
+}

@@ -1,0 +1,107 @@
+//! Rules of one's own, in CEL: each runs for every object that would be sent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cel::{Context, Env, Program, Value};
+use serde_json::{Value as Json, json};
+
+use super::{Subject, Unknown, Verdicts};
+use crate::kinds::ObjectId;
+use crate::plan::Plan;
+use crate::stack::expression;
+
+/// What a rule says of an object.
+pub(super) enum Found {
+    /// It does not hold.
+    Broken(String),
+    /// It does not run.
+    Failed(String),
+}
+
+pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
+    let (stack, functions) = (as_cel(&subject.facts.document), Arc::new(Env::stdlib()));
+    for (index, rule) in subject.stack.gate.rules.iter().enumerate() {
+        // The stack is valid, so it compiles.
+        let Ok(program) = expression::compile(&rule.expression) else {
+            continue;
+        };
+        if subject.plan.is_none() && program.references().has_variable("change") {
+            verdicts.unknown.push(Unknown {
+                rule: rule.id.clone(),
+                reason: "it speaks of `change`, and no cluster was asked what changes".to_owned(),
+            });
+            continue;
+        }
+        for (id, body) in subject.objects {
+            let mut context = Context::with_env(Arc::clone(&functions));
+            context.add_variable_from_value("stack", &stack);
+            context.add_variable_from_value("object", as_cel(body));
+            if let Some(plan) = subject.plan {
+                context.add_variable_from_value("change", as_cel(&change_json(plan, id)));
+            }
+            let found = match run(&program, &context) {
+                Ok(true) => continue,
+                Ok(false) => Found::Broken(format!("{id}: {}", rule.message)),
+                Err(reason) => Found::Failed(format!(
+                    "{id}: the rule `{}` cannot be evaluated: {reason}",
+                    rule.id
+                )),
+            };
+            verdicts.add_own(subject, index, rule, found);
+        }
+    }
+}
+
+fn run(program: &Program, context: &Context) -> Result<bool, String> {
+    match program.execute(context) {
+        Ok(Value::Bool(holds)) => Ok(holds),
+        Ok(other) => Err(format!("it gives {}, not true or false", kind(&other))),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What an apply would do with the object; null where the plan does not speak of it.
+fn change_json(plan: &Plan, id: &ObjectId) -> Json {
+    let mut changes = plan.changes.iter();
+    let Some(change) = changes.find(|change| change.id == *id) else {
+        return Json::Null;
+    };
+    json!({
+        "action": change.action.word(),
+        "restarts-pods": change.restarts_pods(),
+        "fields": change.fields,
+    })
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
+        Value::Int(_) | Value::UInt(_) | Value::Float(_) => "a number",
+        Value::String(_) => "text",
+        Value::Null => "null",
+        _ => "something",
+    }
+}
+
+/// Whole numbers are CEL's `int`, so that they compute with its literals; serde would make unsigned ones of them.
+fn as_cel(value: &Json) -> Value {
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(is) => Value::Bool(*is),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::String(Arc::new(text.clone())),
+        Json::Array(items) => Value::List(Arc::new(items.iter().map(as_cel).collect())),
+        Json::Object(object) => {
+            let map: HashMap<String, Value> = object
+                .iter()
+                .map(|(key, value)| (key.clone(), as_cel(value)))
+                .collect();
+            map.into()
+        }
+    }
+}

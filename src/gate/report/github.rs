@@ -1,0 +1,45 @@
+//! GitHub's workflow commands: each finding is shown at its line of the stack file.
+
+use std::fmt::Write;
+
+use super::Told;
+
+pub(super) fn write(told: &Told) -> String {
+    let mut text = String::new();
+    for finding in &told.verdicts.findings {
+        let waiver = finding.words_of_waiver();
+        let command = match waiver {
+            Some(_) => "notice",
+            None => finding.severity.word(),
+        };
+        let message = waiver.map_or_else(
+            || finding.sentences(),
+            |waiver| format!("{} ({waiver})", finding.message),
+        );
+        let _ = writeln!(
+            text,
+            "::{command} file={},line={},title={}::{}",
+            property(told.file),
+            finding.line(),
+            property(&finding.rule),
+            data(&message)
+        );
+    }
+    for (reason, rules) in told.unknown() {
+        let words = format!("not looked at ({}): {reason}", rules.join(", "));
+        let _ = writeln!(text, "::debug::{}", data(&words));
+    }
+    let _ = writeln!(text, "{}", told.summary());
+    text
+}
+
+/// As the runner's own toolkit escapes it.
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

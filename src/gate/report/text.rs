@@ -1,0 +1,45 @@
+//! For people.
+
+use std::fmt::Write;
+
+use super::Told;
+use crate::gate::{Finding, Severity};
+use crate::ui::{BOLD, DIM, GREEN, RED, YELLOW, paint};
+
+pub(super) fn write(told: &Told) -> String {
+    let mut text = format!("{}\n", paint(BOLD, told.what));
+    if let Some(plan) = told.plan {
+        let _ = writeln!(text, "plan: {plan}");
+    }
+    for finding in &told.verdicts.findings {
+        paragraph(&mut text, told.file, finding);
+    }
+    for (reason, rules) in told.unknown() {
+        let line = format_args!("not looked at ({}): {reason}", rules.join(", "));
+        let _ = writeln!(text, "{}", paint(DIM, line));
+    }
+    let style = if told.is_refused() { RED } else { GREEN };
+    let _ = writeln!(text, "{}", paint(style, told.summary()));
+    text
+}
+
+fn paragraph(text: &mut String, file: &str, finding: &Finding) {
+    let style = match (&finding.waived, finding.severity) {
+        (Some(_), _) => DIM,
+        (None, Severity::Error) => RED,
+        (None, Severity::Warning) => YELLOW,
+    };
+    let (word, rule) = (paint(style, finding.word()), &finding.rule);
+    let _ = writeln!(
+        text,
+        "{word} {rule} ({}): {}",
+        finding.words_of_place(file),
+        finding.message
+    );
+    if let Some(waiver) = finding.words_of_waiver() {
+        let _ = writeln!(text, "    {waiver}");
+        return;
+    }
+    let _ = writeln!(text, "    why: {}", finding.why);
+    let _ = writeln!(text, "    mend: {}", finding.mend);
+}

@@ -1,0 +1,88 @@
+//! Which image runs, how large it is, and whether what was measured is what runs.
+
+use crate::gate::subject::name;
+use crate::gate::{Rule, Severity, Subject, Verdict};
+use crate::stack::Image;
+use crate::ui::human_bytes;
+
+pub(super) const RULES: [Rule; 3] = [
+    Rule {
+        id: "image-digest",
+        severity: Severity::Error,
+        title: "every image is pinned by its digest",
+        why: "a tag could mean another image tomorrow: pods of one Deployment would differ, and no plan would show it",
+        mend: "name it as `repository@sha256:…`; what uninlu builds is pinned before it is applied",
+        keys: &["image.reference", "image"],
+        check: image_digest,
+    },
+    Rule {
+        id: "image-size",
+        severity: Severity::Error,
+        title: "the image is within its budget",
+        why: "each new node pulls it before a pod can start there",
+        mend: "make it smaller, or raise `max-size`",
+        keys: &["image.max-size"],
+        check: image_size,
+    },
+    Rule {
+        id: "profile-stale",
+        severity: Severity::Warning,
+        title: "the profile measured what would run",
+        why: "the rules that calculate with the profile speak of another image, or of other limits",
+        mend: "measure again: `uninlu rehearse`",
+        keys: &["image", "resources"],
+        check: profile_stale,
+    },
+];
+
+fn image_digest(subject: &Subject) -> Verdict {
+    // Its digest is known, and pinned, once it is built.
+    let is_built =
+        |image: &str| subject.image.to_be_built.is_some() && image == subject.image.reference;
+    subject
+        .containers()
+        .filter_map(|container| Some((name(container), container["image"].as_str()?)))
+        .filter(|(_, image)| !image.contains("@sha256:") && !is_built(image))
+        .map(|(name, image)| format!("container `{name}` runs `{image}`, which is a tag"))
+        .collect()
+}
+
+fn image_size(subject: &Subject) -> Verdict {
+    let Image::Build(build) = &subject.stack.image else {
+        return Verdict::default();
+    };
+    let Some(budget) = &build.max_size else {
+        return Verdict::default();
+    };
+    let profile = subject.facts.profile.as_ref();
+    let measured = profile.map(|profile| profile.image_size.unsigned_abs());
+    let size = match (&subject.facts.image_size, measured) {
+        (Ok(size), _) => *size,
+        (Err(_), Some(size)) => size,
+        (Err(reason), None) => return Verdict::unknown(reason),
+    };
+    (i128::from(size) > budget.units())
+        .then(|| format!("it has {}, its budget is {budget}", human_bytes(size)))
+        .into()
+}
+
+fn profile_stale(subject: &Subject) -> Verdict {
+    let Some(profile) = &subject.facts.profile else {
+        return Verdict::default();
+    };
+    let resources = &subject.stack.resources;
+    let cpu = resources.cpu.limit.as_ref().map(|limit| limit.milli);
+    let memory = resources.memory.limit.as_ref().map(|limit| limit.units());
+    let is_other_image = !subject.facts.image_names.contains(&profile.image);
+    let is_other_limit = cpu.is_some_and(|cpu| cpu != i128::from(profile.cpu_limit))
+        || memory.is_some_and(|memory| memory != i128::from(profile.memory_limit));
+    let image = is_other_image.then(|| format!("it measured the image {}", profile.image));
+    let limit = is_other_limit.then(|| {
+        let memory = human_bytes(profile.memory_limit.unsigned_abs());
+        format!(
+            "it measured under limits of {}m CPU and {memory}",
+            profile.cpu_limit
+        )
+    });
+    image.into_iter().chain(limit).collect()
+}

@@ -1,0 +1,34 @@
+//! The rules, a family a file, in the order in which their findings are told.
+
+mod autoscaling;
+mod availability;
+mod cluster;
+mod image;
+mod pod_security;
+mod probes;
+mod resources;
+mod security;
+mod settings;
+mod shutdown;
+mod waivers;
+
+use super::Rule;
+pub(super) use waivers::STACK_FILE;
+
+/// Every family.
+pub(super) const FAMILIES: [&[Rule]; 11] = [
+    &waivers::RULES,
+    &availability::RULES,
+    &autoscaling::RULES,
+    &resources::RULES,
+    &probes::RULES,
+    &shutdown::RULES,
+    &image::RULES,
+    &security::RULES,
+    &pod_security::RULES,
+    &settings::RULES,
+    &cluster::RULES,
+];
+
+/// Why a rule that needs a profile says nothing.
+const NO_PROFILE: &str = "there is no profile; `uninlu rehearse` measures one";

@@ -1,0 +1,62 @@
+//! The stack file itself, and its waivers.
+
+use crate::gate::{Rule, Severity, Subject, Verdict, holds, ids};
+use crate::stack::Waiver;
+
+pub(super) const RULES: [Rule; 3] = [
+    Rule {
+        id: STACK_FILE,
+        severity: Severity::Error,
+        title: "the stack file is valid",
+        why: "nothing can be planned from a file with faults",
+        mend: "`uninlu validate` tells every fault with its place and its mend",
+        keys: &[],
+        // What is checked is a valid stack; the command tells the faults of one that is none.
+        check: |_| Verdict::default(),
+    },
+    Rule {
+        id: "waiver-expired",
+        severity: Severity::Warning,
+        title: "every waiver still holds",
+        why: "what was accepted for a time is no longer accepted, and somebody meant to look at it by now",
+        mend: "mend what it accepted, or look at it again and move `until`",
+        keys: &["gate.allow"],
+        check: expired,
+    },
+    Rule {
+        id: "waiver-unknown",
+        severity: Severity::Warning,
+        title: "every waiver names a rule",
+        why: "a waiver for a rule that does not exist accepts nothing; a misspelt one leaves its finding",
+        mend: "write the id as findings tell it; docs/rules lists those that are built in",
+        keys: &["gate.allow"],
+        check: unknown,
+    },
+];
+
+/// Id of the faults that keep a stack from being read.
+pub(in crate::gate) const STACK_FILE: &str = "stack-file";
+
+fn expired(subject: &Subject) -> Verdict {
+    told(subject, |waiver| {
+        let until = waiver.until.filter(|_| !holds(waiver, subject.today))?;
+        Some(format!("the waiver of `{}` ended on {until}", waiver.rule))
+    })
+}
+
+fn unknown(subject: &Subject) -> Verdict {
+    let own = &subject.stack.gate.rules;
+    told(subject, |waiver| {
+        let is_known =
+            ids().any(|id| id == waiver.rule) || own.iter().any(|rule| rule.id == waiver.rule);
+        (!is_known).then(|| format!("no rule is called `{}`", waiver.rule))
+    })
+}
+
+/// What is wrong with waivers, each at its own line.
+fn told(subject: &Subject, wrong: impl Fn(&Waiver) -> Option<String>) -> Verdict {
+    let waivers = subject.stack.gate.allow.iter().enumerate();
+    Verdict::at(
+        waivers.filter_map(|(index, waiver)| Some((format!("gate.allow.{index}"), wrong(waiver)?))),
+    )
+}

@@ -1,0 +1,174 @@
+//! What rules look at: the stack, what it renders, what the plan would do with it, and facts from around.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use toml::value::Date;
+
+use crate::kinds::{Desired, Kind};
+use crate::plan::outlook::{Asked, Outlook};
+use crate::plan::{Goal, Plan, PlannedImage};
+use crate::profile::Profile;
+use crate::stack::Stack;
+
+/// What rules look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// What was meant.
+    pub stack: &'a Stack,
+    /// The bodies that would be sent.
+    pub objects: &'a Desired,
+    /// The image that the pods would get.
+    pub image: &'a PlannedImage,
+    /// What an apply would do; `None` where no cluster was asked.
+    pub plan: Option<&'a Plan>,
+    /// What its pods will meet; `None` also where it leaves them as they are.
+    pub outlook: Option<&'a Outlook>,
+    /// What was looked up for the gate.
+    pub facts: &'a Facts,
+    /// Decides which waivers still hold.
+    pub today: Date,
+}
+
+/// What neither the stack file nor the plan says.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The stack file as it is typed, which rules of one's own see.
+    pub document: Value,
+    /// What was measured of the image; `None` when nothing was.
+    pub profile: Option<Profile>,
+    /// References by which the planned image is known: its tag, its digest.
+    pub image_names: Vec<String>,
+    /// Size of the image in the local engine, in bytes.
+    pub image_size: Asked<u64>,
+    /// Size of the model's weights that go into the image, in bytes; `None` when they come from a volume.
+    pub weights: Option<u64>,
+    /// What the cluster says.
+    pub cluster: Cluster,
+}
+
+/// What the cluster says of itself.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The API server's version.
+    pub version: Asked<Version>,
+    /// Labels of the live namespace; none when it does not exist.
+    pub namespace_labels: Asked<BTreeMap<String, String>>,
+    /// Whether the custom metrics API knows the metric that the autoscaler reads.
+    pub metric: Asked<bool>,
+}
+
+/// A version of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct Version {
+    /// `1`
+    pub major: u32,
+    /// `34`
+    pub minor: u32,
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl Facts {
+    /// Where nobody looked, and why.
+    pub fn unasked(reason: &str) -> Self {
+        Self {
+            document: Value::Null,
+            profile: None,
+            image_names: Vec::new(),
+            image_size: Err(reason.to_owned()),
+            weights: None,
+            cluster: Cluster::unasked(reason),
+        }
+    }
+}
+
+impl Cluster {
+    /// A cluster that nobody asked.
+    pub fn unasked(reason: &str) -> Self {
+        Self {
+            version: Err(reason.to_owned()),
+            namespace_labels: Err(reason.to_owned()),
+            metric: Err(reason.to_owned()),
+        }
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// A goal that no cluster was asked about.
+    pub fn offline(stack: &'a Stack, goal: &'a Goal, facts: &'a Facts, today: Date) -> Self {
+        Self {
+            stack,
+            objects: &goal.objects,
+            image: &goal.image,
+            plan: None,
+            outlook: None,
+            facts,
+            today,
+        }
+    }
+
+    /// A plan and what its pods will meet.
+    pub fn planned(
+        stack: &'a Stack,
+        plan: &'a Plan,
+        outlook: Option<&'a Outlook>,
+        facts: &'a Facts,
+        today: Date,
+    ) -> Self {
+        Self {
+            plan: Some(plan),
+            outlook,
+            ..Self::offline(stack, &plan.goal, facts, today)
+        }
+    }
+
+    /// The body of the kind's object; null where there is none.
+    pub(super) fn body(&self, kind: Kind) -> &'a Value {
+        static NONE: Value = Value::Null;
+        let mut objects = self.objects.iter();
+        let found = objects.find(|(id, _)| id.kind == kind);
+        found.map_or(&NONE, |(_, body)| body)
+    }
+
+    /// The pods' `spec`.
+    pub(super) fn pod(&self) -> &'a Value {
+        &self.body(Kind::Deployment)["spec"]["template"]["spec"]
+    }
+
+    /// Every container of the pods, the init containers too.
+    pub(super) fn containers(&self) -> impl Iterator<Item = &'a Value> {
+        let pod = self.pod();
+        let of = |key: &str| pod[key].as_array().into_iter().flatten();
+        of("initContainers").chain(of("containers"))
+    }
+
+    /// The container that serves: the only one that we render.
+    pub(super) fn server(&self) -> &'a Value {
+        &self.pod()["containers"][0]
+    }
+
+    /// The fewest pods that run when nothing is wrong; 1, as Kubernetes has it, where nothing says it.
+    pub(super) fn minimum(&self) -> u32 {
+        let autoscaler = self.body(Kind::HorizontalPodAutoscaler);
+        let number = if autoscaler.is_null() {
+            &self.body(Kind::Deployment)["spec"]["replicas"]
+        } else {
+            &autoscaler["spec"]["minReplicas"]
+        };
+        number
+            .as_u64()
+            .and_then(|pods| u32::try_from(pods).ok())
+            .unwrap_or(1)
+    }
+}
+
+/// `containers[server]`-like, for messages.
+pub(super) fn name(container: &Value) -> &str {
+    container["name"].as_str().unwrap_or_default()
+}

@@ -1,0 +1,186 @@
+//! The command as it is called. The profile is made up for these tests, as its text says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const LOAD: &str = "constant:50/2m+ramp:50..120/3m+constant:120/5m";
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulate")
+}
+
+fn uninlu(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_uninlu"))
+        .arg("simulate")
+        .args(arguments)
+        .current_dir(here())
+        .env_clear()
+        .env("NO_COLOR", "1")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("the binary was built for this test")
+}
+
+fn told(arguments: &[&str]) -> String {
+    let given = ["--profile", "made-up.profile.json", "--load", LOAD];
+    let output = uninlu(&[&given[..], arguments].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&told(&[&["--format", "json"], arguments].concat())).expect("JSON")
+}
+
+fn variant<'a>(report: &'a Value, kind: &str) -> &'a Value {
+    let variants = report["variants"].as_array().expect("a list");
+    variants
+        .iter()
+        .find(|variant| variant["kind"] == kind)
+        .unwrap_or_else(|| panic!("no {kind} in {report}"))
+}
+
+#[test]
+fn tables_and_an_answer_in_words() {
+    insta::assert_snapshot!("cpu_only", told(&[]));
+    insta::assert_snapshot!("both_metrics", told(&["--env", "both"]));
+    insta::assert_snapshot!("deaf", told(&["--env", "deaf"]));
+    insta::assert_snapshot!("fixed", told(&["--env", "fixed"]));
+}
+
+/// The question that this command was made for.
+#[test]
+fn a_target_for_cpu_that_cannot_be_reached_never_scales_and_requests_do() {
+    let report = json(&["--env", "deaf"]);
+    let alone = variant(&report, "stack");
+    assert_eq!(alone["replicas"], serde_json::json!([3, 3, 3]));
+    assert!(alone["refused-percent"].as_f64() > Some(10.0));
+    let added = variant(&report, "requests-added");
+    assert!(added["replicas"][2].as_u64() > Some(6));
+    assert!(added["refused-percent"].as_f64() < Some(1.0));
+}
+
+#[test]
+fn a_seed_gives_the_same_again_and_another_does_not() {
+    assert_eq!(told(&["--seed", "7"]), told(&["--seed", "7"]));
+    assert_ne!(
+        json(&["--seed", "7"])["variants"],
+        json(&["--seed", "8"])["variants"]
+    );
+}
+
+#[test]
+fn the_json_agrees_with_itself() {
+    let report = json(&[]);
+    assert_eq!(report["version"], 1);
+    for variant in report["variants"].as_array().expect("a list") {
+        let intervals = variant["intervals"].as_array().expect("a list");
+        assert_eq!(intervals.len(), 120, "ten minutes of 5 s each");
+        for key in ["offered", "refused", "in-time"] {
+            let sum: u64 = intervals.iter().filter_map(|one| one[key].as_u64()).sum();
+            assert_eq!(Some(sum), variant["total"][key].as_u64(), "{key}");
+        }
+        let total = &report["variants"][0]["total"];
+        assert_eq!(
+            variant["total"]["offered"], total["offered"],
+            "the same requests come to all"
+        );
+    }
+    let minimum = variant(&report, "fixed-minimum");
+    let hours = minimum["replica-hours"].as_f64().expect("a number");
+    assert!(
+        (hours - 3.0 * 10.0 / 60.0).abs() < 1e-9,
+        "three pods, ten minutes: {hours}"
+    );
+    let enough = variant(&report, "fixed-enough");
+    assert_eq!(enough["intervals-missed"], 0);
+    let pod = &report["pod"];
+    let (simulated, measured) = (&pod["simulated-latency"][1], &pod["measured-latency"][1]);
+    let ratio = simulated.as_f64().expect("P95") / measured.as_f64().expect("P95");
+    assert!((ratio - 1.0).abs() < 0.02, "{ratio}");
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let page = told(&["--format", "html"]);
+    for needle in [
+        "http:", "https:", "src=", "<script", "<link", "url(", "@import",
+    ] {
+        assert!(!page.contains(needle), "{needle}");
+    }
+    for needle in [
+        "<svg",
+        "prefers-color-scheme: dark",
+        "<th scope=\"row\">",
+        "From 50 to 120",
+    ] {
+        assert!(page.contains(needle), "{needle}");
+    }
+}
+
+#[test]
+fn a_file_is_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("load.html");
+    let path = file.to_str().expect("Unicode");
+    assert_eq!(told(&["--format", "html", "--out", path]), "");
+    let page = std::fs::read_to_string(&file).expect("written");
+    assert_eq!(page, told(&["--format", "html"]));
+}
+
+#[test]
+fn points_of_a_file_are_played() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("load.csv");
+    std::fs::write(&file, "0,50\n120,50\n300,120\n600,120\n").expect("writable");
+    let path = file.to_str().expect("Unicode");
+    let given = [
+        "--profile",
+        "made-up.profile.json",
+        "--format",
+        "json",
+        "--load",
+    ];
+    let output = uninlu(&[&given[..], &[path]].concat());
+    let points: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        points["variants"],
+        json(&[])["variants"],
+        "the same load as its shapes"
+    );
+}
+
+#[test]
+fn what_is_missing_is_told_with_its_mend() {
+    let load = ["--load", "constant:50/1m"];
+    let hollow = tempfile::NamedTempFile::new().expect("a temporary file");
+    let made_up = std::fs::read_to_string(here().join("made-up.profile.json")).expect("readable");
+    std::fs::write(hollow.path(), made_up.replace("18.0", "0.0")).expect("writable");
+    let path = hollow.path().to_str().expect("Unicode");
+    let with = |more: &[&str]| stderr(&uninlu(&[&load[..], more].concat()));
+    let told = [
+        with(&[]),
+        with(&["--profile", "made-up.profile.json", "--env", "limit"]),
+        with(&["--profile", path]).replace(path, "PROFILE"),
+        stderr(&uninlu(&[
+            "--profile",
+            "made-up.profile.json",
+            "--load",
+            "ramp:50-120/10m",
+        ])),
+        stderr(&uninlu(&[
+            "--profile",
+            "made-up.profile.json",
+            "--load",
+            "none.csv",
+        ])),
+    ];
+    let folder = here().display().to_string();
+    insta::assert_snapshot!(told.join("\n").replace(&folder, "FOLDER"));
+}

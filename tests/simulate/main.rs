@@ -1,0 +1,7 @@
+//! The autoscaler's arithmetic against Kubernetes' own, and whole simulations as the command prints them.
+
+mod command;
+mod invariants;
+mod load;
+mod scenes;
+mod vectors;
