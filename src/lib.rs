@@ -25,6 +25,7 @@ pub mod junit;
 pub mod kinds;
 pub mod plan;
 pub mod profile;
+pub mod rehearse;
 mod revision;
 pub mod simulate;
 pub mod stack;

@@ -1,7 +1,9 @@
 //! What `rehearse` measured of an image with a model under a stack's limits: the facts that `simulate` and the gate
 //! calculate with. A file beside the stack file, so that it is reviewed and versioned with it.
 
-use std::io;
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
@@ -136,4 +138,49 @@ pub fn path(stack: &Stack, env: Option<&str>) -> PathBuf {
         None => format!("{stem}.profile.json"),
     };
     stack.file.with_file_name(name)
+}
+
+/// The file cannot be written.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("cannot write the profile {}", file.display())]
+#[diagnostic(help("`--out FILE` writes it elsewhere"))]
+pub struct Unwritable {
+    /// The file.
+    pub file: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl Profile {
+    /// The file's text.
+    pub fn text(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("strings and numbers become JSON");
+        format!("{text}\n")
+    }
+
+    /// Writes it beside the file first and then over it: nobody ever reads half of one.
+    ///
+    /// # Errors
+    /// [`Unwritable`]; what was there before stays.
+    pub fn write(&self, file: &Path) -> Result<(), Unwritable> {
+        let unwritable = |source| Unwritable {
+            file: file.to_owned(),
+            source,
+        };
+        let folder = match file.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut temporary = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666)) // less the umask, as for any file that a person writes
+            .tempfile_in(folder)
+            .map_err(unwritable)?;
+        temporary
+            .write_all(self.text().as_bytes())
+            .map_err(unwritable)?;
+        temporary
+            .persist(file)
+            .map_err(|error| unwritable(error.error))?;
+        Ok(())
+    }
 }

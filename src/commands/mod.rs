@@ -15,6 +15,7 @@ pub mod import;
 pub mod init;
 pub mod man;
 pub mod plan;
+pub mod rehearse;
 pub mod render;
 pub mod rollback;
 pub mod schema;

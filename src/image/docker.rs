@@ -1,4 +1,4 @@
-//! The Docker engine: build, look, push. The only file that knows `bollard::Docker`.
+//! The Docker engine: build, look, push. With `container.rs` the only file that knows `bollard::Docker`.
 
 use std::collections::HashMap;
 use std::io;
@@ -29,7 +29,7 @@ const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
 
 /// An engine that answers.
 pub struct Engine {
-    docker: Docker,
+    pub(super) docker: Docker,
 }
 
 /// An image that the engine has.
@@ -335,7 +335,7 @@ fn words(error: &EngineError) -> String {
     }
 }
 
-fn refused(task: &str, error: &EngineError) -> Error {
+pub(super) fn refused(task: &str, error: &EngineError) -> Error {
     let cause = words(error);
     Error::Engine {
         task: task.to_owned(),

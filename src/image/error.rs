@@ -30,6 +30,16 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// Files for a container cannot be written.
+    #[error("cannot write below {}", folder.display())]
+    #[diagnostic(help("free some space, or let TMPDIR name another folder"))]
+    Unwritable {
+        /// The folder for temporary files.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
     /// A name that an archive for every platform cannot carry.
     #[error("the name {} is not UTF-8", path.display())]
     #[diagnostic(help("rename it, or keep its folder out of the context with .dockerignore"))]

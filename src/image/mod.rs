@@ -7,6 +7,7 @@
 //! ```
 
 pub mod archive;
+pub mod container;
 pub mod context;
 mod credentials;
 pub mod digest;

@@ -56,6 +56,14 @@ impl Duration {
     }
 }
 
+/// Reads a duration to the nanosecond, for what is no field of Kubernetes; `None` for a text that is none.
+pub fn fine(text: &str) -> Option<std::time::Duration> {
+    let nanoseconds = nanoseconds(text.strip_prefix('+').unwrap_or(text))?;
+    Some(std::time::Duration::from_nanos(
+        u64::try_from(nanoseconds).ok()?,
+    ))
+}
+
 pub(super) fn nanoseconds(unsigned: &str) -> Option<u128> {
     if unsigned == "0" {
         return Some(0);

@@ -42,7 +42,7 @@ pub use autoscaling::{Autoscaling, Behavior, Policy, PolicyKind, ScalingRules, S
 pub use cluster::Cluster;
 pub use count::Count;
 pub use disruption::Disruption;
-pub use duration::Duration;
+pub use duration::{Duration, fine as fine_duration};
 pub use engine::{Engine, Precision};
 pub use fault::{Fault, Invalid, Refused};
 pub use files::{

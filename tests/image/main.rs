@@ -7,4 +7,5 @@ mod engine;
 mod ignore;
 mod no_engine;
 mod progress;
+mod rehearse;
 mod support;
