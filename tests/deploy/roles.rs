@@ -111,7 +111,7 @@ async fn who_may_verify_may_ask_the_pods() {
                 .to_string()
                 .contains("not allowed to look")
         };
-        for id in ["user", "health", "logs", "requests-metric"] {
+        for id in ["user", "health", "logs"] {
             assert_eq!(is_refused(id), !may_ask, "{id} with {roles:?}: {told:#}");
         }
     }
