@@ -14,6 +14,7 @@
 //! Stack + what runs ──verify::check──▶ Checks            pure
 //! ```
 
+mod atomic;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
@@ -25,6 +26,7 @@ pub mod junit;
 pub mod kinds;
 pub mod plan;
 pub mod profile;
+mod quantile;
 pub mod rehearse;
 mod revision;
 pub mod simulate;

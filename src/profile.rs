@@ -1,14 +1,13 @@
 //! What `rehearse` measured of an image with a model under a stack's limits: the facts that `simulate` and the gate
 //! calculate with. A file beside the stack file, so that it is reviewed and versioned with it.
 
-use std::fs::Permissions;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
+use crate::atomic;
 use crate::stack::Stack;
 
 /// Version of the file's form; another one is refused.
@@ -158,29 +157,14 @@ impl Profile {
         format!("{text}\n")
     }
 
-    /// Writes it beside the file first and then over it: nobody ever reads half of one.
+    /// Writes it whole or not at all.
     ///
     /// # Errors
     /// [`Unwritable`]; what was there before stays.
     pub fn write(&self, file: &Path) -> Result<(), Unwritable> {
-        let unwritable = |source| Unwritable {
+        atomic::write(file, &self.text()).map_err(|source| Unwritable {
             file: file.to_owned(),
             source,
-        };
-        let folder = match file.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut temporary = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o666)) // less the umask, as for any file that a person writes
-            .tempfile_in(folder)
-            .map_err(unwritable)?;
-        temporary
-            .write_all(self.text().as_bytes())
-            .map_err(unwritable)?;
-        temporary
-            .persist(file)
-            .map_err(|error| unwritable(error.error))?;
-        Ok(())
+        })
     }
 }

@@ -267,6 +267,14 @@ pub fn human_elapsed(elapsed: Duration) -> String {
     }
 }
 
+/// With its first letter as a sentence begins.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 /// `288.6 MB`: decimal units, as registries and `docker image ls` count.
 pub fn human_bytes(bytes: u64) -> String {
     match bytes {

@@ -42,7 +42,8 @@ async fn version(connection: &Connection, group: &str) -> Result<Option<String>,
     Ok(version.map(|version| version.group_version))
 }
 
-async fn values(
+/// The metric's values of the stack's pods, as its API lists them.
+pub(super) async fn values(
     connection: &Connection,
     metric: &AutoscalerMetric,
     version: &str,

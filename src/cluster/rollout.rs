@@ -86,23 +86,11 @@ pub async fn autoscaler_trouble(
     let id = connection.object_id(kind, name);
     let started = Instant::now();
     loop {
-        let mut missing = None;
-        for metric in metrics {
-            let group = metric.group();
-            // Where this user may not look, the autoscaler's own words are all there is.
-            match metric_state(connection, metric).await {
-                Ok(MetricState::NoApi(reason)) => {
-                    return Ok(Some(format!("{group} does not answer ({reason})")));
-                }
-                Ok(MetricState::Missing) => {
-                    missing = Some(format!(
-                        "{group} has `{}` of no pod, and so it removes none",
-                        metric.name()
-                    ));
-                }
-                Ok(MetricState::Served) | Err(_) => (),
-            }
-        }
+        let missing = match unserved(connection, metrics).await {
+            Some(Unserved::Api(reason)) => return Ok(Some(reason)),
+            Some(Unserved::Values(reason)) => Some(reason),
+            None => None,
+        };
         let live = retried(|| api.get(name)).await;
         let live = live.map_err(|error| explain(error, connection, "get", &id))?;
         let live = to_value(kind, live);
@@ -119,6 +107,34 @@ pub async fn autoscaler_trouble(
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// Why a metric cannot be read.
+enum Unserved {
+    /// Nobody serves its API.
+    Api(String),
+    /// No pod has it yet.
+    Values(String),
+}
+
+/// The worst that is wrong with the metrics. Where this user may not look, the autoscaler's own words are all there is.
+async fn unserved(connection: &Connection, metrics: &[AutoscalerMetric]) -> Option<Unserved> {
+    let mut missing = None;
+    for metric in metrics {
+        let (group, name) = (metric.group(), metric.name());
+        match metric_state(connection, metric).await {
+            Ok(MetricState::NoApi(reason)) => {
+                return Some(Unserved::Api(format!("{group} does not answer ({reason})")));
+            }
+            Ok(MetricState::Missing) => {
+                missing = Some(Unserved::Values(format!(
+                    "{group} has `{name}` of no pod, and so it removes none"
+                )));
+            }
+            Ok(MetricState::Served) | Err(_) => (),
+        }
+    }
+    missing
 }
 
 /// It raises the pods to their minimum first, and looks at the metrics the next time.

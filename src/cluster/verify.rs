@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::{join, join3};
 use futures::{StreamExt, stream};
-use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, LogParams};
@@ -15,9 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use super::forward::Forward;
+use super::metrics::values;
 use super::observe::{ours, pods, retried};
 use super::{Connection, Error};
-use crate::kinds::{self, CONTAINER, Kind, instance_selector, prometheus};
+use crate::kinds::{self, AutoscalerMetric, CONTAINER, Kind, prometheus};
 use crate::plan::outlook::Asked;
 use crate::stack::{CONTAINER_PORT, Golden, Stack, Verify};
 use crate::verify::{Answer, Facts, Inspection, PodFacts};
@@ -213,18 +213,11 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> Asked<String> {
 
 /// What the autoscaler's controller asks, too.
 async fn requests_metric(connection: &Connection) -> Asked<Value> {
-    let path = format!(
-        "/apis/custom.metrics.k8s.io/v1beta1/namespaces/{}/pods/*/{}?labelSelector={}",
-        connection.target.namespace,
-        prometheus::REQUESTS_PER_SECOND,
-        instance_selector(&connection.target.stack),
-    );
-    let ask = async || {
-        let request = Request::get(&path).body(Vec::new());
-        let request = request.map_err(kube::Error::HttpError)?;
-        connection.client.request::<Value>(request).await
-    };
-    retried(ask).await.map_err(refusal)
+    let metric = AutoscalerMetric::Pods(prometheus::REQUESTS_PER_SECOND.to_owned());
+    let version = format!("{}/v1beta1", metric.group());
+    retried(|| values(connection, &metric, &version))
+        .await
+        .map_err(refusal)
 }
 
 /// Why there is no answer. A refused exec or port-forward tells no more than its status.

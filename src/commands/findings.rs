@@ -1,6 +1,6 @@
 //! What `gate`, `plan` and `apply` share: facts for the rules, and their findings told.
 
-use crate::gate::{self, Cluster, Facts, Place, Severity, Subject, Verdicts};
+use crate::gate::{self, Cluster, Facts, Severity, Subject};
 use crate::image::Inputs;
 use crate::plan::{Plan, PlannedImage};
 use crate::profile::{self, Profile, Unreadable};
@@ -50,7 +50,7 @@ pub(super) fn tell(stack: &Stack, plan: &Plan, inputs: Option<&Inputs>, ui: Ui) 
     // What pods will meet, and who owns what, the plan itself tells.
     let subject = Subject::offline(stack, &plan.goal, &facts, gate::today());
     let mut verdicts = gate::check(&subject);
-    locate(stack, &mut verdicts);
+    verdicts.locate(|keys| stack::locate(stack, keys));
     let file = stack.file.display().to_string();
     for finding in verdicts
         .findings
@@ -69,16 +69,5 @@ pub(super) fn tell(stack: &Stack, plan: &Plan, inputs: Option<&Inputs>, ui: Ui) 
             finding.message,
             finding.mend
         ));
-    }
-}
-
-/// Finds the lines of the stack file that the findings are about.
-pub(super) fn locate(stack: &Stack, verdicts: &mut Verdicts) {
-    for finding in &mut verdicts.findings {
-        let keys: Vec<&str> = finding.keys.iter().map(String::as_str).collect();
-        finding.place = stack::locate(stack, &keys).map(|(key, line)| Place {
-            key: key.to_owned(),
-            line,
-        });
     }
 }

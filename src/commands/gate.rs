@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use futures::future::join;
 use miette::{Diagnostic, Result};
 
-use super::findings::{facts, locate};
+use super::findings::facts;
 use super::planning::{goal, plan_stack, planned_image};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
@@ -74,10 +74,11 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         let (verdicts, plan) = planned(&stack, ui).await?;
         (verdicts, Some(plan))
     };
-    locate(&stack, &mut verdicts);
+    verdicts.locate(|keys| stack::locate(&stack, keys));
     let summary = plan.as_ref().map(|plan| plan.summary.as_str());
     let file = relative(&stack.file);
-    tell(&args, &what(&stack), &file, summary, &verdicts, ui)?;
+    let what = format!("{}{}", stack.name, stack.target().words());
+    tell(&args, &what, &file, summary, &verdicts, ui)?;
     let has_changes = plan.is_some_and(|plan| plan.has_changes);
     Ok(if verdicts.refuse(args.strict) {
         exit::REFUSED
@@ -179,16 +180,6 @@ fn tell(
     })?;
     ui.data(report::write(Format::Text, &told));
     Ok(())
-}
-
-/// `siamese-uninlu in namespace nlu of context prod (environment staging)`
-fn what(stack: &Stack) -> String {
-    let environment = stack.environment.as_ref();
-    let environment = environment.map_or(String::new(), |name| format!(" (environment {name})"));
-    format!(
-        "{} in namespace {} of context {}{environment}",
-        stack.name, stack.namespace, stack.cluster.context
-    )
 }
 
 /// As a reader in this folder finds the file: a CI system knows paths of the checkout.

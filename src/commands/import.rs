@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, IntoDiagnostic, Result};
 
+use crate::atomic;
 use crate::cli::exit;
 use crate::cluster;
 use crate::import::{self, Chart, Given, Source};
@@ -39,12 +40,8 @@ struct Helm {
     /// Name of the installed release, whose objects the stack is to take over
     #[arg(long)]
     release: Option<String>,
-    /// Context of the kubeconfig for the stack
-    #[arg(long)]
-    context: Option<String>,
-    /// Namespace for the stack
-    #[arg(long)]
-    namespace: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
     #[command(flatten)]
     common: Common,
 }
@@ -55,12 +52,8 @@ struct Manifests {
     /// Files, or folders of them
     #[arg(required = true, value_name = "FILE|DIR")]
     manifests: Vec<PathBuf>,
-    /// Context of the kubeconfig for the stack
-    #[arg(long)]
-    context: Option<String>,
-    /// Namespace for the stack
-    #[arg(long)]
-    namespace: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
     #[command(flatten)]
     common: Common,
 }
@@ -76,6 +69,17 @@ struct Live {
     namespace: String,
     #[command(flatten)]
     common: Common,
+}
+
+/// Where the stack is to live: no file says it.
+#[derive(Debug, clap::Args)]
+struct PlaceArgs {
+    /// Context of the kubeconfig for the stack
+    #[arg(long)]
+    context: Option<String>,
+    /// Namespace for the stack
+    #[arg(long)]
+    namespace: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -133,7 +137,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     match args.from {
         From::Helm(args) => {
             let chart = chart(&args)?;
-            let given = given(&args.common, args.context, args.namespace);
+            let given = given(&args.common, args.place.context, args.place.namespace);
             finish(&chart.read()?, &given, &args.common, ui)
         }
         From::Yaml(args) => {
@@ -141,7 +145,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
             for path in &args.manifests {
                 chart.files.extend(files(path)?);
             }
-            let given = given(&args.common, args.context, args.namespace);
+            let given = given(&args.common, args.place.context, args.place.namespace);
             finish(&chart.read()?, &given, &args.common, ui)
         }
         From::Live(args) => {
@@ -208,6 +212,7 @@ fn chart(args: &Helm) -> Result<Chart> {
     let mut chart = Chart {
         release: args.release.clone(),
         namespace: args
+            .place
             .namespace
             .clone()
             .unwrap_or_else(|| "default".to_owned()),
@@ -342,7 +347,7 @@ fn finish(source: &Source, given: &Given, common: &Common, ui: Ui) -> Result<u8>
 fn write(file: &Path, text: &str) -> Result<(), Stop> {
     let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
     folder
-        .and_then(|()| std::fs::write(file, text))
+        .and_then(|()| atomic::write(file, text))
         .map_err(|reason| Stop::Unwritable {
             file: file.to_owned(),
             reason,

@@ -1,13 +1,11 @@
 //! `uninlu init`
 
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use kube::config::Kubeconfig;
 use miette::{Diagnostic, Result};
 
+use crate::atomic;
 use crate::cli::exit;
 use crate::stack::{self, MODEL_FILES};
 use crate::ui::{Ui, human_bytes};
@@ -83,7 +81,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let answers = Answers::gather(&args, &kubeconfig, ui)?;
     let text = stack_file(&answers);
     stack::check(&text, &file).map_err(|invalid| *invalid)?;
-    write_atomically(&file, &text)?;
+    write(&file, &text)?;
     if !kubeconfig
         .contexts
         .iter()
@@ -302,21 +300,13 @@ fn quoted(text: &str) -> toml::Value {
     toml::Value::from(text)
 }
 
-/// Beside the file first, then renamed: a full disk leaves no half of a stack file.
-fn write_atomically(file: &Path, text: &str) -> Result<(), Stop> {
-    let unwritable = |source| Stop::Unwritable {
-        file: file.to_owned(),
-        source,
-    };
+/// A full disk leaves no half of a stack file.
+fn write(file: &Path, text: &str) -> Result<(), Stop> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(unwritable)?;
-    let mut temporary = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o666)) // less the umask, as for any file that a person writes
-        .tempfile_in(folder)
-        .map_err(unwritable)?;
-    temporary.write_all(text.as_bytes()).map_err(unwritable)?;
-    temporary
-        .persist(file)
-        .map_err(|error| unwritable(error.error))?;
-    Ok(())
+    std::fs::create_dir_all(folder)
+        .and_then(|()| atomic::write(file, text))
+        .map_err(|source| Stop::Unwritable {
+            file: file.to_owned(),
+            source,
+        })
 }

@@ -87,6 +87,17 @@ impl Verdicts {
         self.findings.iter().filter(counts).count()
     }
 
+    /// Notes where each finding stands, as `find` knows of its keys: the first that is written, and its line.
+    pub fn locate(&mut self, find: impl for<'k> Fn(&[&'k str]) -> Option<(&'k str, usize)>) {
+        for finding in &mut self.findings {
+            let keys: Vec<&str> = finding.keys.iter().map(String::as_str).collect();
+            finding.place = find(&keys).map(|(key, line)| Place {
+                key: key.to_owned(),
+                line,
+            });
+        }
+    }
+
     /// Whether the gate stays closed: for an error, and if `strict` for a warning too.
     pub fn refuse(&self, strict: bool) -> bool {
         self.count(Severity::Error) > 0 || strict && self.count(Severity::Warning) > 0

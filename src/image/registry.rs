@@ -16,13 +16,8 @@ use super::error::{Error, io_kind, root_cause};
 /// A registry that does not answer or refuses: never taken for "not there".
 pub async fn digest(reference: &str) -> Result<Option<String>, Error> {
     let registry = Registry::of(reference).await?;
-    let Registry {
-        client,
-        image,
-        auth,
-        ..
-    } = &registry;
-    match client.fetch_manifest_digest(image, auth).await {
+    let Registry { image, auth, .. } = &registry;
+    match registry.client.fetch_manifest_digest(image, auth).await {
         Ok(digest) => Ok(Some(digest)),
         Err(error) if is_not_there(&error) => Ok(None),
         Err(error) => Err(registry.explain(&error)),

@@ -30,13 +30,8 @@ pub struct ImageSize {
 /// A registry that does not answer or refuses, or does not have the image.
 pub async fn size(reference: &str) -> Result<ImageSize, Error> {
     let registry = Registry::of(reference).await?;
-    let Registry {
-        client,
-        image,
-        auth,
-        ..
-    } = &registry;
-    let manifest = client.pull_image_manifest(image, auth).await;
+    let (client, image) = (&registry.client, &registry.image);
+    let manifest = client.pull_image_manifest(image, &registry.auth).await;
     let (manifest, _) = manifest.map_err(|error| registry.explain(&error))?;
     let layers = manifest.layers.iter();
     let unpacked = try_join_all(layers.map(|layer| unpacked(client, image, layer)))

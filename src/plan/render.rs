@@ -39,18 +39,9 @@ impl Action {
 pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
     let mut text = String::new();
     let (target, image) = (&plan.goal.target, &plan.goal.image);
-    let environment = target
-        .environment
-        .as_ref()
-        .map_or(String::new(), |name| format!(" (environment {name})"));
     line(
         &mut text,
-        format_args!(
-            "{} in namespace {} of context {}{environment}",
-            paint(BOLD, &target.stack),
-            target.namespace,
-            target.context
-        ),
+        format_args!("{}{}", paint(BOLD, &target.stack), target.words()),
     );
     match &image.to_be_built {
         Some(reason) => line(

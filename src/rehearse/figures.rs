@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::quantile::quantile;
+
 /// One request of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
@@ -29,11 +31,7 @@ pub const fn allowed_misses(total: usize) -> usize {
 pub fn percentile(durations: &[Duration], share: f64) -> Duration {
     let mut sorted = durations.to_vec();
     sorted.sort_unstable();
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or_default()
+    quantile(&sorted, share).unwrap_or_default()
 }
 
 /// To so many significant digits: more would only look exact.

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::chart::{Chart, Line, escape, svg};
 use super::report::{Played, Report};
 use super::run::Interval;
-use super::text::{clock, label, percent, pod_in_words, time, totals};
+use super::text::{clock, label, latencies, percent, pod_in_words, time, totals};
+use crate::ui::capitalised;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -17,7 +18,7 @@ pub fn page(report: &Report) -> String {
         title = escape(&title)
     );
     let pod = pod_in_words(report);
-    let _ = writeln!(page, "<p>{}.</p>", escape(&capitalized(&pod)));
+    let _ = writeln!(page, "<p>{}.</p>", escape(&capitalised(&pod)));
     let _ = writeln!(page, "<p class=\"soft\">{}</p>", escape(&origin(report)));
     page.push_str(&answer(&report.answer));
     page.push_str(&table(&totals(report)));
@@ -34,12 +35,6 @@ pub fn page(report: &Report) -> String {
     }
     page.push_str("</body>\n</html>\n");
     page
-}
-
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
 }
 
 fn origin(report: &Report) -> String {
@@ -240,10 +235,7 @@ fn intervals(report: &Report, played: &Played) -> Vec<Vec<String>> {
     ];
     let mut rows = vec![head.map(String::from).to_vec()];
     rows.extend(played.intervals.iter().map(|one| {
-        let [p50, p95, p99] = one
-            .requests
-            .latency
-            .map_or_else(|| ["-".into(), "-".into(), "-".into()], |all| all.map(time));
+        let [p50, p95, p99] = latencies(&one.requests);
         vec![
             clock(one.at),
             format!("{:.1}", offered(report, one)),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::random::Random;
 use super::{Micros, SECOND, micros, seconds};
 use crate::profile::{Profile, Service};
+use crate::quantile::quantile;
 use crate::stack::Stack;
 
 /// The server's own rule of admission, see `server/src/worker/admission.rs`: whoever is refused again within it is no
@@ -103,12 +104,6 @@ impl Capacity {
         taken.sort_unstable();
         [0.5, 0.95, 0.99].map(|share| seconds(quantile(&taken, share).unwrap_or(0)))
     }
-}
-
-/// The smallest value that so large a share does not exceed; of sorted values.
-pub(super) fn quantile<T: Copy>(sorted: &[T], share: f64) -> Option<T> {
-    let rank = (sorted.len() as f64 * share).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied()
 }
 
 /// Between the lengths that were measured by straight lines, beyond them in proportion to the nearest.

@@ -6,10 +6,11 @@ use std::collections::BinaryHeap;
 use super::fleet::{Fleet, Life, Seen, Stage};
 use super::hpa::{Autoscaler, Decision, Metric, Scale};
 use super::metrics::RESOLUTION;
-use super::pod::{Capacity, quantile};
+use super::pod::Capacity;
 use super::random::Random;
 use super::variant::{Autoscaled, Size};
 use super::{Micros, SECOND, seconds};
+use crate::quantile::quantile;
 
 /// `--horizontal-pod-autoscaler-sync-period`.
 const SYNC: Micros = 15 * SECOND;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::report::{Played, Report};
+use super::run::Requests;
 use super::variant::Kind;
 
 /// Rows of the course.
@@ -52,10 +53,7 @@ pub(super) fn totals(report: &Report) -> Vec<Vec<String>> {
     ];
     let mut rows = vec![head.map(String::from).to_vec()];
     rows.extend(report.variants.iter().map(|played| {
-        let [p50, p95, p99] = played
-            .total
-            .latency
-            .map_or_else(|| ["-".into(), "-".into(), "-".into()], |all| all.map(time));
+        let [p50, p95, p99] = latencies(&played.total);
         vec![
             label(played),
             replicas(played),
@@ -69,6 +67,13 @@ pub(super) fn totals(report: &Report) -> Vec<Vec<String>> {
         ]
     }));
     rows
+}
+
+/// P50, P95 and P99, or dashes where no request was answered.
+pub(super) fn latencies(requests: &Requests) -> [String; 3] {
+    requests
+        .latency
+        .map_or_else(|| ["-".into(), "-".into(), "-".into()], |all| all.map(time))
 }
 
 /// What it is called wherever it is shown.

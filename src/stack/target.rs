@@ -22,6 +22,20 @@ pub struct Target {
     pub environment: Option<String>,
 }
 
+impl Target {
+    /// ` in namespace nlu of context prod (environment staging)`, to follow the stack's name.
+    pub fn words(&self) -> String {
+        let environment = self
+            .environment
+            .as_ref()
+            .map_or(String::new(), |name| format!(" (environment {name})"));
+        format!(
+            " in namespace {} of context {}{environment}",
+            self.namespace, self.context
+        )
+    }
+}
+
 impl Stack {
     /// Where the stack lives.
     pub fn target(&self) -> Target {

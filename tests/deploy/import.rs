@@ -6,17 +6,21 @@ use uninlu::kinds::Kind;
 
 use crate::sandbox::{CONTEXT, NAME, Sandbox, StackText};
 
-/// Reads the namespace, and writes the stack file that comes of it in place of the old one.
-async fn import_live(sandbox: &Sandbox) -> Value {
-    let out = ["--out", "uninlu.toml", "--force", "--json"];
-    let arguments = [
+fn import(namespace: &str) -> [&str; 6] {
+    [
         "import",
         "live",
         "--context",
         CONTEXT,
         "--namespace",
-        &sandbox.namespace,
-    ];
+        namespace,
+    ]
+}
+
+/// Reads the namespace, and writes the stack file that comes of it in place of the old one.
+async fn import_live(sandbox: &Sandbox) -> Value {
+    let out = ["--out", "uninlu.toml", "--force", "--json"];
+    let arguments = import(&sandbox.namespace);
     let run = sandbox
         .run(&[&arguments[..], &out[..]].concat())
         .await
@@ -183,14 +187,7 @@ async fn objects_of_another_tool_that_a_stack_can_express_restart_nothing() {
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_namespace_without_a_deployment_is_told() {
     let sandbox = Sandbox::in_namespace("import-empty").await;
-    let arguments = [
-        "import",
-        "live",
-        "--context",
-        CONTEXT,
-        "--namespace",
-        &sandbox.namespace,
-    ];
+    let arguments = import(&sandbox.namespace);
     let run = sandbox.run(&arguments).await.expect(1);
     assert!(
         run.stderr.contains("no Deployment is in it"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::value::{Date, Datetime};
-use uninlu::gate::{self, Cluster, Facts, Place, Subject, Verdicts, Version};
+use uninlu::gate::{self, Cluster, Facts, Subject, Verdicts, Version};
 use uninlu::kinds::Kind;
 use uninlu::plan::outlook::Outlook;
 use uninlu::plan::replicas::Transition;
@@ -93,12 +93,13 @@ impl Case {
         };
         let offline = Subject::offline(&stack, &goal, &facts, today());
         let (plan, outlook) = (self.plan(&goal), self.outlook());
-        let verdicts = gate::check(&if self.offline {
+        let mut verdicts = gate::check(&if self.offline {
             offline
         } else {
             Subject::planned(&stack, &plan, outlook.as_ref(), &facts, today())
         });
-        located(&stack, verdicts)
+        verdicts.locate(|keys| stack::locate(&stack, keys));
+        verdicts
     }
 
     fn text(&self) -> String {
@@ -245,16 +246,4 @@ fn profile(stack: &Stack, goal: &Goal) -> Value {
             "latency": [0.06, 0.4, 0.7],
         },
     })
-}
-
-/// As the command finds the lines.
-fn located(stack: &Stack, mut verdicts: Verdicts) -> Verdicts {
-    for finding in &mut verdicts.findings {
-        let keys: Vec<&str> = finding.keys.iter().map(String::as_str).collect();
-        finding.place = stack::locate(stack, &keys).map(|(key, line)| Place {
-            key: key.to_owned(),
-            line,
-        });
-    }
-    verdicts
 }

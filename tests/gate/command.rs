@@ -1,21 +1,18 @@
 //! `uninlu gate --offline` as it is called: exit codes, stdout, and files.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The binary, without anything of the user's: no kubeconfig, no Docker engine, no terminal.
+use super::hermetic;
+
+/// A run without a Docker engine.
 fn gate(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_uninlu"))
+    hermetic::uninlu(folder)
         .args([&["gate", "--offline"], arguments].concat())
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .env("NO_COLOR", "1")
         .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-        .stdin(std::process::Stdio::null())
         .output()
         .expect("the binary was built for this test")
 }

@@ -5,22 +5,40 @@
 mod case;
 mod command;
 mod formats;
+#[path = "../hermetic/mod.rs"]
+mod hermetic;
 #[path = "../plan/merge.rs"]
 mod merge;
 mod pages;
+mod places;
 
 use std::path::Path;
 
+use toml::value::Date;
 use uninlu::gate::report::{self, Format, Told};
-use uninlu::gate::{self, Facts, Severity, Subject};
+use uninlu::gate::{self, Facts, Finding, Severity, Subject};
 use uninlu::plan::{Goal, PlannedImage};
-use uninlu::stack;
+use uninlu::stack::{self, Stack};
 
 use case::Case;
 
 /// A file of the tests.
 fn cases() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gate/cases")
+}
+
+/// What the rules find in a stack whose image is pinned, without a cluster.
+fn offline(stack: &Stack, today: Date) -> Vec<Finding> {
+    let image = PlannedImage {
+        reference: format!("registry.test/siamese-uninlu@sha256:{}", "0".repeat(64)),
+        to_be_built: None,
+    };
+    let goal = Goal::of_stack(stack, image);
+    let facts = Facts {
+        document: stack::document(stack).expect("it was read"),
+        ..Facts::unasked("not here")
+    };
+    gate::check(&Subject::offline(stack, &goal, &facts, today)).findings
 }
 
 #[test]
@@ -69,17 +87,7 @@ fn every_rule_finds_what_it_is_for() {
 fn the_stacks_of_this_repository_pass() {
     insta::glob!("../../stacks", "*/uninlu.toml", |file| {
         for stack in stack::load_every(file).expect("a valid stack") {
-            let image = PlannedImage {
-                reference: format!("registry.test/siamese-uninlu@sha256:{}", "0".repeat(64)),
-                to_be_built: None,
-            };
-            let goal = Goal::of_stack(&stack, image);
-            let facts = Facts {
-                document: stack::document(&stack).expect("it was read"),
-                ..Facts::unasked("not here")
-            };
-            let subject = Subject::offline(&stack, &goal, &facts, gate::today());
-            let findings = gate::check(&subject).findings;
+            let findings = offline(&stack, gate::today());
             assert!(findings.is_empty(), "{}: {findings:#?}", file.display());
         }
     });

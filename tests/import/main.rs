@@ -1,7 +1,10 @@
 //! `uninlu import` offline: a chart is a folder, its snapshot the stack file and the report.
 
+#[path = "../hermetic/mod.rs"]
+mod hermetic;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
 
@@ -11,15 +14,10 @@ fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The binary in that folder, without anything of the user's.
+/// A run of the tool in that folder.
 fn uninlu(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_uninlu"))
+    hermetic::uninlu(folder)
         .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
         .output()
         .expect("the binary was built for this test")
 }

@@ -1,12 +1,13 @@
 //! `uninlu render` as it is called: without a cluster, a registry, or anything of the user's.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
 use uninlu::kinds::{self, Facts};
 use uninlu::stack::{self, Image};
 
+use super::hermetic;
 use super::stacks::repository;
 
 /// The text of a stack that builds nothing, so that its image is known without a build context.
@@ -28,14 +29,9 @@ replicas = 3
 fn render(text: &str, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("uninlu.toml"), text).expect("writable");
-    Command::new(env!("CARGO_BIN_EXE_uninlu"))
+    hermetic::uninlu(folder.path())
         .arg("render")
         .args(arguments)
-        .current_dir(folder.path())
-        .env_clear()
-        .env("HOME", folder.path())
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
         .output()
         .expect("the binary was built for this test")
 }

@@ -1,9 +1,10 @@
 //! The command line, without an engine.
 
 use std::path::Path;
-use std::process::Command;
 
 use tempfile::TempDir;
+
+use super::hermetic;
 
 fn project(server: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -20,12 +21,10 @@ fn project(server: &str) -> TempDir {
 /// What a run that must fail says; nothing on stdout, no profile.
 fn refused(project: &TempDir, arguments: &[&str]) -> (Option<i32>, String) {
     let socket = project.path().join("docker.sock");
-    let output = Command::new(env!("CARGO_BIN_EXE_uninlu"))
+    let output = hermetic::uninlu(project.path())
         .arg("rehearse")
         .arg(project.path())
         .args(arguments)
-        .env_clear()
-        .env("NO_COLOR", "1")
         .env("DOCKER_HOST", format!("unix://{}", socket.display()))
         .output()
         .expect("the tool runs");

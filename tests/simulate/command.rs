@@ -1,9 +1,11 @@
 //! The command as it is called. The profile is made up for these tests, as its text says.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
+
+use super::hermetic;
 
 const LOAD: &str = "constant:50/2m+ramp:50..120/3m+constant:120/5m";
 
@@ -12,13 +14,9 @@ fn here() -> PathBuf {
 }
 
 fn uninlu(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_uninlu"))
+    hermetic::uninlu(&here())
         .arg("simulate")
         .args(arguments)
-        .current_dir(here())
-        .env_clear()
-        .env("NO_COLOR", "1")
-        .stdin(std::process::Stdio::null())
         .output()
         .expect("the binary was built for this test")
 }

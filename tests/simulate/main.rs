@@ -1,6 +1,8 @@
 //! The autoscaler's arithmetic against Kubernetes' own, and whole simulations as the command prints them.
 
 mod command;
+#[path = "../hermetic/mod.rs"]
+mod hermetic;
 mod invariants;
 mod load;
 mod scenes;

@@ -6,15 +6,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The binary, without anything of the user's: no kubeconfig, no environment, no terminal.
+use super::hermetic;
+
+/// A run of the tool in that folder.
 pub(super) fn uninlu(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_uninlu"))
+    hermetic::uninlu(folder)
         .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .env("NO_COLOR", "1")
-        .stdin(std::process::Stdio::null())
         .output()
         .expect("the binary was built for this test")
 }

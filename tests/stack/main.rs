@@ -2,7 +2,8 @@
 
 mod commands;
 mod explain;
-mod gate;
+#[path = "../hermetic/mod.rs"]
+mod hermetic;
 mod schema;
 
 use std::path::Path;

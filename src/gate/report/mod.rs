@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use super::rules::STACK_FILE;
 use super::{Finding, Place, Severity, Verdicts, rules};
 use crate::stack::Invalid;
+use crate::ui::capitalised;
 
 /// In which form the gate speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -174,11 +175,4 @@ impl Finding {
 /// A rule's page, relative to the project.
 fn page(rule: &str) -> String {
     format!("docs/rules/{rule}.md")
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }

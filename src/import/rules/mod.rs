@@ -79,23 +79,25 @@ impl Spot {
     }
 }
 
+/// Every rule, in the order in which findings are told.
+const FAMILIES: [&[Rule]; 8] = [
+    config::RULES,
+    metrics::RULES,
+    scaling::RULES,
+    security::RULES,
+    startup::RULES,
+    objects::RULES,
+    dockerfile::RULES,
+    values::RULES,
+];
+
 /// Applies every rule in its order. `name` chooses among several Deployments; without any, nothing is found.
 pub fn check(source: &Source, name: Option<&str>) -> Vec<Finding> {
     let Some(view) = View::of(source, name) else {
         return Vec::new();
     };
-    let families = [
-        config::RULES,
-        metrics::RULES,
-        scaling::RULES,
-        security::RULES,
-        startup::RULES,
-        objects::RULES,
-        dockerfile::RULES,
-        values::RULES,
-    ];
     let mut findings: Vec<Finding> = Vec::new();
-    for rule in families.into_iter().flatten() {
+    for rule in FAMILIES.into_iter().flatten() {
         findings.extend((rule.find)(&view).into_iter().map(|spot| Finding {
             rule: rule.id,
             severity: rule.severity,
@@ -124,17 +126,7 @@ mod tests {
 
     #[test]
     fn ids_are_unique() {
-        let families = [
-            config::RULES,
-            metrics::RULES,
-            scaling::RULES,
-            security::RULES,
-            startup::RULES,
-            objects::RULES,
-            dockerfile::RULES,
-            values::RULES,
-        ];
-        let mut ids: Vec<&str> = families.into_iter().flatten().map(|rule| rule.id).collect();
+        let mut ids: Vec<&str> = FAMILIES.into_iter().flatten().map(|rule| rule.id).collect();
         ids.sort_unstable();
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
     }

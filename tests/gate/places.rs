@@ -1,29 +1,20 @@
 //! The gate's findings point into the stack file.
 
-use uninlu::gate::{self, Facts, Subject};
-use uninlu::plan::{Goal, PlannedImage};
+use std::path::Path;
+
 use uninlu::stack;
 
-use super::commands::case;
+use super::offline;
 
 #[test]
 fn each_finding_points_at_the_line_that_causes_it() {
-    let file = case("valid-everything.toml");
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/cases");
+    let file = cases.join("valid-everything.toml");
     let text = std::fs::read_to_string(&file).expect("readable");
     let stack = stack::load(&file, None).expect("valid");
-    let image = PlannedImage {
-        reference: format!("registry.test/siamese-uninlu@sha256:{}", "0".repeat(64)),
-        to_be_built: None,
-    };
-    let goal = Goal::of_stack(&stack, image);
-    let facts = Facts {
-        document: stack::document(&stack).expect("it was read"),
-        ..Facts::unasked("not here")
-    };
     let day_after_the_waiver = "2027-01-02".parse::<toml::value::Datetime>();
     let today = day_after_the_waiver.ok().and_then(|time| time.date);
-    let subject = Subject::offline(&stack, &goal, &facts, today.expect("a date"));
-    let findings = gate::check(&subject).findings;
+    let findings = offline(&stack, today.expect("a date"));
     let told: Vec<(&str, &str)> = findings
         .iter()
         .map(|finding| {

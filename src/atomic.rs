@@ -1,0 +1,23 @@
+//! Files that are whole or not there.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Writes beside the file first and then over it: a full disk leaves what was there, and nobody ever reads half of one.
+///
+/// # Errors
+/// What the file system refuses, such as a folder that does not exist.
+pub(crate) fn write(file: &Path, text: &str) -> io::Result<()> {
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut temporary = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666)) // less the umask, as for any file that a person writes
+        .tempfile_in(folder)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.persist(file)?;
+    Ok(())
+}
