@@ -183,8 +183,9 @@ impl Lock {
 
     /// Gives the lock back: the Lease is deleted, if it still is this one. What fails here mends itself by expiring.
     pub async fn release(self) {
-        self.renewals.abort();
+        // In this order: aborted in the middle, a renewal would have moved the version that the deletion asks for.
         let lease = self.state.lease.lock().await;
+        self.renewals.abort();
         let parameters = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: lease.metadata.uid.clone(),

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uninlu::kinds::Kind;
 
-use crate::proxy::{Fault, Proxy, Rule, is_service, is_watch, is_write};
+use crate::proxy::{Fault, Proxy, Rule, is_renewal, is_service, is_watch, is_write};
 use crate::sandbox::{NAME, Run, Sandbox, StackText};
 use crate::users::{kubeconfig, run_with};
 
@@ -204,9 +204,6 @@ async fn a_slow_server_is_waited_for() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn an_apply_that_cannot_renew_its_lock_stops_writing() {
-    let is_renewal = |request: &http::request::Parts| {
-        request.method == http::Method::PUT && request.uri.path().contains("/leases/")
-    };
     let sandbox = Sandbox::new("fault-renewal").await;
     let rules = [
         Rule {

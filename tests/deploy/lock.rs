@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use uninlu::kinds::Kind;
 
-use crate::proxy::{Fault, Proxy, Rule, is_write};
+use crate::proxy::{Fault, Proxy, Rule, is_renewal, is_service, is_write};
 use crate::sandbox::{NAME, Sandbox};
 
 fn leases(sandbox: &Sandbox) -> Api<Lease> {
@@ -43,6 +43,33 @@ async fn hold(sandbox: &Sandbox, skew: SignedDuration) -> Lease {
 async fn nothing_of_the_lock_is_left_after_an_apply() {
     let sandbox = Sandbox::in_namespace("lock-left").await;
     sandbox.apply().await;
+    let list = leases(&sandbox).list(&ListParams::default()).await;
+    let left = list.expect("the API server answers").items;
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+/// The apply ends while its renewal is under way: done by the API server, and not answered yet.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_lock_that_is_just_being_renewed_is_given_back_all_the_same() {
+    let sandbox = Sandbox::in_namespace("lock-renewed").await;
+    let once = |on, fault| Rule {
+        on,
+        skip: 0,
+        times: 1,
+        fault,
+    };
+    // The first renewal comes after 3 s.
+    let rules = [
+        once(is_service, Fault::Delay(Duration::from_millis(3_300))),
+        once(is_renewal, Fault::Late(Duration::from_millis(2_500))),
+    ];
+    let proxy = Proxy::start(&sandbox, &rules).await;
+    sandbox
+        .run_through(&proxy, &["apply", "--yes", "--no-wait"])
+        .await
+        .expect(0);
+    proxy.expect_spent();
     let list = leases(&sandbox).list(&ListParams::default()).await;
     let left = list.expect("the API server answers").items;
     assert!(left.is_empty(), "{left:#?}");

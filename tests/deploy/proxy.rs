@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     CutAfter,
     /// It takes so long.
     Delay(Duration),
+    /// The API server carries it out at once, and the answer takes so long.
+    Late(Duration),
     /// The API server carries it out, and the answer never comes; [`Proxy::held`] tells.
     Hold,
 }
@@ -63,10 +65,14 @@ pub(crate) fn is_write(request: &Parts) -> bool {
     request.method != Method::GET && !is_dry_run
 }
 
+/// A renewal of the lock.
+pub(crate) fn is_renewal(request: &Parts) -> bool {
+    request.method == Method::PUT && request.uri.path().contains("/leases/")
+}
+
 /// A write that comes in every run: the lock's renewals come by the clock, so that a slow run has more of them.
 pub(crate) fn is_step(request: &Parts) -> bool {
-    let is_renewal = request.method == Method::PUT && request.uri.path().contains("/leases/");
-    is_write(request) && !is_renewal
+    is_write(request) && !is_renewal(request)
 }
 
 /// The apply of the Service: in the middle of the order.
@@ -196,11 +202,15 @@ impl State {
             Some(Fault::Answer { code, retry_after }) => return Some(refusal(*code, *retry_after)),
             Some(Fault::CutBefore) => return None,
             Some(Fault::Delay(time)) => tokio::time::sleep(*time).await,
-            Some(Fault::CutAfter | Fault::Hold) | None => (),
+            Some(Fault::CutAfter | Fault::Late(_) | Fault::Hold) | None => (),
         }
         let answer = self.forward(parts, body.into()).await;
         match fault {
             Some(Fault::CutAfter) => None,
+            Some(Fault::Late(time)) => {
+                tokio::time::sleep(time).await;
+                answer
+            }
             Some(Fault::Hold) => {
                 self.is_held.notify_one();
                 std::future::pending().await
