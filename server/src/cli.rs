@@ -192,7 +192,10 @@ fn serve(options: Serve) -> ExitCode {
         .flatten_event(true)
         .with_env_filter(filter)
         .init();
-    let plan = Plan::of_cores(options.threads.map_or_else(granted_cores, usize::from));
+    let plan = Plan::of_cores(
+        options.threads.map_or_else(granted_cores, usize::from),
+        options.precision,
+    );
     tracing::info!(
         workers = plan.workers,
         threads = plan.threads,

@@ -18,6 +18,7 @@ use super::warmup;
 use super::{Info, Options, PredictError, Request};
 use crate::config::ModelError;
 use crate::metrics::Metrics;
+use crate::model::Precision;
 use crate::settings::Settings;
 use crate::tokenizer::Tokenizer;
 
@@ -38,9 +39,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Uses so many cores: matrices of some hundred rows gain little beyond four threads.
-    pub fn of_cores(cores: usize) -> Self {
-        let threads = cores.clamp(1, 4);
+    /// Uses so many cores: matrices of some hundred rows gain little beyond four threads. With bf16 an operator is done
+    /// before a second thread has joined in: a worker for each core answers half as many requests again
+    /// (tests/bench/throughput).
+    pub fn of_cores(cores: usize, precision: Precision) -> Self {
+        let threads = match precision {
+            Precision::Bf16 => 1,
+            _ => cores.clamp(1, 4),
+        };
         Self {
             workers: (cores / threads).max(1),
             threads,
