@@ -20,7 +20,7 @@ pub async fn capabilities(connection: &Connection) -> Cluster {
     let (version, namespace_labels, metric) = join3(
         version(connection),
         namespace_labels(connection),
-        metric(connection),
+        serves_requests_per_second(connection),
     )
     .await;
     Cluster {
@@ -55,7 +55,7 @@ async fn namespace_labels(connection: &Connection) -> Asked<BTreeMap<String, Str
 }
 
 /// Whether the custom metrics API serves requests per second of pods.
-async fn metric(connection: &Connection) -> Asked<bool> {
+pub(super) async fn serves_requests_per_second(connection: &Connection) -> Asked<bool> {
     let list = retried(|| async {
         let request = Request::get("/apis/custom.metrics.k8s.io/v1beta1").body(Vec::new());
         let request = request.map_err(kube::Error::HttpError)?;

@@ -1,16 +1,18 @@
 //! `uninlu init`
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use miette::{Diagnostic, Result};
 
 use crate::atomic;
 use crate::cli::exit;
-use crate::stack::{self, MODEL_FILES};
+use crate::cluster::{self, Prospect};
+use crate::stack::{self, MODEL_FILES, Target};
 use crate::ui::{Ui, human_bytes};
 
-/// Writes a commented stack file; looks at the model folder and the kubeconfig, calls no cluster
+/// Writes a commented stack file; looks at the model folder, the kubeconfig and the context's cluster, and only reads there
 ///
 /// On a terminal it asks for what is not given; elsewhere --context, --repository and one of --model and --claim are
 /// needed.
@@ -78,20 +80,13 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         return Err(Stop::Exists(file).into());
     }
     let kubeconfig = Kubeconfig::read().unwrap_or_default();
-    let answers = Answers::gather(&args, &kubeconfig, ui)?;
-    let text = stack_file(&answers);
+    let place = Place::gather(&args, &kubeconfig, ui)?;
+    let prospect = look_at_cluster(&place, &kubeconfig, ui).await;
+    let model = gather_model(&args, prospect.as_ref(), ui)?;
+    let text = stack_file(&place, &model, prospect.as_ref());
     stack::check(&text, &file).map_err(|invalid| *invalid)?;
     write(&file, &text)?;
-    if !kubeconfig
-        .contexts
-        .iter()
-        .any(|known| known.name == answers.context)
-    {
-        ui.warn(format_args!(
-            "the kubeconfig has no context `{}` yet",
-            answers.context
-        ));
-    }
+    warn_of_claim(&place, &model, prospect.as_ref(), ui);
     ui.say(format_args!(
         "wrote {0}; next: `uninlu validate {0}`",
         file.display()
@@ -99,15 +94,14 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// All that the file needs to know.
+/// What the file says of the service and where it runs.
 #[derive(Debug)]
-struct Answers {
+struct Place {
     name: String,
     namespace: String,
     context: String,
     repository: String,
     build_context: String,
-    model: Model,
 }
 
 #[derive(Debug)]
@@ -116,7 +110,7 @@ enum Model {
     Folder { directory: PathBuf, weights: u64 },
 }
 
-impl Answers {
+impl Place {
     fn gather(args: &Args, kubeconfig: &Kubeconfig, ui: Ui) -> Result<Self, Stop> {
         let current = kubeconfig.current_context.as_deref();
         Ok(Self {
@@ -137,8 +131,72 @@ impl Answers {
                 ui,
             )?,
             build_context: args.build_context.clone(),
-            model: gather_model(args, ui)?,
         })
+    }
+}
+
+/// A cluster that does not answer must not hold up a file that can be written without it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn look_at_cluster(place: &Place, kubeconfig: &Kubeconfig, ui: Ui) -> Option<Prospect> {
+    let context = &place.context;
+    if !kubeconfig
+        .contexts
+        .iter()
+        .any(|known| known.name == *context)
+    {
+        ui.warn(format_args!(
+            "the kubeconfig has no context `{context}` yet"
+        ));
+        return None;
+    }
+    let target = Target {
+        stack: place.name.clone(),
+        namespace: place.namespace.clone(),
+        context: context.clone(),
+        kubeconfig: None,
+        environment: None,
+    };
+    let looked = tokio::time::timeout(PATIENCE, async {
+        let connection = cluster::connect(&target).await?;
+        Ok::<_, cluster::Error>(cluster::prospect(&connection).await)
+    });
+    match looked.await {
+        Ok(Ok(Prospect {
+            namespace: Err(reason),
+            claims: Err(_),
+            ..
+        })) => not_seen(context, &reason, ui),
+        Ok(Ok(prospect)) => Some(prospect),
+        Ok(Err(error)) => not_seen(context, &error.to_string(), ui),
+        Err(_) => not_seen(context, "it does not answer", ui),
+    }
+}
+
+fn not_seen(context: &str, reason: &str, ui: Ui) -> Option<Prospect> {
+    ui.warn(format_args!(
+        "the cluster of context `{context}` was not looked at: {reason}"
+    ));
+    None
+}
+
+/// The claims that the namespace has.
+fn claims(prospect: Option<&Prospect>) -> &[String] {
+    prospect
+        .and_then(|prospect| prospect.claims.as_deref().ok())
+        .unwrap_or_default()
+}
+
+fn warn_of_claim(place: &Place, model: &Model, prospect: Option<&Prospect>, ui: Ui) {
+    let Model::Claim { claim, .. } = model else {
+        return;
+    };
+    let was_seen = prospect.is_some_and(|prospect| prospect.claims.is_ok());
+    if was_seen && !claims(prospect).contains(claim) {
+        ui.warn(format_args!(
+            "namespace {} has no PersistentVolumeClaim `{claim}` yet; make it, and copy the model to its volume, before the first apply",
+            place.namespace
+        ));
     }
 }
 
@@ -154,17 +212,23 @@ fn context_question(kubeconfig: &Kubeconfig) -> String {
     }
 }
 
-fn gather_model(args: &Args, ui: Ui) -> Result<Model, Stop> {
+fn gather_model(args: &Args, prospect: Option<&Prospect>, ui: Ui) -> Result<Model, Stop> {
     if let Some(folder) = &args.model {
         return look_at_model(folder);
     }
-    let question =
-        "the claim that holds the model, or a model folder on this machine for the image";
+    let known = claims(prospect);
+    let there = match known {
+        [] => String::new(),
+        _ => format!(" (there: {})", known.join(", ")),
+    };
+    let question = format!(
+        "the claim that holds the model{there}, or a model folder on this machine for the image"
+    );
     let answer = given_or_asked(
         &args.claim,
         "--model or --claim",
-        question,
-        Some("nlu-models"),
+        &question,
+        Some(known.first().map_or("nlu-models", String::as_str)),
         ui,
     )?;
     if args.claim.is_none() && Path::new(&answer).is_dir() {
@@ -227,15 +291,22 @@ fn look_at_model(folder: &Path) -> Result<Model, Stop> {
     Ok(Model::Folder { directory, weights })
 }
 
-fn stack_file(answers: &Answers) -> String {
-    let Answers {
+fn stack_file(place: &Place, model: &Model, prospect: Option<&Prospect>) -> String {
+    let Place {
         name,
         namespace,
         context,
         repository,
         build_context,
-        model,
-    } = answers;
+    } = place;
+    let creates = match prospect.map(|prospect| &prospect.namespace) {
+        // The cluster has it, and so somebody else keeps it.
+        Some(Ok(true)) => String::new(),
+        Some(Ok(false)) => format!("create-namespace = true                # {CREATES}\n"),
+        _ => format!("# create-namespace = true              # {CREATES}\n"),
+    };
+    let cpu = served(prospect.map(|prospect| &prospect.cpu));
+    let requests = served(prospect.map(|prospect| &prospect.requests_per_second));
     let (source, resources) = match model {
         Model::Claim { claim, path } if path.is_empty() => {
             (format!("{{ pvc = {} }}", quoted(claim)), String::new())
@@ -257,7 +328,7 @@ fn stack_file(answers: &Answers) -> String {
          \n\
          [cluster]\n\
          context = {context}  # no other context is ever written to\n\
-         # create-namespace = true              # the namespace comes and goes with the stack\n\
+         {creates}\
          \n\
          [image]\n\
          repository = {repository}  # the tag is the digest of what is built\n\
@@ -270,14 +341,24 @@ fn stack_file(answers: &Answers) -> String {
          \n\
          # [autoscaling]                        # instead of two fixed replicas\n\
          # replicas = {{ min = 2, max = 8 }}\n\
-         # cpu = 60                             # percent of the request\n\
-         # requests-per-second = 20             # per pod, through the custom metrics API\n",
+         # cpu = 60                             # percent of the request{cpu}\n\
+         # requests-per-second = 20             # per pod, through the custom metrics API{requests}\n",
         name = quoted(name),
         namespace = quoted(namespace),
         context = quoted(context),
         repository = quoted(repository),
         build_context = quoted(build_context),
     )
+}
+
+const CREATES: &str = "the namespace comes and goes with the stack";
+
+fn served(found: Option<&Result<bool, String>>) -> &'static str {
+    match found {
+        Some(Ok(true)) => "; this cluster serves it",
+        Some(Ok(false)) => "; nobody serves it in this cluster yet",
+        _ => "",
+    }
 }
 
 /// Memory that fits the weights: they are held once, and as much again may be needed while requests run.

@@ -19,6 +19,7 @@ mod faults;
 mod fleet;
 mod gate;
 mod import;
+mod init;
 mod life;
 mod lock;
 mod node;
