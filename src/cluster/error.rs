@@ -183,19 +183,12 @@ fn refusal(
             namespace: connection.target.namespace.clone(),
         },
         401 => Error::Unauthorized { context, message },
-        403 if status
-            .details
-            .as_ref()
-            .is_none_or(|details| details.causes.is_empty())
-            && message.contains("cannot") =>
-        {
-            Error::Forbidden {
-                context,
-                verb,
-                object,
-                message,
-            }
-        }
+        403 if is_missing_right(&status) => Error::Forbidden {
+            context,
+            verb,
+            object,
+            message,
+        },
         code => Error::Refused {
             verb,
             object,
@@ -203,6 +196,12 @@ fn refusal(
             help: help_for(code, &status.message),
         },
     }
+}
+
+/// Admission answers 403 too, in words of its own; only authorization says `User "…" cannot …`.
+fn is_missing_right(status: &Status) -> bool {
+    let details = status.details.as_ref();
+    details.is_none_or(|details| details.causes.is_empty()) && status.message.contains("\" cannot ")
 }
 
 const fn help_for_code(code: u16) -> &'static str {
@@ -231,4 +230,20 @@ fn innermost(error: &kube::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_that_denies_is_no_missing_right() {
+        let told = |message: &str| is_missing_right(&Status::failure(message, "Forbidden"));
+        assert!(told(
+            r#"deployments.apps "nlu" is forbidden: User "ann" cannot patch resource "deployments" in API group "apps" in the namespace "nlu""#
+        ));
+        assert!(!told(
+            r#"admission webhook "images.example.com" denied the request: this image cannot run here"#
+        ));
+    }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, ValidatingWebhookConfiguration,
+};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::config::Kubeconfig;
@@ -286,6 +288,106 @@ async fn a_webhook_that_does_not_answer_is_found_by_the_plan() {
         })
         .await;
     is_whole(&sandbox).await;
+}
+
+/// A policy of the cluster for the sandbox's Deployments; its words are those of a missing right, which it is not.
+async fn deny(sandbox: &Sandbox, name: &str, expression: &str) {
+    let selector = json!({ "matchLabels": { "kubernetes.io/metadata.name": sandbox.namespace } });
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": { "name": name },
+        "spec": {
+            "matchConstraints": {
+                "namespaceSelector": selector,
+                "resourceRules": [{ "apiGroups": ["apps"], "apiVersions": ["v1"],
+                    "operations": ["CREATE", "UPDATE"], "resources": ["deployments"] }],
+            },
+            "validations": [{ "expression": expression, "reason": "Forbidden", "message": DENIED }],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": { "name": name },
+        "spec": { "policyName": name, "validationActions": ["Deny"] },
+    });
+    let patch = PatchParams::apply("admin");
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(sandbox.client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(sandbox.client.clone());
+    let policy = policies.patch(name, &patch, &Patch::Apply(policy)).await;
+    policy.expect("a policy");
+    let binding = bindings.patch(name, &patch, &Patch::Apply(binding)).await;
+    binding.expect("a binding");
+}
+
+async fn allow(sandbox: &Sandbox, name: &str) {
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(sandbox.client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(sandbox.client.clone());
+    let gone = DeleteParams::default();
+    bindings.delete(name, &gone).await.expect("made here");
+    policies.delete(name, &gone).await.expect("made here");
+}
+
+const DENIED: &str = "this image cannot run here";
+
+/// Runs until the policy counts, which takes the API server a moment, and gives what was told.
+async fn denied(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let mut told = String::new();
+    sandbox
+        .until("the policy counts", async || {
+            let run = sandbox.run(arguments).await;
+            told = run.stderr;
+            if run.code == Some(0) {
+                sandbox.run(&["destroy", "--yes"]).await.expect(0);
+            }
+            run.code == Some(1)
+        })
+        .await;
+    told
+}
+
+/// An apply under a policy with that expression is refused with its words, and completes without it.
+async fn is_denied_and_completed(test: &str, expression: &str, arguments: &[&str]) {
+    let sandbox = Sandbox::new(test).await;
+    sandbox.create_namespace().await;
+    sandbox.write(StackText {
+        creates_namespace: false,
+        ..Default::default()
+    });
+    let policy = format!("uninlu-{test}");
+    deny(&sandbox, &policy, expression).await;
+    let told = denied(&sandbox, arguments).await;
+    let services = sandbox.names(Kind::Service).await;
+    allow(&sandbox, &policy).await;
+    for words in [
+        DENIED,
+        "the API server refuses to",
+        &format!("Deployment test-{test}/nlu"),
+        "a policy or quota of the cluster says no",
+    ] {
+        assert!(told.contains(words), "no `{words}` in {told}");
+    }
+    assert_eq!(services.is_empty(), arguments[0] == "plan", "{services:?}");
+    sandbox
+        .until("the policy is forgotten", async || {
+            sandbox.run(&["apply", "--yes"]).await.code == Some(0)
+        })
+        .await;
+    is_whole(&sandbox).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_policy_that_denies_is_found_by_the_plan() {
+    is_denied_and_completed("fault-policy", "false", &["plan"]).await;
+}
+
+/// No plan can know what an admission says only to the real write.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_policy_that_denies_the_write_alone_is_named() {
+    let only_dry_runs = "has(request.dryRun) && request.dryRun";
+    let apply = ["apply", "--yes", "--no-wait"];
+    is_denied_and_completed("fault-policy-late", only_dry_runs, &apply).await;
 }
 
 /// A finalizer that nobody removes is named, and the destroy goes on when it is gone.
