@@ -1,5 +1,6 @@
 //! Samples → figures.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::quantile::quantile;
@@ -11,15 +12,38 @@ pub struct Sample {
     pub latency: Duration,
     /// How late the generator itself sent it. It is part of the latency, so it can only make a server look worse.
     pub lag: Duration,
-    /// Whether the answer was 200: one that was refused (429) or broke was not answered.
-    pub answered: bool,
+    /// The answer's status; none when the connection broke.
+    pub status: Option<u16>,
 }
 
 impl Sample {
+    /// Whether it got what it asked for: one that was refused (429) or broke did not.
+    pub fn is_answered(&self) -> bool {
+        self.status == Some(200)
+    }
+
     /// Whether it was not answered in time.
     pub fn misses(&self, objective: Duration) -> bool {
-        !self.answered || self.latency > objective
+        !self.is_answered() || self.latency > objective
     }
+}
+
+/// Why requests missed the objective, in words: `3 late, 12 answered 429, 1 broke`.
+pub fn misses(samples: &[Sample], objective: Duration) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for sample in samples.iter().filter(|sample| sample.misses(objective)) {
+        let why = match sample.status {
+            Some(200) => "late".to_owned(),
+            Some(status) => format!("answered {status}"),
+            None => "broke".to_owned(),
+        };
+        *counts.entry(why).or_default() += 1;
+    }
+    let words: Vec<String> = counts
+        .into_iter()
+        .map(|(why, count)| format!("{count} {why}"))
+        .collect();
+    words.join(", ")
 }
 
 /// How many of `total` may miss an objective that 95 of 100 must meet.

@@ -100,7 +100,7 @@ impl Client {
                 let sample = Sample {
                     latency: (began + arrival).elapsed(),
                     lag,
-                    answered: answer.is_some_and(|answer| answer.status == 200),
+                    status: answer.map(|answer| answer.status),
                 };
                 if sample.misses(objective) {
                     misses.fetch_add(1, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::Error;
 use super::arrivals::arrivals;
-use super::figures::{allowed_misses, percentile, rounded};
+use super::figures::{allowed_misses, misses, percentile, rounded};
 use super::load::Client;
 use super::search::{Next, Search};
 use super::texts;
@@ -111,6 +111,7 @@ struct Rehearsal<'a> {
 /// One rate that was tried.
 struct Trial {
     met: bool,
+    misses: String,
     cpu: f64,
     latency: [f64; 3],
     lag: Duration,
@@ -256,7 +257,10 @@ impl Rehearsal<'_> {
             if !trial.met {
                 trial = self.trial(client, alone.characters, rate, seed).await?;
             }
-            let verdict = if trial.met { "held" } else { "too many" };
+            let verdict = match trial.met {
+                true => "held".to_owned(),
+                false => format!("too many ({})", trial.misses),
+            };
             step.update(format_args!("{rate:.1} requests/s: {verdict}"));
             search.note(rate, trial.met);
             if !trial.met && trial.lag > objective / 4 {
@@ -309,12 +313,13 @@ impl Rehearsal<'_> {
         sleep(REST).await;
         let unsent = many - samples.len();
         let missed = samples.iter().filter(|sample| sample.misses(objective));
-        let answered = samples.iter().filter(|sample| sample.answered);
+        let answered = samples.iter().filter(|sample| sample.is_answered());
         let answered: Vec<Duration> = answered.map(|sample| sample.latency).collect();
         let lags: Vec<Duration> = samples.iter().map(|sample| sample.lag).collect();
         let latency = |share| rounded(percentile(&answered, share).as_secs_f64());
         Ok(Trial {
             met: missed.count() + unsent <= allowed_misses(many),
+            misses: misses(&samples, objective),
             cpu: rounded(cpu.as_secs_f64() / answered.len().max(1) as f64),
             latency: [0.50, 0.95, 0.99].map(latency),
             lag: percentile(&lags, 0.99),

@@ -17,7 +17,7 @@ import urllib.request
 from contextlib import contextmanager
 
 # Requests a second, and for how many windows of ten seconds.
-PHASES = [(4, 2), (50, 12), (4, 9)]
+PHASES = [(4, 2), (41, 12), (4, 9)]
 WINDOW = 10
 PERIOD = 5
 STACK = "siamese-uninlu"

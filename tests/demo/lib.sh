@@ -61,3 +61,8 @@ end_background() {
   local pid
   for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
 }
+
+# Certificates that were added to this machine (a company's proxy): the build stages need them too.
+own_certificates() {
+  find /usr/local/share/ca-certificates -name '*.crt' -printf '"%p", ' 2>/dev/null || true
+}

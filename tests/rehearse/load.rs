@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use uninlu::rehearse::arrivals::arrivals;
-use uninlu::rehearse::figures::{Sample, allowed_misses, percentile, rounded};
+use uninlu::rehearse::figures::{Sample, allowed_misses, misses, percentile, rounded};
 use uninlu::rehearse::texts::{body, text};
 
 #[test]
@@ -66,14 +66,19 @@ fn percentiles_are_durations_that_occurred() {
 #[test]
 fn who_was_refused_was_not_answered_in_time() {
     let objective = Duration::from_millis(10);
-    let sample = |milliseconds, answered| Sample {
+    let sample = |milliseconds, status| Sample {
         latency: Duration::from_millis(milliseconds),
         lag: Duration::ZERO,
-        answered,
+        status,
     };
-    assert!(!sample(10, true).misses(objective));
-    assert!(sample(11, true).misses(objective));
-    assert!(sample(1, false).misses(objective), "429 at once is a miss");
+    let samples = [(10, Some(200)), (11, Some(200)), (1, Some(429)), (1, None)];
+    let samples = samples.map(|(milliseconds, status)| sample(milliseconds, status));
+    let missed = samples.map(|sample| sample.misses(objective));
+    assert_eq!(missed, [false, true, true, true], "429 at once is a miss");
+    assert_eq!(
+        misses(&samples, objective),
+        "1 answered 429, 1 broke, 1 late"
+    );
     assert_eq!([19, 20, 100].map(allowed_misses), [0, 1, 5]);
 }
 
