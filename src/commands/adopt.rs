@@ -82,12 +82,12 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// A controller may write the object's status at any time, so an object that changed is looked at again; what was shown
-/// is what is taken, or nothing is.
+/// A controller may write the object's status at any time, also for the first time, so an object that changed is looked
+/// at again; what was shown is what is taken, or nothing is. Who keeps its own fields does not matter to that.
 async fn adopt(connection: &Connection, shown: &Adoption, from: &[String]) -> Result<()> {
     let mut next = shown.clone();
     for _ in 0..ATTEMPTS {
-        if (&next.from, &next.kept) != (&shown.from, &shown.kept) {
+        if next.from != shown.from {
             break;
         }
         if cluster::adopt(connection, &next).await? {
