@@ -399,8 +399,9 @@ async fn a_finalizer_that_hangs_is_named() {
     let held = |finalizers: serde_json::Value| json!({ "metadata": { "finalizers": finalizers } });
     let hold = held(json!(["uninlu.test/never"]));
     sandbox.edit(Kind::Service, NAME, &hold).await;
+    // Long enough for the controllers to delete everything else first, however busy the machine is.
     let run = sandbox
-        .run(&["destroy", "--yes", "--timeout", "3"])
+        .run(&["destroy", "--yes", "--timeout", "30"])
         .await
         .expect(1);
     assert!(run.stderr.contains("uninlu.test/never"), "{}", run.stderr);
