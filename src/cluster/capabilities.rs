@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join3;
 use http::Request;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResourceList, ObjectMeta};
 use kube::Api;
 
 use super::Connection;
@@ -46,12 +46,18 @@ async fn version(connection: &Connection) -> Asked<Version> {
 }
 
 async fn namespace_labels(connection: &Connection) -> Asked<BTreeMap<String, String>> {
+    let namespace = namespace(connection).await?;
+    Ok(namespace
+        .and_then(|namespace| namespace.labels)
+        .unwrap_or_default())
+}
+
+/// The namespace's metadata; none when it is not there.
+pub(super) async fn namespace(connection: &Connection) -> Asked<Option<ObjectMeta>> {
     let namespaces: Api<Namespace> = Api::all(connection.client.clone());
     let namespace = retried(|| namespaces.get_metadata_opt(&connection.target.namespace)).await;
     let namespace = namespace.map_err(reason)?;
-    Ok(namespace
-        .and_then(|namespace| namespace.metadata.labels)
-        .unwrap_or_default())
+    Ok(namespace.map(|namespace| namespace.metadata))
 }
 
 /// Whether the custom metrics API serves requests per second of pods.

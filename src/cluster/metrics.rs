@@ -32,10 +32,7 @@ pub async fn metric_state(
 }
 
 /// The group's version that the API server prefers.
-pub(super) async fn version(
-    connection: &Connection,
-    group: &str,
-) -> Result<Option<String>, KubeError> {
+async fn version(connection: &Connection, group: &str) -> Result<Option<String>, KubeError> {
     let request = Request::new(format!("/apis/{group}"));
     let request = request.list(&ListParams::default());
     let request = request.map_err(KubeError::BuildRequest)?;

@@ -1,15 +1,16 @@
 //! What a cluster has for a stack that is not written yet.
 
 use futures::future::join4;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Api;
 use kube::api::ListParams;
 
 use super::Connection;
-use super::capabilities::serves_requests_per_second;
-use super::metrics::version;
+use super::capabilities::{namespace, serves_requests_per_second};
+use super::metrics::metric_state;
 use super::observe::retried;
 use super::surroundings::reason;
+use crate::kinds::{AutoscalerMetric, MetricState};
 use crate::plan::outlook::Asked;
 
 /// What was found; what could not be looked at says why.
@@ -30,27 +31,21 @@ pub async fn prospect(connection: &Connection) -> Prospect {
     let (namespace, claims, cpu, requests_per_second) = join4(
         namespace(connection),
         claims(connection),
-        async {
-            Ok(version(connection, "metrics.k8s.io")
-                .await
-                .map_err(reason)?
-                .is_some())
-        },
+        cpu(connection),
         serves_requests_per_second(connection),
     )
     .await;
     Prospect {
-        namespace,
+        namespace: namespace.map(|namespace| namespace.is_some()),
         claims,
         cpu,
         requests_per_second,
     }
 }
 
-async fn namespace(connection: &Connection) -> Asked<bool> {
-    let namespaces: Api<Namespace> = Api::all(connection.client.clone());
-    let found = retried(|| namespaces.get_metadata_opt(&connection.target.namespace)).await;
-    Ok(found.map_err(reason)?.is_some())
+async fn cpu(connection: &Connection) -> Asked<bool> {
+    let state = metric_state(connection, &AutoscalerMetric::Resource("cpu".into())).await?;
+    Ok(!matches!(state, MetricState::NoApi(_)))
 }
 
 async fn claims(connection: &Connection) -> Asked<Vec<String>> {

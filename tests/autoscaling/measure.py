@@ -24,6 +24,11 @@ STACK = "siamese-uninlu"
 COLUMNS = ["seconds", "offered_rate", "replicas", "ready", "requests_per_second_and_pod", "cpu_percent", "p95_ms", "failed"]
 
 
+def shape():
+    """The phases as `uninlu simulate --load` reads them."""
+    return "+".join(f"constant:{rate}/{windows * WINDOW}s" for rate, windows in PHASES)
+
+
 @contextmanager
 def api_server():
     """kubectl's own proxy: it knows the kubeconfig's credentials."""

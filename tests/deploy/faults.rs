@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use uninlu::kinds::Kind;
 
 use crate::proxy::{Fault, Proxy, Rule, is_renewal, is_service, is_watch, is_write};
-use crate::sandbox::{NAME, Run, Sandbox, StackText};
+use crate::sandbox::{NAME, Run, Sandbox};
 use crate::users::{kubeconfig, run_with};
 
 const fn once(on: fn(&http::request::Parts) -> bool, fault: Fault) -> Rule {
@@ -231,12 +231,7 @@ async fn an_apply_that_cannot_renew_its_lock_stops_writing() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_webhook_that_does_not_answer_is_found_by_the_plan() {
-    let sandbox = Sandbox::new("fault-webhook").await;
-    sandbox.create_namespace().await;
-    sandbox.write(StackText {
-        creates_namespace: false,
-        ..Default::default()
-    });
+    let sandbox = Sandbox::in_namespace("fault-webhook").await;
     let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(sandbox.client.clone());
     let webhook = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
@@ -257,18 +252,7 @@ async fn a_webhook_that_does_not_answer_is_found_by_the_plan() {
         )
         .await
         .expect("a webhook");
-    // It takes the API server a moment to know its webhooks.
-    let mut refused = String::new();
-    sandbox
-        .until("the webhook counts", async || {
-            let run = sandbox.run(&["apply", "--yes", "--no-wait"]).await;
-            refused = run.stderr;
-            if run.code == Some(0) {
-                sandbox.run(&["destroy", "--yes"]).await.expect(0);
-            }
-            run.code == Some(1)
-        })
-        .await;
+    let refused = refused_by_admission(&sandbox, &["apply", "--yes", "--no-wait"]).await;
     webhooks
         .delete("uninlu-test-dead", &DeleteParams::default())
         .await
@@ -282,12 +266,7 @@ async fn a_webhook_that_does_not_answer_is_found_by_the_plan() {
         sandbox.names(Kind::Service).await.is_empty(),
         "something was written"
     );
-    sandbox
-        .until("the webhook is forgotten", async || {
-            sandbox.run(&["apply", "--yes"]).await.code == Some(0)
-        })
-        .await;
-    is_whole(&sandbox).await;
+    completes_without_admission(&sandbox).await;
 }
 
 /// A policy of the cluster for the sandbox's Deployments; its words are those of a missing right, which it is not.
@@ -299,8 +278,9 @@ async fn deny(sandbox: &Sandbox, name: &str, expression: &str) {
         "spec": {
             "matchConstraints": {
                 "namespaceSelector": selector,
+                // Not UPDATE: nobody could take the finalizers from what an apply made before the policy counted.
                 "resourceRules": [{ "apiGroups": ["apps"], "apiVersions": ["v1"],
-                    "operations": ["CREATE", "UPDATE"], "resources": ["deployments"] }],
+                    "operations": ["CREATE"], "resources": ["deployments"] }],
             },
             "validations": [{ "expression": expression, "reason": "Forbidden", "message": DENIED }],
         },
@@ -329,11 +309,11 @@ async fn allow(sandbox: &Sandbox, name: &str) {
 
 const DENIED: &str = "this image cannot run here";
 
-/// Runs until the policy counts, which takes the API server a moment, and gives what was told.
-async fn denied(sandbox: &Sandbox, arguments: &[&str]) -> String {
+/// Runs until a webhook or a policy counts, which takes the API server a moment, and gives what was told.
+async fn refused_by_admission(sandbox: &Sandbox, arguments: &[&str]) -> String {
     let mut told = String::new();
     sandbox
-        .until("the policy counts", async || {
+        .until("the admission counts", async || {
             let run = sandbox.run(arguments).await;
             told = run.stderr;
             if run.code == Some(0) {
@@ -345,17 +325,22 @@ async fn denied(sandbox: &Sandbox, arguments: &[&str]) -> String {
     told
 }
 
+/// Applies until the API server has forgotten a webhook or a policy that is gone.
+async fn completes_without_admission(sandbox: &Sandbox) {
+    sandbox
+        .until("the admission is forgotten", async || {
+            sandbox.run(&["apply", "--yes"]).await.code == Some(0)
+        })
+        .await;
+    is_whole(sandbox).await;
+}
+
 /// An apply under a policy with that expression is refused with its words, and completes without it.
 async fn is_denied_and_completed(test: &str, expression: &str, arguments: &[&str]) {
-    let sandbox = Sandbox::new(test).await;
-    sandbox.create_namespace().await;
-    sandbox.write(StackText {
-        creates_namespace: false,
-        ..Default::default()
-    });
+    let sandbox = Sandbox::in_namespace(test).await;
     let policy = format!("uninlu-{test}");
     deny(&sandbox, &policy, expression).await;
-    let told = denied(&sandbox, arguments).await;
+    let told = refused_by_admission(&sandbox, arguments).await;
     let services = sandbox.names(Kind::Service).await;
     allow(&sandbox, &policy).await;
     for words in [
@@ -367,12 +352,7 @@ async fn is_denied_and_completed(test: &str, expression: &str, arguments: &[&str
         assert!(told.contains(words), "no `{words}` in {told}");
     }
     assert_eq!(services.is_empty(), arguments[0] == "plan", "{services:?}");
-    sandbox
-        .until("the policy is forgotten", async || {
-            sandbox.run(&["apply", "--yes"]).await.code == Some(0)
-        })
-        .await;
-    is_whole(&sandbox).await;
+    completes_without_admission(&sandbox).await;
 }
 
 #[tokio::test]

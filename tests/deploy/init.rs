@@ -49,10 +49,10 @@ async fn what_the_cluster_lacks_is_told() {
     assert!(run.stderr.contains(&told), "{}", run.stderr);
     let text = written(&sandbox);
     assert!(text.contains("\ncreate-namespace = true "), "{text}");
-    assert!(
-        text.contains("custom metrics API; nobody serves it in this cluster yet"),
-        "{text}"
-    );
+    for target in ["percent of the request", "custom metrics API"] {
+        let told = format!("{target}; nobody serves it in this cluster yet");
+        assert!(text.contains(&told), "no `{told}` in {text}");
+    }
     assert!(audit.writes().is_empty(), "{:?}", audit.writes());
     sandbox.run(&["validate"]).await.expect(0);
 }
