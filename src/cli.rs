@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
+use crate::stack::fine_duration;
 use crate::ui::{Talk, Ui};
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
@@ -79,6 +81,12 @@ pub struct StackOption {
     /// Environment `[env.NAME]` to lay over the file
     #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
     pub env: Option<String>,
+}
+
+/// Reads an option's duration.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let found = fine_duration(text).filter(|duration| !duration.is_zero());
+    found.ok_or_else(|| "write a number with a unit, such as \"250ms\" or \"2s\"".to_owned())
 }
 
 /// Exit codes, as `uninlu help` documents them.

@@ -11,7 +11,7 @@ use crate::atomic;
 use crate::stack::Stack;
 
 /// Version of the file's form; another one is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One measurement, on one machine, under one stack's limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Profile {
     pub memory_ready: i64,
     /// The most memory of it during the measurement, in bytes.
     pub memory_peak: i64,
-    /// One request after the other: how long texts of some lengths take. In ascending order of characters.
+    /// How long texts of some lengths take when one comes alone. In ascending order of characters.
     pub service: Vec<Service>,
     /// What the container carries.
     pub saturation: Saturation,
@@ -49,8 +49,8 @@ pub struct Profile {
 pub struct Service {
     /// Length of the text in code points.
     pub characters: usize,
-    /// Median of the answer's time, in seconds.
-    pub seconds: f64,
+    /// P50, P95 and P99 of the answer's time, in seconds.
+    pub latency: [f64; 3],
     /// CPU time of a request, in seconds.
     pub cpu_seconds: f64,
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use miette::{IntoDiagnostic, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{StackArgs, exit};
+use crate::cli::{StackArgs, duration, exit};
 use crate::image::container::{Machine, Spec};
 use crate::image::docker::{Engine, LocalImage};
 use crate::profile::{self, Profile, VERSION};
@@ -42,11 +42,6 @@ pub struct Args {
     /// Prints the profile, JSON
     #[arg(long)]
     json: bool,
-}
-
-fn duration(text: &str) -> std::result::Result<Duration, String> {
-    let found = stack::fine_duration(text).filter(|duration| !duration.is_zero());
-    found.ok_or_else(|| "write a number with a unit, such as \"250ms\" or \"2s\"".to_owned())
 }
 
 /// Shorter texts could be equal by chance, and equal ones are computed once.
@@ -213,9 +208,11 @@ fn text(profile: &Profile) -> String {
     ];
     lines.extend(profile.service.iter().map(|service| {
         format!(
-            "text        {} characters alone: {}, {} of CPU",
+            "text        {} characters alone: P50 {}, P95 {}, P99 {}; {} of CPU",
             service.characters,
-            time(service.seconds),
+            time(service.latency[0]),
+            time(service.latency[1]),
+            time(service.latency[2]),
             time(service.cpu_seconds)
         )
     }));

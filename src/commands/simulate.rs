@@ -1,13 +1,14 @@
 //! `uninlu simulate`
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use miette::{Diagnostic, IntoDiagnostic, Result};
 
-use crate::cli::{StackArgs, exit};
+use crate::cli::{StackArgs, duration, exit};
 use crate::profile::{self, Profile};
-use crate::simulate::{Load, page, report, text};
+use crate::simulate::{Load, Options, page, report, text};
 use crate::stack::{self, Stack};
 use crate::ui::Ui;
 
@@ -26,6 +27,9 @@ pub struct Args {
     /// Length of the texts in characters; absent means the length that the profile's highest rate was searched with
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     characters: Option<u32>,
+    /// Length of an interval that is told, from 1s on; absent means the shortest that gives at most 120 of them
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    interval: Option<Duration>,
     /// Another number draws other arrivals; the same one gives the same result
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -35,6 +39,13 @@ pub struct Args {
     /// File to write instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+fn interval(text: &str) -> std::result::Result<Duration, String> {
+    match duration(text)? {
+        given if given.as_secs() == 0 => Err("an interval has a second at least".to_owned()),
+        given => Ok(given),
+    }
 }
 
 /// In which form it is told.
@@ -85,8 +96,12 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let load = load(&args.load)?;
     let profile = measured(&stack, &args)?;
-    let characters = args.characters.map(|count| count as usize);
-    let report = report(&stack, &profile, &load, &args.load, characters, args.seed);
+    let options = Options {
+        characters: args.characters.map(|count| count as usize),
+        interval: args.interval,
+        seed: args.seed,
+    };
+    let report = report(&stack, &profile, &load, &args.load, options);
     let made = match args.format {
         Format::Table => text(&report),
         Format::Json => format!(
@@ -144,7 +159,8 @@ fn measured(stack: &Stack, args: &Args) -> Result<Profile> {
 /// What would be divided by, and is not there.
 fn hollow(profile: &Profile) -> Option<&'static str> {
     let saturation = &profile.saturation;
-    let is_served = |service: &profile::Service| service.seconds > 0.0 && service.cpu_seconds > 0.0;
+    let is_served =
+        |service: &profile::Service| service.latency[0] > 0.0 && service.cpu_seconds > 0.0;
     let is_ascending = profile
         .service
         .is_sorted_by(|one, next| one.characters < next.characters);

@@ -73,6 +73,8 @@ pub(super) struct Fleet {
     life: Life,
     capacity: Capacity,
     random: Random,
+    /// What requests that are alone draw: each draws, so that all variants draw the same.
+    luck: Random,
     pods: Vec<Pod>,
     /// Those that get requests.
     routed: Vec<usize>,
@@ -87,6 +89,7 @@ impl Fleet {
             life,
             capacity,
             random: Random::new(seed, 3),
+            luck: Random::new(seed, 5),
             pods: Vec::new(),
             routed: Vec::new(),
             coming: Vec::new(),
@@ -200,8 +203,9 @@ impl Fleet {
     /// it is refused.
     pub(super) fn ask(&mut self, now: Micros) -> Option<Micros> {
         let index = self.random.below(self.routed.len());
+        let luck = self.luck.unit();
         let pod = *self.routed.get(index)?;
-        self.pods[pod].server.ask(&self.capacity, now)
+        self.pods[pod].server.ask(&self.capacity, now, luck)
     }
 
     /// metrics-server asks every kubelet.

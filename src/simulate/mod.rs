@@ -24,7 +24,7 @@ mod variant;
 
 pub use load::{InvalidLoad, Load};
 pub use page::page;
-pub use report::{Report, VERSION, report};
+pub use report::{Options, Report, VERSION, report};
 pub use text::text;
 
 /// Microseconds: integers, so that the order of events is the same everywhere.

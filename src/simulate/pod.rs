@@ -23,8 +23,8 @@ const TRIAL: usize = 20_000;
 pub(super) struct Capacity {
     /// Time until the next request may begin, while others wait.
     work: Micros,
-    /// From the begin of a request until its answer.
-    alone: Micros,
+    /// From the begin of a request until its answer: P50, P95 and P99.
+    alone: [Micros; 3],
     /// CPU time of a request that is alone.
     cpu_alone: f64,
     /// CPU time of one while others wait.
@@ -46,7 +46,7 @@ impl Capacity {
         let longest = SECOND as f64 / saturation.requests_per_second;
         let measured = Self {
             work: longest as Micros,
-            alone: micros(usual.seconds),
+            alone: usual.latency.map(micros),
             cpu_alone: usual.cpu_seconds * SECOND as f64,
             cpu_busy: saturation.cpu_seconds * SECOND as f64,
             limit: profile.cpu_limit as f64 / 1_000.0,
@@ -78,7 +78,7 @@ impl Capacity {
         let factor = service.cpu_seconds / usual.cpu_seconds;
         Self {
             work: ((self.work as f64 * factor) as Micros).max(1),
-            alone: micros(service.seconds),
+            alone: service.latency.map(micros),
             cpu_alone: service.cpu_seconds * SECOND as f64,
             cpu_busy: self.cpu_busy * factor,
             ..self
@@ -90,15 +90,29 @@ impl Capacity {
         1.0 / seconds(self.work.max((self.cpu_busy / self.limit) as Micros))
     }
 
+    /// The time of a request that is alone, of which a share `luck` takes less. What half of them stay below is not
+    /// told apart.
+    fn alone(&self, luck: f64) -> Micros {
+        let [usual, late, latest] = self.alone;
+        let between =
+            |from: Micros, to: Micros, share: f64| from + ((to - from) as f64 * share) as Micros;
+        match luck {
+            luck if luck < 0.50 => usual,
+            luck if luck < 0.95 => between(usual, late, (luck - 0.50) / 0.45),
+            luck if luck < 0.99 => between(late, latest, (luck - 0.95) / 0.04),
+            _ => latest,
+        }
+    }
+
     /// P50, P95 and P99 in seconds of one pod that gets so many requests per second.
     pub(super) fn latency_at(&self, rate: f64) -> [f64; 3] {
-        let mut random = Random::new(0, 2);
+        let (mut random, mut luck) = (Random::new(0, 2), Random::new(0, 5));
         let mut server = Server::default();
         let mut now = 0.0;
         let mut taken: Vec<Micros> = (0..TRIAL)
             .filter_map(|_| {
                 now += random.exponential() / rate;
-                server.ask(self, micros(now))
+                server.ask(self, micros(now), luck.unit())
             })
             .collect();
         taken.sort_unstable();
@@ -120,7 +134,7 @@ fn service_of(measured: &[Service], characters: usize) -> Service {
     let between = |from: f64, to: f64| from + (to - from) * share;
     Service {
         characters,
-        seconds: between(before.seconds, next.seconds),
+        latency: [0, 1, 2].map(|share| between(before.latency[share], next.latency[share])),
         cpu_seconds: between(before.cpu_seconds, next.cpu_seconds),
     }
 }
@@ -130,7 +144,7 @@ fn beyond(measured: &[Service], characters: usize) -> Service {
     let (Some(first), Some(last)) = (measured.first(), measured.last()) else {
         return Service {
             characters,
-            seconds: 0.0,
+            latency: [0.0; 3],
             cpu_seconds: 0.0,
         };
     };
@@ -140,7 +154,7 @@ fn beyond(measured: &[Service], characters: usize) -> Service {
     let factor = characters as f64 / last.characters as f64;
     Service {
         characters,
-        seconds: last.seconds * factor,
+        latency: last.latency.map(|seconds| seconds * factor),
         cpu_seconds: last.cpu_seconds * factor,
     }
 }
@@ -160,8 +174,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Takes a request and says after what time it is answered, or refuses it.
-    pub(super) fn ask(&mut self, capacity: &Capacity, now: Micros) -> Option<Micros> {
+    /// Takes a request and says after what time it is answered, or refuses it. `luck` from 0 to 1 says how it fares
+    /// beside others that are alone.
+    pub(super) fn ask(&mut self, capacity: &Capacity, now: Micros, luck: f64) -> Option<Micros> {
         if now - self.free_at >= REST {
             self.refused_at = None;
         }
@@ -181,7 +196,7 @@ impl Server {
         self.cpu += cpu;
         self.cpu_rate = cpu / held as f64;
         self.free_at = now + wait + held;
-        let latency = wait + capacity.alone.max(held);
+        let latency = wait + capacity.alone(luck).max(held);
         self.answers.push_back(now + latency);
         Some(latency)
     }
@@ -190,7 +205,7 @@ impl Server {
         let is_overload = self.refused_at.is_some_and(|at| now - at < OVERLOAD);
         if is_overload {
             let shortest = SHORTEST_PATIENCE.min(capacity.max_wait);
-            (capacity.alone / 2).clamp(shortest, capacity.max_wait)
+            (capacity.alone[0] / 2).clamp(shortest, capacity.max_wait)
         } else {
             capacity.max_wait
         }
@@ -223,34 +238,42 @@ mod tests {
     /// Ten milliseconds of work, all of it on the one core that it may use.
     const CAPACITY: Capacity = Capacity {
         work: 10_000,
-        alone: 10_000,
+        alone: [10_000; 3],
         cpu_alone: 10_000.0,
         cpu_busy: 10_000.0,
         limit: 1.0,
         max_wait: SECOND,
     };
 
+    /// No matter where all take the same time.
+    const LUCK: f64 = 0.0;
+
     #[test]
     fn a_burst_waits_and_a_standing_queue_is_kept_short() {
         let mut server = Server::default();
-        let taken = (0..500).filter_map(|_| server.ask(&CAPACITY, 0)).count();
+        let taken = (0..500)
+            .filter_map(|_| server.ask(&CAPACITY, 0, LUCK))
+            .count();
         assert_eq!(
             taken, 101,
             "a second of work, and the one that goes over it"
         );
         assert_eq!(
-            server.ask(&CAPACITY, 900_000),
+            server.ask(&CAPACITY, 900_000, LUCK),
             None,
             "110 ms are too long now"
         );
-        assert!(server.ask(&CAPACITY, 1_000_000).is_some(), "10 ms are not");
+        assert!(
+            server.ask(&CAPACITY, 1_000_000, LUCK).is_some(),
+            "10 ms are not"
+        );
     }
 
     #[test]
     fn the_processor_is_never_used_beyond_its_limit() {
         let mut server = Server::default();
         for now in (0..SECOND).step_by(1_000) {
-            server.ask(&CAPACITY, now);
+            server.ask(&CAPACITY, now, LUCK);
             assert!(server.cpu(now) <= now as f64 + 1.0);
         }
         assert!(server.cpu(SECOND) > 0.98 * SECOND as f64);
@@ -259,8 +282,8 @@ mod tests {
     #[test]
     fn requests_are_counted_when_they_are_answered() {
         let mut server = Server::default();
-        server.ask(&CAPACITY, 0);
-        server.ask(&CAPACITY, 0);
+        server.ask(&CAPACITY, 0, LUCK);
+        server.ask(&CAPACITY, 0, LUCK);
         assert_eq!(server.answered(9_999), 0);
         assert_eq!(server.answered(10_000), 1);
         assert_eq!(server.answered(20_000), 2);
@@ -297,7 +320,7 @@ mod tests {
             let mut now = 0.0;
             let waits = (0..200_000).filter_map(|_| {
                 now += random.exponential() * 0.01 / load;
-                Some(server.ask(&patient, micros(now))? - patient.work)
+                Some(server.ask(&patient, micros(now), LUCK)? - patient.work)
             });
             let mean = waits.sum::<Micros>() as f64 / 200_000.0;
             let expected = load / (2.0 * (1.0 - load)) * 10_000.0;
@@ -312,13 +335,25 @@ mod tests {
     fn between_measured_lengths_lie_straight_lines() {
         let of = |characters, seconds| Service {
             characters,
-            seconds,
+            latency: [seconds; 3],
             cpu_seconds: seconds,
         };
         let measured = [of(10, 0.1), of(30, 0.3)];
         for (characters, expected) in [(5, 0.1), (10, 0.1), (20, 0.2), (30, 0.3), (60, 0.6)] {
-            let found = service_of(&measured, characters).seconds;
+            let found = service_of(&measured, characters).latency[1];
             assert!((found - expected).abs() < 1e-9, "{characters}: {found}");
         }
+    }
+
+    #[test]
+    fn without_a_queue_latencies_are_those_measured_of_texts_alone() {
+        let capacity = Capacity {
+            alone: [20_000, 50_000, 90_000],
+            ..CAPACITY
+        };
+        let [usual, late, latest] = capacity.latency_at(0.5);
+        assert!((usual - 0.020).abs() < 0.001, "{usual}");
+        assert!((late - 0.050).abs() < 0.002, "{late}");
+        assert!((latest - 0.090).abs() < 0.003, "{latest}");
     }
 }

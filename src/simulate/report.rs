@@ -1,5 +1,7 @@
 //! All variants of a stack under a load, as one value: text, JSON and page are made of it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::fleet::Life;
@@ -110,23 +112,34 @@ pub(super) struct Played {
     pub(super) intervals: Vec<Interval>,
 }
 
-/// Plays the stack under the load, which was given as `text`; texts have so many `characters`, or as many as the
-/// profile's highest rate was searched with.
+/// How a load is played.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Length of the texts in code points; absent means that with which the profile's highest rate was searched.
+    pub characters: Option<usize>,
+    /// Length of the intervals that are told; absent means one that gives at most 120 of them.
+    pub interval: Option<Duration>,
+    /// Of the arrivals and of all chance.
+    pub seed: u64,
+}
+
+/// Plays the stack under the load, which was given as `text`.
 pub fn report(
     stack: &Stack,
     profile: &Profile,
     load: &Load,
     text: &str,
-    characters: Option<usize>,
-    seed: u64,
+    options: Options,
 ) -> Report {
-    let saturation = &profile.saturation;
-    let characters = characters.unwrap_or(saturation.characters);
+    let (saturation, seed) = (&profile.saturation, options.seed);
+    let characters = options.characters.unwrap_or(saturation.characters);
+    let usual = interval(load.seconds());
+    let interval = options.interval.map_or(usual, |given| given.as_secs_f64());
     let scene = Scene {
         arrivals: load.arrivals(LEAD, seed),
         lead: LEAD,
         end: LEAD + micros(load.seconds()),
-        interval: micros(interval(load.seconds())),
+        interval: micros(interval),
         objective: saturation.objective,
         life: Life::of(profile, stack),
         capacity: Capacity::of(profile, stack, characters),

@@ -1,12 +1,13 @@
 """Load in three phases, and every five seconds what the autoscaler sees → CSV on stdout.
 
-Replicas and both metrics are read from the API server, as the autoscaler reads them; latencies are the load generator's,
-of the window that ended last (from the scheduled arrival). Only Python's standard library.
+Replicas and both metrics are read from the API server, as the autoscaler reads them; latencies are the load generator's
+(from the scheduled arrival). Only Python's standard library.
 """
 
 import argparse
 import csv
 import json
+import math
 import re
 import subprocess
 import sys
@@ -15,18 +16,20 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
-# Requests a second, and for how many windows of ten seconds.
-PHASES = [(4, 2), (41, 12), (4, 9)]
-WINDOW = 10
+# Requests a second, and for how many minutes.
+PHASES = [(4, 1), (41, 2), (4, 2)]
 PERIOD = 5
+# Seconds whose requests a sample's P95 is of.
+WINDOW = 10
 STACK = "siamese-uninlu"
 COLUMNS = ["seconds", "offered_rate", "replicas", "ready", "requests_per_second_and_pod", "cpu_percent", "p95_ms", "failed"]
 
 
 def shape():
     """The phases as `uninlu simulate --load` reads them."""
-    return "+".join(f"constant:{rate}/{windows * WINDOW}s" for rate, windows in PHASES)
+    return "+".join(f"constant:{rate}/{minutes}m" for rate, minutes in PHASES)
 
 
 @contextmanager
@@ -61,32 +64,41 @@ def mean(values):
 
 
 class Load:
-    """Window after window, on a thread of its own."""
+    """Phase after phase, on a thread of its own. `requests` are, at the end, `[second, milliseconds, how it ended]`."""
 
     def __init__(self, program, url):
-        self.program, self.url = program, url
-        self.rate, self.p95, self.failed = PHASES[0][0], None, 0
-        self.fault = None
+        self.command = [program, "run", "--url", url, "--workload", "tiny", "--new-connections", "--samples"]
+        self.rate, self.requests, self.fault = PHASES[0][0], [], None
+        self.began = time.monotonic()
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
         try:
-            for rate, windows in PHASES:
-                self.rate = rate
-                for _ in range(windows):
-                    self.window(rate)
+            for number, (self.rate, minutes) in enumerate(PHASES):
+                self.phase(number, minutes * 60)
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             self.fault = error
 
-    def window(self, rate):
-        command = [self.program, "run", "--url", self.url, "--workload", "tiny", "--new-connections"]
+    def phase(self, seed, seconds):
+        began = time.monotonic() - self.began
         done = subprocess.run(
-            [*command, "--rate", str(rate), "--seconds", str(WINDOW)],
+            [*self.command, "--rate", str(self.rate), "--seconds", str(seconds), "--seed", str(seed)],
             check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
-        report = json.loads(done.stdout)
-        self.p95 = report["latency_ms"]["p95"]
-        self.failed += sum(many for code, many in report["codes"].items() if code != "200")
+        samples = json.loads(done.stdout)["samples"]
+        self.requests += [[began + second, latency, ended] for second, latency, ended in samples]
+
+
+def p95(latencies):
+    """Nearest rank; `None` of none."""
+    return sorted(latencies)[math.ceil(0.95 * len(latencies)) - 1] if latencies else None
+
+
+def fared(requests, second):
+    """What a sample at that second says of the requests."""
+    recent = [latency for at, latency, ended in requests if second - WINDOW < at <= second and ended == "200"]
+    failed = sum(at <= second and ended != "200" for at, _, ended in requests)
+    return {"p95_ms": p95(recent), "failed": failed}
 
 
 def sample(server, namespace, request):
@@ -113,20 +125,22 @@ def main(options):
     with api_server() as server:
         request = cpu_request(server, options.namespace)
         load = Load(options.load, options.url)
-        began = time.monotonic()
+        rows = []
         load.thread.start()
         while load.thread.is_alive():
             row = sample(server, options.namespace, request)
-            row |= {"seconds": round(time.monotonic() - began), "offered_rate": load.rate, "p95_ms": load.p95, "failed": load.failed}
-            table.writerow(row)
-            sys.stdout.flush()
+            rows.append(row | {"seconds": round(time.monotonic() - load.began), "offered_rate": load.rate})
             time.sleep(PERIOD)
     if load.fault:
         raise SystemExit(f"error: the load ended early: {load.fault}; mend: run its command by hand")
+    for row in rows:
+        table.writerow(row | fared(load.requests, row["seconds"]))
+    options.requests.write_text(json.dumps(load.requests))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("url", "load", "namespace"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--requests", type=Path, required=True, help="file for all requests, JSON")
     main(parser.parse_args())

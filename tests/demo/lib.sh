@@ -50,10 +50,12 @@ account() {
   printf '\r\e[K' >&2
 }
 
-# show TITLE COMMAND…: runs it with its output shown.
+# show TITLE COMMAND…: runs it with its output shown, and drawn where PICTURES names a folder.
 show() {
+  local picture=${1%% (*}
   say "$1"
   shift
+  [[ -z ${PICTURES:-} ]] || set -- "$UNINLU_CACHE/pictures/bin/python3" tests/demo/picture.py "$PICTURES/${picture//[ ,]/-}.svg" "$@"
   "$@" || fail "failed: $*" "the reason stands above"
 }
 

@@ -240,7 +240,7 @@ fn profile(stack: &Stack, goal: &Goal) -> Value {
         "startup": 6.5,
         "memory-ready": 600_000_000,
         "memory-peak": 900_000_000,
-        "service": [{ "characters": 60, "seconds": 0.04, "cpu-seconds": 0.07 }],
+        "service": [{ "characters": 60, "latency": [0.04, 0.05, 0.06], "cpu-seconds": 0.07 }],
         "saturation": {
             "characters": 60, "objective": 0.5, "requests-per-second": 24.0, "cpu-seconds": 0.07,
             "latency": [0.06, 0.4, 0.7],

@@ -16,7 +16,7 @@ fn profile() -> Profile {
         memory_peak: 180_000_000,
         service: vec![Service {
             characters: 50,
-            seconds: 0.0125,
+            latency: [0.0125, 0.018, 0.025],
             cpu_seconds: 0.011,
         }],
         saturation: Saturation {

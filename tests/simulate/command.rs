@@ -52,6 +52,30 @@ fn tables_and_an_answer_in_words() {
     insta::assert_snapshot!("fixed", told(&["--env", "fixed"]));
 }
 
+#[test]
+fn intervals_are_as_long_as_they_are_asked_for() {
+    let report = json(&["--interval", "4m"]);
+    let intervals = variant(&report, "stack")["intervals"]
+        .as_array()
+        .expect("a list")
+        .clone();
+    let begins: Vec<f64> = intervals
+        .iter()
+        .filter_map(|one| one["at"].as_f64())
+        .collect();
+    assert_eq!(
+        (report["interval"].as_f64(), &begins[..]),
+        (Some(240.0), &[0.0, 240.0, 480.0][..]),
+        "ten minutes"
+    );
+    let refused = uninlu(&["--load", LOAD, "--interval", "20ms"]);
+    assert!(
+        stderr(&refused).contains("an interval has a second at least"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
 /// The question that this command was made for.
 #[test]
 fn a_target_for_cpu_that_cannot_be_reached_never_scales_and_requests_do() {

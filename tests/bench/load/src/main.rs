@@ -105,6 +105,9 @@ struct Run {
     /// Asks /health every 20 ms meanwhile, from a thread and connections of its own
     #[arg(long)]
     watch_health: bool,
+    /// Prints every request too
+    #[arg(long)]
+    samples: bool,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +219,7 @@ async fn run(options: Run) -> Result<Report, String> {
     };
     let samples = open_loop::run(plan, move |number| client.clone().predict(number)).await;
     let mut report = Report::of(&samples, options.rate);
+    report.samples = options.samples.then(|| report::listed(&samples));
     report.health = health.map(HealthWatch::stop).transpose()?;
     say(&report.to_string());
     Ok(report)

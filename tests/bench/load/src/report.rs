@@ -52,12 +52,7 @@ pub(crate) struct Counts(BTreeMap<String, usize>);
 impl Counts {
     /// One more.
     pub(crate) fn note(&mut self, outcome: Outcome) {
-        let name = match outcome {
-            Outcome::Answered { code, .. } => code.to_string(),
-            Outcome::Broken => "broken".into(),
-            Outcome::TimedOut => "timed-out".into(),
-        };
-        *self.0.entry(name).or_default() += 1;
+        *self.0.entry(name(outcome)).or_default() += 1;
     }
 
     /// Those of another.
@@ -110,8 +105,33 @@ pub(crate) struct Report {
     /// Liveness meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) health: Option<Health>,
+    /// Every request in the order of arrivals, when that is asked for: seconds since the start, milliseconds, and how it
+    /// ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) samples: Option<Vec<(f64, f64, String)>>,
     #[serde(skip)]
     all: Percentiles,
+}
+
+/// The samples as a report gives them.
+pub(crate) fn listed(samples: &[Sample]) -> Vec<(f64, f64, String)> {
+    let mut samples: Vec<&Sample> = samples.iter().collect();
+    samples.sort_unstable_by_key(|sample| sample.arrival);
+    let milliseconds = |duration: Duration| rounded(duration.as_secs_f64() * 1e3);
+    let listed = samples.into_iter().map(|sample| {
+        let arrival = rounded(sample.arrival.as_secs_f64());
+        (arrival, milliseconds(sample.latency), name(sample.outcome))
+    });
+    listed.collect()
+}
+
+/// A status code, `broken` or `timed-out`.
+fn name(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Answered { code, .. } => code.to_string(),
+        Outcome::Broken => "broken".into(),
+        Outcome::TimedOut => "timed-out".into(),
+    }
 }
 
 impl Report {
@@ -136,6 +156,7 @@ impl Report {
             lag_ms: Percentiles::of(samples.iter().map(|sample| sample.lag).collect()),
             shed: shed(samples),
             health: None,
+            samples: None,
             all: Percentiles::of(samples.iter().map(latency_or_never).collect()),
         }
     }
