@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::value::{Date, Datetime};
-use uninlu::gate::{self, Cluster, Facts, Subject, Verdicts, Version};
+use uninlu::gate::{self, Access, Cluster, Facts, ModelFile, Subject, Verdicts, Version};
 use uninlu::kinds::Kind;
 use uninlu::plan::outlook::Outlook;
 use uninlu::plan::replicas::Transition;
@@ -37,6 +37,8 @@ pub(crate) struct Case {
     profile: Option<Value>,
     /// In bytes.
     weights: Option<u64>,
+    /// The model's folder on the node and what is in it, by path; null could not be looked at.
+    model_files: BTreeMap<PathBuf, Option<Access>>,
     /// In bytes.
     image_size: Option<u64>,
     to_be_built: Option<String>,
@@ -168,6 +170,7 @@ impl Case {
             image_names: vec![goal.image.reference.clone()],
             image_size: self.image_size.ok_or_else(|| "no engine has it".into()),
             weights: self.weights,
+            model: self.model_files(),
             cluster: Cluster {
                 version: Ok(version.unwrap_or(Version {
                     major: 1,
@@ -179,6 +182,14 @@ impl Case {
                 metric: Ok(around.and_then(|around| around.metric).unwrap_or(true)),
             },
         }
+    }
+
+    fn model_files(&self) -> Vec<ModelFile> {
+        let file = |(path, access): (&PathBuf, &Option<Access>)| ModelFile {
+            path: path.clone(),
+            access: access.ok_or_else(|| "Permission denied".into()),
+        };
+        self.model_files.iter().map(file).collect()
     }
 
     fn plan(&self, goal: &Goal) -> Plan {

@@ -1,5 +1,7 @@
 //! `uninlu gate --offline` as it is called: exit codes, stdout, and files.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Output;
 
@@ -98,5 +100,66 @@ fn a_profile_that_is_none_is_told() {
     assert!(
         stderr.contains("uninlu.profile.json is no profile: missing field `version`"),
         "{stderr}"
+    );
+}
+
+/// Modes by which owner, group and others are alike: who runs the tests does not count.
+#[test]
+fn a_model_on_this_machine_is_looked_at() {
+    let folder = folder("");
+    let (model, stack) = (
+        folder.path().join("model"),
+        folder.path().join("uninlu.toml"),
+    );
+    let text = std::fs::read_to_string(&stack).expect("readable");
+    let host = format!("host-path = \"{}\"", model.display());
+    std::fs::write(&stack, text.replace("pvc = \"models\"", &host)).expect("writable");
+    let (stdout, _) = expect(&gate(folder.path(), &[]), 0);
+    assert!(
+        stdout.contains("not looked at (model-unreadable): ")
+            && stdout.contains("/model: it is not on this machine"),
+        "{stdout}"
+    );
+
+    let allow = |path: &Path, mode| {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+    };
+    std::fs::create_dir(&model).expect("writable");
+    for name in ["config.json", "vocab.txt", "pytorch_model.bin"] {
+        std::fs::write(model.join(name), name).expect("writable");
+        allow(&model.join(name), 0o444);
+    }
+    allow(&model, 0o555);
+    let (stdout, _) = expect(&gate(folder.path(), &[]), 0);
+    assert!(!stdout.contains("model-unreadable"), "{stdout}");
+
+    allow(&model, 0o755);
+    allow(&model.join("vocab.txt"), 0o000);
+    std::fs::rename(model.join("config.json"), folder.path().join("config.json")).expect("ours");
+    symlink("../config.json", model.join("config.json")).expect("writable");
+    let (stdout, _) = expect(&gate(folder.path(), &[]), 3);
+    let found: Vec<&str> = stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("error model-unreadable "))
+        .collect();
+    let [link, vocabulary] = found[..] else {
+        panic!("{stdout}")
+    };
+    assert!(
+        link.contains("/config.json is a link to what is outside"),
+        "{link}"
+    );
+    assert!(
+        vocabulary.contains("/vocab.txt cannot be read by uid 1001"),
+        "{vocabulary}"
+    );
+    assert!(vocabulary.ends_with("with mode 0000"), "{vocabulary}");
+
+    allow(&model, 0o000);
+    let (stdout, _) = expect(&gate(folder.path(), &[]), 3);
+    allow(&model, 0o755);
+    assert!(
+        stdout.contains("/model cannot be entered by uid 1001"),
+        "{stdout}"
     );
 }
