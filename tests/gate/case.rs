@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::value::{Date, Datetime};
 use uninlu::gate::{self, Access, Cluster, Facts, ModelFile, Subject, Verdicts, Version};
-use uninlu::kinds::Kind;
-use uninlu::plan::outlook::Outlook;
+use uninlu::kinds::{AutoscalerMetric, Kind};
+use uninlu::plan::outlook::{Obstacle, Outlook};
 use uninlu::plan::replicas::Transition;
 use uninlu::plan::{Action, Change, Conflict, Goal, Parent, Plan, PlannedImage, apply_set};
 use uninlu::profile::Profile;
@@ -47,6 +47,8 @@ pub(crate) struct Case {
     changes: BTreeMap<String, Done>,
     /// What will keep pods from coming.
     obstacles: Vec<String>,
+    /// What will keep the autoscaler from scaling them, by the metric of the pods that it cannot read.
+    unread: BTreeMap<String, String>,
     /// Nobody asked a cluster, and nobody measured.
     offline: bool,
 }
@@ -224,14 +226,25 @@ impl Case {
     }
 
     fn outlook(&self) -> Option<Outlook> {
-        (!self.obstacles.is_empty()).then(|| Outlook {
+        let of_pods = self.obstacles.iter().map(|words| (words, None));
+        let of_metrics = self.unread.iter();
+        let of_metrics =
+            of_metrics.map(|(name, words)| (words, Some(AutoscalerMetric::Pods(name.clone()))));
+        let obstacles: Vec<Obstacle> = of_metrics
+            .chain(of_pods)
+            .map(|(words, metric)| Obstacle {
+                words: words.clone(),
+                metric,
+            })
+            .collect();
+        (!obstacles.is_empty()).then_some(Outlook {
             pods: 2,
             surge: 1,
             floor: 2,
             steps: 2,
             expected_seconds: None,
             longest_seconds: 480,
-            obstacles: self.obstacles.clone(),
+            obstacles,
             unknown: Vec::new(),
         })
     }
