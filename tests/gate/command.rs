@@ -22,13 +22,18 @@ fn gate(folder: &Path, arguments: &[&str]) -> Output {
 /// A folder with a stack of which the rules find nothing, and that in it.
 fn folder(sections: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), sections);
+    folder
+}
+
+fn write(folder: &Path, sections: &str) {
     let text = format!(
         "name = \"nlu\"\nnamespace = \"nlu\"\n[cluster]\ncontext = \"prod\"\n[image]\n\
          reference = \"registry.test/nlu@sha256:{}\"\n[model]\nsource = {{ pvc = \"models\" }}\n{sections}\n",
         "0".repeat(64)
     );
-    std::fs::write(folder.path().join("uninlu.toml"), text).expect("writable");
-    folder
+    std::fs::create_dir_all(folder).expect("writable");
+    std::fs::write(folder.join("uninlu.toml"), text).expect("writable");
 }
 
 const NEVER: &str = "[[gate.rule]]\nid = \"never\"\nexpression = \"false\"\nmessage = \"never\"";
@@ -160,6 +165,89 @@ fn a_model_on_this_machine_is_looked_at() {
     allow(&model, 0o755);
     assert!(
         stdout.contains("/model cannot be entered by uid 1001"),
+        "{stdout}"
+    );
+}
+
+/// Of each that is found first comes what is worse: one that passes, one that warns, one that is refused, and two of
+/// which nobody knows.
+const STACKS: [(&str, &str, i32); 5] = [
+    ("a", "", 0),
+    ("b", WARNS, 0),
+    ("c", NEVER, 3),
+    ("d", "[grate]", 1),
+    ("e", "", 1),
+];
+
+/// A folder with the first of [`STACKS`].
+fn stacks(count: usize) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, sections, _) in &STACKS[..count] {
+        write(&folder.path().join("stacks").join(name), sections);
+    }
+    if count == STACKS.len() {
+        let profile = folder.path().join("stacks/e/uninlu.profile.json");
+        std::fs::write(profile, "{}").expect("writable");
+    }
+    folder
+}
+
+#[test]
+fn the_worst_of_a_folders_stacks_decides() {
+    for (index, (name, _, code)) in STACKS.iter().enumerate() {
+        let folder = stacks(index + 1);
+        let (stdout, _) = expect(&gate(folder.path(), &["stacks"]), *code);
+        let file = format!("stacks/{name}/uninlu.toml");
+        assert_eq!(stdout.contains(&file), *name != "a", "{stdout}");
+    }
+    let folder = stacks(2);
+    expect(&gate(folder.path(), &["stacks", "--strict"]), 3);
+    std::fs::remove_dir_all(folder.path().join("stacks/a")).expect("removable");
+    expect(&gate(folder.path(), &["stacks"]), 0);
+    std::fs::remove_dir_all(folder.path().join("stacks/b")).expect("removable");
+    let (_, stderr) = expect(&gate(folder.path(), &["stacks"]), 1);
+    assert!(stderr.contains("no uninlu.toml in stacks"), "{stderr}");
+}
+
+/// One that is broken hides no other, in no form.
+#[test]
+fn a_folder_of_stacks_is_told_in_one_report() {
+    let folder = stacks(STACKS.len());
+    let (stdout, stderr) = expect(&gate(folder.path(), &["stacks"]), 1);
+    insta::assert_snapshot!(
+        "folder",
+        stdout.replace(&folder.path().display().to_string(), "HERE")
+    );
+    assert!(stderr.contains("5 stacks"), "{stderr}");
+    for format in ["json", "junit", "sarif", "markdown", "github"] {
+        let arguments = ["stacks", "--format", format, "--out", "report"];
+        let (text, _) = expect(&gate(folder.path(), &arguments), 1);
+        assert_eq!(text, stdout);
+        let report = std::fs::read_to_string(folder.path().join("report")).expect("written");
+        for told in ["rollout-outage", "never", "unknown key", "is no profile"] {
+            assert!(report.contains(told), "{format}: no `{told}` in {report}");
+        }
+    }
+}
+
+#[test]
+fn every_environment_of_a_folders_stacks() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sections = "[env.small.rollout]\nmax-unavailable = \"100%\"";
+    write(&folder.path().join("stacks/a"), sections);
+    let arguments = [
+        "stacks",
+        "--every-environment",
+        "--strict",
+        "--format",
+        "json",
+    ];
+    let (stdout, _) = expect(&gate(folder.path(), &arguments), 3);
+    let report: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(report["summary"], "refused: 1 of 2 stacks");
+    let small = report["stacks"][1]["stack"].as_str();
+    assert!(
+        small.is_some_and(|what| what.ends_with("(environment small)")),
         "{stdout}"
     );
 }
