@@ -1,6 +1,11 @@
 //! What `gate`, `plan` and `apply` share: facts for the rules, and their findings told.
 
-use crate::gate::{self, Cluster, Facts, Severity, Subject};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::gate::{self, Access, Cluster, Facts, ModelFile, Severity, Subject};
 use crate::image::Inputs;
 use crate::plan::{Plan, PlannedImage};
 use crate::profile::{self, Profile, Unreadable};
@@ -24,6 +29,7 @@ pub(super) fn facts(
         profile: Profile::read(&profile)?,
         image_names: tag.into_iter().chain([image.reference.clone()]).collect(),
         weights: weights(stack),
+        model: model(stack),
         cluster,
         ..Facts::unasked("nobody looked")
     })
@@ -35,8 +41,55 @@ fn weights(stack: &Stack) -> Option<u64> {
         return None;
     };
     let [_, _, weights] = MODEL_FILES;
-    let size = |name: &&str| Some(std::fs::metadata(directory.join(name)).ok()?.len());
+    let size = |name: &&str| Some(fs::metadata(directory.join(name)).ok()?.len());
     weights.iter().find_map(size)
+}
+
+/// What the server opens when its model is a folder of the node, and this machine is that node or has the same. What
+/// lies above the folder is left out: a pod sees the mount and nothing above it.
+fn model(stack: &Stack) -> Vec<ModelFile> {
+    let ModelSource::HostPath { path } = &stack.model.source else {
+        return Vec::new();
+    };
+    let folder = Path::new(path);
+    let Some(of_folder) = look(folder, folder) else {
+        return vec![ModelFile {
+            path: folder.to_owned(),
+            access: Err("it is not on this machine".to_owned()),
+        }];
+    };
+    let look = |name: &&str| look(folder, &folder.join(name));
+    let files = MODEL_FILES.iter().chain([&TOKENIZER_OPTIONS]);
+    // Of two forms of the weights the server reads the first.
+    let files = files.filter_map(|names| names.iter().find_map(look));
+    [of_folder].into_iter().chain(files).collect()
+}
+
+/// What the server reads besides [`MODEL_FILES`] where it is there.
+const TOKENIZER_OPTIONS: &[&str] = &["tokenizer_config.json"];
+
+/// `None` when it is not there.
+fn look(folder: &Path, path: &Path) -> Option<ModelFile> {
+    let access = match path.metadata() {
+        Ok(metadata) => Ok(Access {
+            owner: metadata.uid(),
+            group: metadata.gid(),
+            mode: metadata.mode() & 0o777,
+            is_folder: metadata.is_dir(),
+            leads_out: leads_out(folder, path),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => Err(error.to_string()),
+    };
+    Some(ModelFile {
+        path: path.to_owned(),
+        access,
+    })
+}
+
+fn leads_out(folder: &Path, path: &Path) -> bool {
+    let (folder, path) = (folder.canonicalize(), path.canonicalize());
+    matches!((folder, path), (Ok(folder), Ok(path)) if !path.starts_with(&folder))
 }
 
 /// Tells with a plan what the rules find without asking more of the cluster than the plan did. It only tells: a profile

@@ -15,11 +15,12 @@ use super::planning::{Delivery, plan_stack};
 use crate::cli::exit;
 use crate::image::Inputs;
 use crate::plan::render;
-use crate::stack::{self, Stack};
+use crate::stack::{self, LoadError, Stack};
 use crate::ui::{BOLD, GREEN, RED, Talk, Ui, YELLOW, paint};
 
-/// How many stacks are planned or applied at once: enough to hide the way to the API server, too few to trouble it.
-const AT_ONCE: usize = 8;
+/// How many stacks are planned, judged or applied at once: enough to hide the way to the API server, too few to trouble
+/// it.
+pub(super) const AT_ONCE: usize = 8;
 /// How deep below the folder stack files are looked for.
 const DEPTH: usize = 3;
 
@@ -223,13 +224,16 @@ async fn plan_each<T>(
     let keep = &keep;
     let mut results = stream::iter(files)
         .map(|file| async move {
+            let stacks = match load(file, wanted.environment, wanted.every_environment) {
+                Ok(stacks) => stacks,
+                Err(error) => {
+                    let told = failed(file, wanted.environment, &error.into());
+                    return vec![keep(Err(told))];
+                }
+            };
             let mut kept = Vec::new();
-            for stack in load(file, wanted) {
-                let planned = match stack {
-                    Ok(stack) => plan_one(file, stack).await,
-                    Err(told) => Err(told),
-                };
-                kept.push(keep(planned));
+            for stack in stacks {
+                kept.push(keep(plan_one(file, stack).await));
             }
             kept
         })
@@ -246,15 +250,16 @@ async fn plan_each<T>(
     kept
 }
 
-fn load(file: &Path, wanted: Wanted<'_>) -> Vec<Result<Stack, Told>> {
-    let loaded = if wanted.every_environment {
+/// The stack of a file with that environment; or as it stands, and with each of its environments.
+pub(super) fn load(
+    file: &Path,
+    environment: Option<&str>,
+    every_environment: bool,
+) -> Result<Vec<Stack>, LoadError> {
+    if every_environment {
         stack::load_every(file)
     } else {
-        stack::load(file, wanted.environment).map(|stack| vec![stack])
-    };
-    match loaded {
-        Ok(stacks) => stacks.into_iter().map(Ok).collect(),
-        Err(error) => vec![Err(failed(file, wanted.environment, &error.into()))],
+        stack::load(file, environment).map(|stack| vec![stack])
     }
 }
 
@@ -271,7 +276,7 @@ async fn plan_one(file: &Path, stack: Stack) -> Result<Planned, Told> {
 }
 
 /// Each stack would talk of its own steps, between those of the others; a line for each is what is wanted.
-const SILENT: Ui = Ui::new(true, Talk::Plain);
+pub(super) const SILENT: Ui = Ui::new(true, Talk::Plain);
 
 impl Planned {
     fn tell(&self, as_json: bool) -> Told {
@@ -334,8 +339,7 @@ fn failed(file: &Path, environment: Option<&str>, error: &Report) -> Told {
     let mend = help
         .as_ref()
         .map_or(String::new(), |help| format!("; {help}"));
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    let words = format!("{}{mend}", causes.join(": "));
+    let words = format!("{}{mend}", causes(error));
     let words = words.lines().collect::<Vec<_>>().join(" ");
     let (mark, file) = (paint(RED, "✗"), file.display().to_string());
     Told {
@@ -348,6 +352,12 @@ fn failed(file: &Path, environment: Option<&str>, error: &Report) -> Told {
         }),
         outcome: Outcome::Failed,
     }
+}
+
+/// What went wrong, and why.
+pub(super) fn causes(error: &Report) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    causes.join(": ")
 }
 
 fn in_brackets(environment: Option<&str>) -> String {

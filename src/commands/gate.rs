@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use futures::future::join;
-use miette::{Diagnostic, Result};
+use futures::{StreamExt, stream};
+use miette::{Diagnostic, Report, Result};
 
 use super::findings::facts;
+use super::fleet;
 use super::planning::{goal, plan_stack, planned_image};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
@@ -14,13 +16,16 @@ use crate::gate::{self, Cluster, Facts, Subject, Verdicts};
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::Asked;
 use crate::plan::render;
-use crate::stack::{self, Image, LoadError, Stack};
+use crate::stack::{self, Image, Invalid, LoadError, Stack};
 use crate::ui::Ui;
 
 /// Refuses what would not run well, for CI: the stack file, the plan, and rules over both
 ///
 /// Exits with 3 when it refuses: for a finding of severity `error`, with --strict for a warning too. Writes nothing to
 /// the cluster. docs/gate.md tells of waivers and rules of your own, docs/rules of each rule.
+///
+/// STACK may also be a folder with stacks in folders of their own: then one report tells of all, and the exit code is
+/// the worst of theirs: 1, 3, 2, 0.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -40,6 +45,9 @@ pub struct Args {
     /// Exits with 2 when nothing is refused and there are changes
     #[arg(long)]
     detailed_exitcode: bool,
+    /// With a folder of stacks: each as it stands, and with each of its environments
+    #[arg(long, conflicts_with = "env")]
+    every_environment: bool,
 }
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -51,42 +59,156 @@ struct Unwritable {
     source: std::io::Error,
 }
 
+/// A stack and the gate's word on it.
+struct Judged {
+    /// `siamese-uninlu in namespace nlu of context prod`
+    what: String,
+    /// As the reader finds it.
+    file: String,
+    /// `None` where no cluster was asked.
+    plan: Option<Planned>,
+    verdicts: Verdicts,
+    /// What the verdicts tell is no finding, but why there are none.
+    is_error: bool,
+}
+
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever keeps the stack from being read or planned.
+/// Whatever keeps the stack from being read or planned; of a folder's stacks each is told for itself.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let environment = args.stack.env.as_deref();
-    let stack = match stack::load(&args.stack.stack, environment) {
+    if let Some(files) = fleet::files(&args.stack.stack)? {
+        return run_all(&args, &files, ui).await;
+    }
+    let tell = |judged: &Judged| {
+        let told = judged.told(args.strict);
+        tell(&args, |format| report::write(format, &told), ui)
+    };
+    let stack = match stack::load(&args.stack.stack, args.stack.env.as_deref()) {
         Ok(stack) => stack,
         Err(error) => {
             if let LoadError::Invalid(invalid) = &error {
-                let file = relative(Path::new(&invalid.file));
-                let what = format!("{file} is no valid stack file");
-                tell(&args, &what, &file, None, &report::faults(invalid), ui)?;
+                tell(&Judged::of_faults(invalid))?;
             }
             return Err(error.into());
         }
     };
-    let (mut verdicts, plan) = if args.offline {
-        (offline(&stack).await?, None)
+    let judged = judge(&stack, args.offline, ui).await?;
+    tell(&judged)?;
+    Ok(judged.code(&args))
+}
+
+/// Judges the stacks of a folder, a few files at a time, and tells all in one report; one that cannot be judged hides
+/// no other.
+async fn run_all(args: &Args, files: &[PathBuf], ui: Ui) -> Result<u8> {
+    let step = ui.step(format!("judging {} stack files", files.len()));
+    let of_files: Vec<Vec<Judged>> = stream::iter(files)
+        .map(|file| judge_file(file, args))
+        .buffered(fleet::AT_ONCE)
+        .collect()
+        .await;
+    let all: Vec<Judged> = of_files.into_iter().flatten().collect();
+    step.done(format_args!("{} stacks", all.len()));
+    let told: Vec<Told> = all.iter().map(|one| one.told(args.strict)).collect();
+    let folder = relative(&args.stack.stack);
+    tell(args, |format| report::write_all(format, &folder, &told), ui)?;
+    let codes: Vec<u8> = all.iter().map(|one| one.code(args)).collect();
+    Ok(worst(&codes))
+}
+
+/// An error comes before a refusal: nobody knows what else would be refused.
+fn worst(codes: &[u8]) -> u8 {
+    const WORST_FIRST: [u8; 3] = [exit::ERROR, exit::REFUSED, exit::CHANGES];
+    let worst = WORST_FIRST.into_iter().find(|code| codes.contains(code));
+    worst.unwrap_or(exit::OK)
+}
+
+/// Each stack of a file.
+async fn judge_file(file: &Path, args: &Args) -> Vec<Judged> {
+    let environment = args.stack.env.as_deref();
+    let stacks = match fleet::load(file, environment, args.every_environment) {
+        Ok(stacks) => stacks,
+        Err(LoadError::Invalid(invalid)) => return vec![Judged::of_faults(&invalid)],
+        Err(error) => return vec![Judged::of_error(relative(file), file, &error.into())],
+    };
+    let mut all = Vec::new();
+    for stack in stacks {
+        let judged = judge(&stack, args.offline, fleet::SILENT).await;
+        all.push(judged.unwrap_or_else(|error| Judged::of_error(words(&stack), file, &error)));
+    }
+    all
+}
+
+async fn judge(stack: &Stack, is_offline: bool, ui: Ui) -> Result<Judged> {
+    let (mut verdicts, plan) = if is_offline {
+        (offline(stack).await?, None)
     } else {
-        let (verdicts, plan) = planned(&stack, ui).await?;
+        let (verdicts, plan) = planned(stack, ui).await?;
         (verdicts, Some(plan))
     };
-    verdicts.locate(|keys| stack::locate(&stack, keys));
-    let summary = plan.as_ref().map(|plan| plan.summary.as_str());
-    let file = relative(&stack.file);
-    let what = format!("{}{}", stack.name, stack.target().words());
-    tell(&args, &what, &file, summary, &verdicts, ui)?;
-    let has_changes = plan.is_some_and(|plan| plan.has_changes);
-    Ok(if verdicts.refuse(args.strict) {
-        exit::REFUSED
-    } else if args.detailed_exitcode && has_changes {
-        exit::CHANGES
-    } else {
-        exit::OK
+    verdicts.locate(|keys| stack::locate(stack, keys));
+    Ok(Judged {
+        what: words(stack),
+        file: relative(&stack.file),
+        plan,
+        verdicts,
+        is_error: false,
     })
+}
+
+fn words(stack: &Stack) -> String {
+    format!("{}{}", stack.name, stack.target().words())
+}
+
+impl Judged {
+    fn of_faults(invalid: &Invalid) -> Self {
+        let file = relative(Path::new(&invalid.file));
+        Self {
+            what: format!("{file} is no valid stack file"),
+            file,
+            plan: None,
+            verdicts: report::faults(invalid),
+            is_error: true,
+        }
+    }
+
+    fn of_error(what: String, file: &Path, error: &Report) -> Self {
+        let file = relative(file);
+        let mend = error.help().map_or_else(
+            || format!("`uninlu gate {file}` tells more"),
+            |help| help.to_string(),
+        );
+        Self {
+            what,
+            file,
+            plan: None,
+            verdicts: report::not_judged(fleet::causes(error), mend),
+            is_error: true,
+        }
+    }
+
+    fn told(&self, strict: bool) -> Told<'_> {
+        Told {
+            what: &self.what,
+            file: &self.file,
+            plan: self.plan.as_ref().map(|plan| plan.summary.as_str()),
+            verdicts: &self.verdicts,
+            strict,
+        }
+    }
+
+    fn code(&self, args: &Args) -> u8 {
+        let has_changes = self.plan.as_ref().is_some_and(|plan| plan.has_changes);
+        if self.is_error {
+            exit::ERROR
+        } else if self.verdicts.refuse(args.strict) {
+            exit::REFUSED
+        } else if args.detailed_exitcode && has_changes {
+            exit::CHANGES
+        } else {
+            exit::OK
+        }
+    }
 }
 
 /// What is told of the plan.
@@ -153,22 +275,8 @@ async fn image_size(stack: &Stack, inputs: Option<&Inputs>) -> Asked<u64> {
     }
 }
 
-fn tell(
-    args: &Args,
-    what: &str,
-    file: &str,
-    plan: Option<&str>,
-    verdicts: &Verdicts,
-    ui: Ui,
-) -> Result<()> {
-    let told = Told {
-        what,
-        file,
-        plan,
-        verdicts,
-        strict: args.strict,
-    };
-    let text = report::write(args.format, &told);
+fn tell(args: &Args, write: impl Fn(Format) -> String, ui: Ui) -> Result<()> {
+    let text = write(args.format);
     let Some(file) = &args.out else {
         ui.data(text);
         return Ok(());
@@ -178,7 +286,7 @@ fn tell(
         file: file.clone(),
         source,
     })?;
-    ui.data(report::write(Format::Text, &told));
+    ui.data(write(Format::Text));
     Ok(())
 }
 
@@ -191,4 +299,17 @@ fn relative(file: &Path) -> String {
         .unwrap_or(&clean)
         .display()
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_code_counts() {
+        assert_eq!(worst(&[]), exit::OK);
+        assert_eq!(worst(&[exit::OK, exit::CHANGES]), exit::CHANGES);
+        assert_eq!(worst(&[exit::CHANGES, exit::REFUSED]), exit::REFUSED);
+        assert_eq!(worst(&[exit::REFUSED, exit::ERROR, exit::OK]), exit::ERROR);
+    }
 }

@@ -1,6 +1,7 @@
 //! What rules look at: the stack, what it renders, what the plan would do with it, and facts from around.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -44,8 +45,37 @@ pub struct Facts {
     pub image_size: Asked<u64>,
     /// Size of the model's weights that go into the image, in bytes; `None` when they come from a volume.
     pub weights: Option<u64>,
+    /// What the server opens of a model on the node, as this machine has it; none when it comes from elsewhere.
+    pub model: Vec<ModelFile>,
     /// What the cluster says.
     pub cluster: Cluster,
+}
+
+/// The model's folder, or a file in it.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    /// On this machine, as on the node.
+    pub path: PathBuf,
+    /// Who may do what with it.
+    pub access: Asked<Access>,
+}
+
+/// What `stat` tells of a file, a link followed.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Access {
+    /// User whose it is.
+    pub owner: u32,
+    /// Group whose it is.
+    pub group: u32,
+    /// Permission bits.
+    pub mode: u32,
+    /// Whether it is a folder.
+    #[serde(default)]
+    pub is_folder: bool,
+    /// Whether it is a link to what is outside of the model's folder.
+    #[serde(default)]
+    pub leads_out: bool,
 }
 
 /// What the cluster says of itself.
@@ -83,6 +113,7 @@ impl Facts {
             image_names: Vec::new(),
             image_size: Err(reason.to_owned()),
             weights: None,
+            model: Vec::new(),
             cluster: Cluster::unasked(reason),
         }
     }

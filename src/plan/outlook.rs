@@ -59,9 +59,20 @@ pub struct Outlook {
     /// Seconds after which the wait ends.
     pub longest_seconds: u32,
     /// What will keep pods from coming, or the autoscaler from scaling them.
-    pub obstacles: Vec<String>,
+    pub obstacles: Vec<Obstacle>,
     /// What could not be looked at, and why.
     pub unknown: Vec<String>,
+}
+
+/// Something that will keep pods from coming, or the autoscaler from scaling them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Obstacle {
+    /// What it is.
+    pub words: String,
+    /// The metric that the autoscaler cannot read, where it is that.
+    #[serde(skip)]
+    pub metric: Option<AutoscalerMetric>,
 }
 
 /// What the plan refers to; `None` when it leaves the pods and their autoscaler as they are, and there is nothing to look
@@ -286,7 +297,7 @@ fn requests(pod: &PodSpec) -> Amounts {
 
 #[derive(Default)]
 struct Look {
-    obstacles: Vec<String>,
+    obstacles: Vec<Obstacle>,
     unknown: Vec<String>,
 }
 
@@ -295,19 +306,32 @@ impl Look {
     fn metrics(&mut self, around: &Surroundings, running: usize) {
         for (metric, state) in &around.metrics {
             let (name, group, mend) = (metric.name(), metric.group(), metric.mend());
-            match state {
-                Ok(MetricState::NoApi(reason)) => self.obstacles.push(format!(
+            let words = match state {
+                Ok(MetricState::NoApi(reason)) => format!(
                     "the autoscaler reads `{name}` from {group}, which does not answer ({reason}); {mend}"
-                )),
-                Ok(MetricState::Missing) if running > 0 => self.obstacles.push(format!(
+                ),
+                Ok(MetricState::Missing) if running > 0 => format!(
                     "the autoscaler reads `{name}`, and {group} has it of none of the {running} running pods; {mend}"
-                )),
-                Ok(MetricState::Missing | MetricState::Served) => (),
-                Err(reason) => self
-                    .unknown
-                    .push(format!("whether {group} serves `{name}`: {reason}")),
-            }
+                ),
+                Ok(MetricState::Missing | MetricState::Served) => continue,
+                Err(reason) => {
+                    self.unknown
+                        .push(format!("whether {group} serves `{name}`: {reason}"));
+                    continue;
+                }
+            };
+            self.obstacles.push(Obstacle {
+                words,
+                metric: Some(metric.clone()),
+            });
         }
+    }
+
+    fn meets(&mut self, words: String) {
+        self.obstacles.push(Obstacle {
+            words,
+            metric: None,
+        });
     }
 
     fn without_new_pods(self, plan: &Plan, running: usize) -> Outlook {
@@ -328,9 +352,7 @@ impl Look {
         for (name, exists) in &around.secrets {
             match exists {
                 Ok(true) => (),
-                Ok(false) => self
-                    .obstacles
-                    .push(format!("the Secret `{name}` does not exist")),
+                Ok(false) => self.meets(format!("the Secret `{name}` does not exist")),
                 Err(reason) => self
                     .unknown
                     .push(format!("whether the Secret `{name}` exists: {reason}")),
@@ -339,9 +361,9 @@ impl Look {
         for (name, claim) in &around.claims {
             match claim {
                 Ok(Some(claim)) => self.claim(name, claim, pods, surge),
-                Ok(None) => self
-                    .obstacles
-                    .push(format!("the PersistentVolumeClaim `{name}` does not exist")),
+                Ok(None) => {
+                    self.meets(format!("the PersistentVolumeClaim `{name}` does not exist"))
+                }
                 Err(reason) => self
                     .unknown
                     .push(format!("the PersistentVolumeClaim `{name}`: {reason}")),
@@ -358,11 +380,11 @@ impl Look {
             .collect();
         let is_only = |mode: &str| !modes.is_empty() && modes.iter().all(|known| *known == mode);
         if is_only("ReadWriteOncePod") && pods + surge > 1 {
-            self.obstacles.push(format!(
+            self.meets(format!(
                 "the PersistentVolumeClaim `{name}` is ReadWriteOncePod: a second pod never starts"
             ));
         } else if is_only("ReadWriteOnce") && pods + surge > 1 {
-            self.obstacles.push(format!(
+            self.meets(format!(
                 "the PersistentVolumeClaim `{name}` is ReadWriteOnce: pods start only on the one node that has it; \
                  ReadOnlyMany or ReadWriteMany serves all"
             ));
@@ -372,7 +394,7 @@ impl Look {
             .as_ref()
             .and_then(|status| status.phase.as_deref());
         if phase == Some("Lost") {
-            self.obstacles.push(format!(
+            self.meets(format!(
                 "the PersistentVolumeClaim `{name}` has lost its volume"
             ));
         }
@@ -425,7 +447,7 @@ impl Look {
             match roomiest {
                 Some(node) => add(node, need, -1),
                 None => {
-                    self.obstacles.push(format!(
+                    self.meets(format!(
                         "{placed} of {count} new pods find room ({}): of {} nodes {open} take pods",
                         asked_for(need),
                         nodes.len()
@@ -467,7 +489,7 @@ impl Look {
                 .map(|(name, _)| name.as_str())
                 .collect();
             if !over.is_empty() {
-                self.obstacles.push(format!(
+                self.meets(format!(
                     "the quota `{}` has no room for {count} new pods: {}",
                     quota.metadata.name.as_deref().unwrap_or_default(),
                     over.join(", ")

@@ -71,7 +71,10 @@ pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
 fn outlook_lines(text: &mut String, outlook: &Outlook) {
     line(text, format_args!("pods: {}", outlook.words()));
     for obstacle in &outlook.obstacles {
-        line(text, format_args!("    {} {obstacle}", paint(RED, "!")));
+        line(
+            text,
+            format_args!("    {} {}", paint(RED, "!"), obstacle.words),
+        );
     }
     for unknown in &outlook.unknown {
         let words = format_args!("not checked: {unknown}");

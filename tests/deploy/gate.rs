@@ -61,7 +61,7 @@ async fn a_metric_that_nobody_serves() {
     let run = sandbox.run(&["gate", "--format", "json"]).await.expect(3);
     assert_eq!(
         rules(&run),
-        ["metric-missing", "host-path", "obstacle"],
+        ["metric-missing", "host-path"],
         "{}",
         run.stdout
     );

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::value::{Date, Datetime};
-use uninlu::gate::{self, Cluster, Facts, Subject, Verdicts, Version};
-use uninlu::kinds::Kind;
-use uninlu::plan::outlook::Outlook;
+use uninlu::gate::{self, Access, Cluster, Facts, ModelFile, Subject, Verdicts, Version};
+use uninlu::kinds::{AutoscalerMetric, Kind};
+use uninlu::plan::outlook::{Obstacle, Outlook};
 use uninlu::plan::replicas::Transition;
 use uninlu::plan::{Action, Change, Conflict, Goal, Parent, Plan, PlannedImage, apply_set};
 use uninlu::profile::Profile;
@@ -37,6 +37,8 @@ pub(crate) struct Case {
     profile: Option<Value>,
     /// In bytes.
     weights: Option<u64>,
+    /// The model's folder on the node and what is in it, by path; null could not be looked at.
+    model_files: BTreeMap<PathBuf, Option<Access>>,
     /// In bytes.
     image_size: Option<u64>,
     to_be_built: Option<String>,
@@ -45,6 +47,8 @@ pub(crate) struct Case {
     changes: BTreeMap<String, Done>,
     /// What will keep pods from coming.
     obstacles: Vec<String>,
+    /// What will keep the autoscaler from scaling them, by the metric of the pods that it cannot read.
+    unread: BTreeMap<String, String>,
     /// Nobody asked a cluster, and nobody measured.
     offline: bool,
 }
@@ -168,6 +172,7 @@ impl Case {
             image_names: vec![goal.image.reference.clone()],
             image_size: self.image_size.ok_or_else(|| "no engine has it".into()),
             weights: self.weights,
+            model: self.model_files(),
             cluster: Cluster {
                 version: Ok(version.unwrap_or(Version {
                     major: 1,
@@ -179,6 +184,14 @@ impl Case {
                 metric: Ok(around.and_then(|around| around.metric).unwrap_or(true)),
             },
         }
+    }
+
+    fn model_files(&self) -> Vec<ModelFile> {
+        let file = |(path, access): (&PathBuf, &Option<Access>)| ModelFile {
+            path: path.clone(),
+            access: access.ok_or_else(|| "Permission denied".into()),
+        };
+        self.model_files.iter().map(file).collect()
     }
 
     fn plan(&self, goal: &Goal) -> Plan {
@@ -213,14 +226,25 @@ impl Case {
     }
 
     fn outlook(&self) -> Option<Outlook> {
-        (!self.obstacles.is_empty()).then(|| Outlook {
+        let of_pods = self.obstacles.iter().map(|words| (words, None));
+        let of_metrics = self.unread.iter();
+        let of_metrics =
+            of_metrics.map(|(name, words)| (words, Some(AutoscalerMetric::Pods(name.clone()))));
+        let obstacles: Vec<Obstacle> = of_metrics
+            .chain(of_pods)
+            .map(|(words, metric)| Obstacle {
+                words: words.clone(),
+                metric,
+            })
+            .collect();
+        (!obstacles.is_empty()).then_some(Outlook {
             pods: 2,
             surge: 1,
             floor: 2,
             steps: 2,
             expected_seconds: None,
             longest_seconds: 480,
-            obstacles: self.obstacles.clone(),
+            obstacles,
             unknown: Vec::new(),
         })
     }

@@ -56,22 +56,73 @@ fn told(verdicts: &Verdicts) -> Told<'_> {
     }
 }
 
+const FORMATS: [(&str, Format); 6] = [
+    ("text", Format::Text),
+    ("json", Format::Json),
+    ("junit", Format::Junit),
+    ("sarif", Format::Sarif),
+    ("markdown", Format::Markdown),
+    ("github", Format::Github),
+];
+
 #[test]
 fn every_form_says_the_same() {
     let verdicts = verdicts();
-    for (name, format) in [
-        ("text", Format::Text),
-        ("json", Format::Json),
-        ("junit", Format::Junit),
-        ("sarif", Format::Sarif),
-        ("markdown", Format::Markdown),
-        ("github", Format::Github),
-    ] {
+    for (name, format) in FORMATS {
         let text = report::write(format, &told(&verdicts));
         let plain = anstream::adapter::strip_str(&text).to_string();
         let plain = plain.replace(env!("CARGO_PKG_VERSION"), "VERSION");
         insta::assert_snapshot!(name, plain);
     }
+}
+
+/// A stack that is judged and one that could not be, in one document that a reader of the form takes.
+#[test]
+fn a_folder_of_stacks_is_one_document() {
+    let (judged, failed) = (verdicts(), not_judged());
+    let all = [told(&judged), told_of_other(&failed)];
+    for (name, format) in FORMATS {
+        let text = report::write_all(format, "stacks", &all);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        let plain = match format {
+            Format::Sarif => without_rules(&plain),
+            _ => plain,
+        };
+        insta::assert_snapshot!(format!("folder-{name}"), plain);
+    }
+    let junit = report::write_all(Format::Junit, "stacks", &all);
+    let mut reader = Reader::from_str(&junit);
+    while reader.read_event().expect("well-formed") != Event::Eof {}
+}
+
+fn not_judged() -> Verdicts {
+    let message = "the API server of context prod does not answer".into();
+    report::not_judged(message, "is the VPN up?".into())
+}
+
+fn told_of_other(verdicts: &Verdicts) -> Told<'_> {
+    Told {
+        what: "other in namespace nlu of context prod",
+        file: "stacks/other/uninlu.toml",
+        plan: None,
+        verdicts,
+        strict: false,
+    }
+}
+
+/// The rules are those of a single stack's document, which has them all, and the one that was added.
+fn without_rules(sarif: &str) -> String {
+    let mut sarif: Value = serde_json::from_str(sarif).expect("JSON");
+    let driver = &mut sarif["runs"][0]["tool"]["driver"];
+    let rules = driver["rules"].take();
+    let ids = rules.as_array().expect("a list").iter();
+    let own: Vec<&Value> = ids
+        .map(|rule| &rule["id"])
+        .filter(|id| uninlu::gate::ids().all(|known| known != id.as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(own, ["own:<rule>", "not-judged"]);
+    driver["version"] = "VERSION".into();
+    format!("{sarif:#}")
 }
 
 /// Every text that was put in comes out of a parser as it was, and the counts are those of the elements.

@@ -2,9 +2,19 @@
 
 use std::fmt::Write;
 
-use super::Told;
+use super::{Told, summary_of};
 
 pub(super) fn write(told: &Told) -> String {
+    format!("{}{}\n", commands(told), told.summary())
+}
+
+pub(super) fn write_all(all: &[Told]) -> String {
+    let of_one = |told: &Told| format!("{}{}: {}\n", commands(told), told.what, told.summary());
+    let text: String = all.iter().map(of_one).collect();
+    format!("{text}{}\n", summary_of(all))
+}
+
+fn commands(told: &Told) -> String {
     let mut text = String::new();
     for finding in &told.verdicts.findings {
         let waiver = finding.words_of_waiver();
@@ -29,7 +39,6 @@ pub(super) fn write(told: &Told) -> String {
         let words = format!("not looked at ({}): {reason}", rules.join(", "));
         let _ = writeln!(text, "::debug::{}", data(&words));
     }
-    let _ = writeln!(text, "{}", told.summary());
     text
 }
 

@@ -2,15 +2,30 @@
 
 use serde_json::{Value, json};
 
-use super::Told;
+use super::{Told, is_refused, summary_of};
 use crate::gate::Finding;
 
 /// Version of the form; it changes when a reader would have to.
 const FORMAT_VERSION: u32 = 1;
 
 pub(super) fn write(told: &Told) -> String {
-    let findings: Vec<Value> = told.verdicts.findings.iter().map(finding).collect();
+    format!("{:#}\n", report(told))
+}
+
+pub(super) fn write_all(all: &[Told]) -> String {
+    let stacks: Vec<Value> = all.iter().map(report).collect();
     let report = json!({
+        "format_version": FORMAT_VERSION,
+        "refused": is_refused(all),
+        "summary": summary_of(all),
+        "stacks": stacks,
+    });
+    format!("{report:#}\n")
+}
+
+fn report(told: &Told) -> Value {
+    let findings: Vec<Value> = told.verdicts.findings.iter().map(finding).collect();
+    json!({
         "format_version": FORMAT_VERSION,
         "stack": told.what,
         "file": told.file,
@@ -20,8 +35,7 @@ pub(super) fn write(told: &Told) -> String {
         "summary": told.summary(),
         "findings": findings,
         "not_looked_at": told.verdicts.unknown,
-    });
-    format!("{report:#}\n")
+    })
 }
 
 fn finding(finding: &Finding) -> Value {

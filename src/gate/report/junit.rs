@@ -1,5 +1,5 @@
-//! JUnit XML, as CI systems read it: a test case for each rule. There is no one schema; this is what Jenkins, GitLab and
-//! GitHub's readers share.
+//! JUnit XML, as CI systems read it: a suite for each stack, in it a test case for each rule. There is no one schema;
+//! this is what Jenkins, GitLab and GitHub's readers share.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +7,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::BytesText;
 
-use super::Told;
+use super::{NOT_JUDGED, Told};
 use crate::gate::{Finding, Severity, Unknown, rules};
 
 /// What one rule said.
@@ -17,14 +17,23 @@ struct Case<'a> {
     unknown: Option<&'a Unknown>,
 }
 
-pub(super) fn write(told: &Told) -> String {
+pub(super) fn write_all(all: &[Told]) -> String {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
-    document(told, &mut xml).expect("a Vec takes everything");
+    document(all, &mut xml).expect("a Vec takes everything");
     let body = String::from_utf8(xml.into_inner()).expect("all that is written is text");
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}\n")
 }
 
-fn document(told: &Told, xml: &mut Writer<Vec<u8>>) -> io::Result<()> {
+fn document(all: &[Told], xml: &mut Writer<Vec<u8>>) -> io::Result<()> {
+    xml.create_element("testsuites")
+        .write_inner_content(|xml| {
+            let mut suites = all.iter();
+            suites.try_for_each(|told| suite(told, xml))
+        })?;
+    Ok(())
+}
+
+fn suite(told: &Told, xml: &mut Writer<Vec<u8>>) -> io::Result<()> {
     let cases = cases(told);
     let fails = |finding: &&Finding| {
         finding.waived.is_none() && (told.strict || finding.severity == Severity::Error)
@@ -43,27 +52,23 @@ fn document(told: &Told, xml: &mut Writer<Vec<u8>>) -> io::Result<()> {
         ("errors", "0"),
         ("skipped", skips.as_str()),
     ];
-    xml.create_element("testsuites")
-        .write_inner_content(|xml| {
-            let element = xml.create_element("testsuite").with_attributes(suite);
-            element.write_inner_content(|xml| {
-                for (rule, case) in &cases {
-                    let attributes = [
-                        ("classname", "uninlu.gate"),
-                        ("name", *rule),
-                        ("file", told.file),
-                    ];
-                    let element = xml.create_element("testcase").with_attributes(attributes);
-                    element.write_inner_content(|xml| inside(told, case, fails, xml))?;
-                }
-                Ok(())
-            })?;
-            Ok(())
-        })?;
+    let element = xml.create_element("testsuite").with_attributes(suite);
+    element.write_inner_content(|xml| {
+        for (rule, case) in &cases {
+            let attributes = [
+                ("classname", "uninlu.gate"),
+                ("name", *rule),
+                ("file", told.file),
+            ];
+            let element = xml.create_element("testcase").with_attributes(attributes);
+            element.write_inner_content(|xml| inside(told, case, fails, xml))?;
+        }
+        Ok(())
+    })?;
     Ok(())
 }
 
-/// Every rule that is built in, in their order, and then those that are not.
+/// Every rule that is built in, in their order, and then those that are not. Where nothing was judged none has passed.
 fn cases<'a>(told: &'a Told) -> Vec<(&'a str, Case<'a>)> {
     let mut said: BTreeMap<&str, Case> = BTreeMap::new();
     for finding in &told.verdicts.findings {
@@ -75,7 +80,9 @@ fn cases<'a>(told: &'a Told) -> Vec<(&'a str, Case<'a>)> {
     for unknown in &told.verdicts.unknown {
         said.entry(&unknown.rule).or_default().unknown = Some(unknown);
     }
+    let is_judged = !said.contains_key(NOT_JUDGED);
     let mut cases: Vec<(&str, Case)> = rules()
+        .filter(|_| is_judged)
         .map(|rule| (rule.id, said.remove(rule.id).unwrap_or_default()))
         .collect();
     cases.extend(said);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Told;
+use super::{Told, summary_of};
 
 pub(super) fn write(told: &Told) -> String {
     let mut text = format!("### uninlu gate: {}\n\n**{}**\n", told.what, told.summary());
@@ -34,6 +34,17 @@ pub(super) fn write(told: &Told) -> String {
         );
     }
     text
+}
+
+pub(super) fn write_all(folder: &str, all: &[Told]) -> String {
+    let stacks: String = all
+        .iter()
+        .map(|told| format!("\n{}", write(told)))
+        .collect();
+    format!(
+        "## uninlu gate: {folder}\n\n**{}**\n{stacks}",
+        summary_of(all)
+    )
 }
 
 /// Text in a cell: what would end it, or begin HTML, is escaped.

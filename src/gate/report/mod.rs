@@ -52,11 +52,37 @@ pub fn write(format: Format, told: &Told) -> String {
     match format {
         Format::Text => text::write(told),
         Format::Json => json::write(told),
-        Format::Junit => junit::write(told),
+        Format::Junit => junit::write_all(&[*told]),
         Format::Sarif => sarif::write(told),
         Format::Markdown => markdown::write(told),
         Format::Github => github::write(told),
     }
+}
+
+/// The stacks of a folder in that form, as one document.
+pub fn write_all(format: Format, folder: &str, all: &[Told]) -> String {
+    match format {
+        Format::Text => text::write_all(all),
+        Format::Json => json::write_all(all),
+        Format::Junit => junit::write_all(all),
+        Format::Sarif => sarif::write_all(folder, all),
+        Format::Markdown => markdown::write_all(folder, all),
+        Format::Github => github::write_all(all),
+    }
+}
+
+fn is_refused(all: &[Told]) -> bool {
+    all.iter().any(Told::is_refused)
+}
+
+/// `refused: 1 of 3 stacks`
+fn summary_of(all: &[Told]) -> String {
+    let refused = all.iter().filter(|told| told.is_refused()).count();
+    let (word, count) = match refused {
+        0 => ("passed", all.len()),
+        refused => ("refused", refused),
+    };
+    format!("{word}: {count} of {} stacks", all.len())
 }
 
 /// The faults of a file that is no valid stack, as findings.
@@ -80,6 +106,30 @@ pub fn faults(invalid: &Invalid) -> Verdicts {
     };
     Verdicts {
         findings: invalid.faults.iter().map(finding).collect(),
+        unknown: Vec::new(),
+    }
+}
+
+/// In the place of a rule's id. No rule has it, so that nothing can accept it.
+const NOT_JUDGED: &str = "not-judged";
+
+/// What is told in the place of findings of a stack that could not be judged: no plan could be made, say.
+pub fn not_judged(message: String, mend: String) -> Verdicts {
+    let finding = Finding {
+        rule: NOT_JUDGED.to_owned(),
+        severity: Severity::Error,
+        keys: Vec::new(),
+        message,
+        why: "what cannot be planned cannot be judged".to_owned(),
+        mend,
+        place: Some(Place {
+            key: String::new(),
+            line: 1,
+        }),
+        waived: None,
+    };
+    Verdicts {
+        findings: vec![finding],
         unknown: Vec::new(),
     }
 }

@@ -9,13 +9,26 @@ const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 pub(super) fn write(told: &Told) -> String {
-    let results: Vec<Value> = told
-        .verdicts
-        .findings
-        .iter()
-        .map(|finding| result(told.file, finding))
-        .collect();
-    let notes: Vec<Value> = told.unknown().into_iter().map(notification).collect();
+    document(told.what, &[*told], results(told), notes(told))
+}
+
+/// One run for all: code scanning refuses a file with several of one tool and category. Whose each result is, its
+/// properties say.
+pub(super) fn write_all(folder: &str, all: &[Told]) -> String {
+    let of_each = |list: fn(&Told) -> Vec<Value>| {
+        let lists = all.iter().flat_map(|told| {
+            let list = list(told).into_iter();
+            list.map(|mut entry| {
+                entry["properties"] = json!({ "stack": told.what });
+                entry
+            })
+        });
+        lists.collect()
+    };
+    document(folder, all, of_each(results), of_each(notes))
+}
+
+fn document(what: &str, all: &[Told], results: Vec<Value>, notes: Vec<Value>) -> String {
     let report = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -23,9 +36,9 @@ pub(super) fn write(told: &Told) -> String {
             "tool": { "driver": {
                 "name": "uninlu",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules_of(told),
+                "rules": rules_of(all),
             } },
-            "automationDetails": { "id": format!("uninlu-gate/{}", told.what) },
+            "automationDetails": { "id": format!("uninlu-gate/{what}") },
             "invocations": [{ "executionSuccessful": true, "toolExecutionNotifications": notes }],
             "columnKind": "unicodeCodePoints",
             "results": results,
@@ -34,8 +47,17 @@ pub(super) fn write(told: &Told) -> String {
     format!("{report:#}\n")
 }
 
+fn results(told: &Told) -> Vec<Value> {
+    let findings = told.verdicts.findings.iter();
+    findings.map(|finding| result(told.file, finding)).collect()
+}
+
+fn notes(told: &Told) -> Vec<Value> {
+    told.unknown().into_iter().map(notification).collect()
+}
+
 /// Every rule that is built in, and those of one's own that were found broken.
-fn rules_of(told: &Told) -> Vec<Value> {
+fn rules_of(all: &[Told]) -> Vec<Value> {
     let mut known: Vec<Value> = rules()
         .map(|rule| {
             json!({
@@ -48,7 +70,7 @@ fn rules_of(told: &Told) -> Vec<Value> {
             })
         })
         .collect();
-    for finding in &told.verdicts.findings {
+    for finding in all.iter().flat_map(|told| &told.verdicts.findings) {
         if known.iter().all(|rule| rule["id"] != finding.rule.as_str()) {
             known.push(json!({
                 "id": finding.rule,

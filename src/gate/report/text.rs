@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Told;
+use super::{Told, is_refused, summary_of};
 use crate::gate::{Finding, Severity};
 use crate::ui::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 
@@ -21,6 +21,12 @@ pub(super) fn write(told: &Told) -> String {
     let style = if told.is_refused() { RED } else { GREEN };
     let _ = writeln!(text, "{}", paint(style, told.summary()));
     text
+}
+
+pub(super) fn write_all(all: &[Told]) -> String {
+    let text: String = all.iter().map(|told| write(told) + "\n").collect();
+    let style = if is_refused(all) { RED } else { GREEN };
+    format!("{text}{}\n", paint(style, summary_of(all)))
 }
 
 fn paragraph(text: &mut String, file: &str, finding: &Finding) {

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use crate::gate::{Rule, Severity, Subject, UNASKED, Verdict, Version};
+use crate::kinds::AutoscalerMetric;
+use crate::kinds::prometheus::REQUESTS_PER_SECOND;
 use crate::plan::Action;
+use crate::plan::outlook::Obstacle;
 use crate::plan::render::take_notation;
 
 pub(super) const RULES: [Rule; 5] = [
@@ -114,12 +117,21 @@ fn obstacle(subject: &Subject) -> Verdict {
         .outlook
         .iter()
         .flat_map(|outlook| &outlook.obstacles);
-    let found: Verdict = obstacles.cloned().collect();
+    let found: Verdict = obstacles
+        .filter(|obstacle| !is_told_by_its_rule(subject, obstacle))
+        .map(|obstacle| obstacle.words.clone())
+        .collect();
     let unknown = subject.outlook.map(|outlook| outlook.unknown.join("; "));
     Verdict {
         unknown: unknown.filter(|unknown| !unknown.is_empty()),
         ..found
     }
+}
+
+/// Of requests per second that nobody serves the rule `metric-missing` tells, with the key that asks for them.
+fn is_told_by_its_rule(subject: &Subject, obstacle: &Obstacle) -> bool {
+    let metric = AutoscalerMetric::Pods(REQUESTS_PER_SECOND.to_owned());
+    obstacle.metric == Some(metric) && subject.facts.cluster.metric == Ok(false)
 }
 
 fn conflict(subject: &Subject) -> Verdict {

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use super::security::setting;
 use crate::gate::subject::name;
-use crate::gate::{Rule, Severity, Subject, Verdict};
+use crate::gate::{Access, Rule, Severity, Subject, Verdict};
 use crate::kinds::Kind;
 use crate::ui::human_bytes;
 
-pub(super) const RULES: [Rule; 2] = [
+pub(super) const RULES: [Rule; 3] = [
     Rule {
         id: "settings-sub-path",
         severity: Severity::Error,
@@ -25,6 +26,15 @@ pub(super) const RULES: [Rule; 2] = [
         mend: "bring the model by `[model] source`: a claim, an image layer or a host path",
         keys: &["server", "model.source"],
         check: config_map_size,
+    },
+    Rule {
+        id: "model-unreadable",
+        severity: Severity::Error,
+        title: "the model can be read by the uid that the server runs as",
+        why: "without its model the server ends at once: no pod becomes ready",
+        mend: "`chmod -R a+rX` on the folder, or give it to that uid; in the place of a link that leads out of it, put the file",
+        keys: &["model.source.host-path", "model.source"],
+        check: model_unreadable,
     },
 ];
 
@@ -71,4 +81,55 @@ fn size(data: &Value) -> usize {
     values
         .filter_map(|(_, value)| Some(value.as_str()?.len()))
         .sum()
+}
+
+fn model_unreadable(subject: &Subject) -> Verdict {
+    let files = &subject.facts.model;
+    if files.is_empty() {
+        return Verdict::default();
+    }
+    let id = |key| setting(subject.pod(), subject.server(), key).as_u64();
+    let (Some(user), Some(group)) = (id("runAsUser"), id("runAsGroup")) else {
+        return Verdict::unknown("the pods do not say as which user and group they run");
+    };
+    let faults = files.iter().filter_map(|file| {
+        let access = file.access.as_ref().ok()?;
+        let fault = fault(access, user, group)?;
+        Some(format!("{} {fault}", file.path.display()))
+    });
+    let unknown = files.iter().find_map(|file| {
+        let reason = file.access.as_ref().err()?;
+        Some(format!("{}: {reason}", file.path.display()))
+    });
+    Verdict {
+        unknown,
+        ..faults.collect()
+    }
+}
+
+/// Why a process of that user and group cannot use the file, or the folder.
+fn fault(access: &Access, user: u64, group: u64) -> Option<String> {
+    if access.leads_out {
+        return Some("is a link to what is outside of the folder, which pods do not see".into());
+    }
+    let (bit, verb) = match access.is_folder {
+        true => (0o1, "entered"),
+        false => (0o4, "read"),
+    };
+    // As the kernel has it, the first that fits decides alone: an owner gets nothing by what others may.
+    let shift = if u64::from(access.owner) == user {
+        6
+    } else if u64::from(access.group) == group {
+        3
+    } else {
+        0
+    };
+    (access.mode >> shift & bit == 0).then(|| {
+        let Access {
+            owner, group, mode, ..
+        } = access;
+        format!(
+            "cannot be {verb} by uid {user}: it belongs to {owner}:{group}, with mode {mode:04o}"
+        )
+    })
 }
