@@ -11,7 +11,7 @@ use kube::Api;
 use super::Connection;
 use super::observe::retried;
 use super::surroundings::reason;
-use crate::gate::{Cluster, Version};
+use crate::gate::{Cluster, Listing, Version};
 use crate::kinds::prometheus::REQUESTS_PER_SECOND;
 use crate::plan::outlook::Asked;
 
@@ -20,7 +20,7 @@ pub async fn capabilities(connection: &Connection) -> Cluster {
     let (version, namespace_labels, metric) = join3(
         version(connection),
         namespace_labels(connection),
-        serves_requests_per_second(connection),
+        requests_per_second(connection),
     )
     .await;
     Cluster {
@@ -60,8 +60,8 @@ pub(super) async fn namespace(connection: &Connection) -> Asked<Option<ObjectMet
     Ok(namespace.map(|namespace| namespace.metadata))
 }
 
-/// Whether the custom metrics API serves requests per second of pods.
-pub(super) async fn serves_requests_per_second(connection: &Connection) -> Asked<bool> {
+/// What the custom metrics API says of requests per second of pods.
+pub(super) async fn requests_per_second(connection: &Connection) -> Asked<Listing> {
     let list = retried(|| async {
         let request = Request::get("/apis/custom.metrics.k8s.io/v1beta1").body(Vec::new());
         let request = request.map_err(kube::Error::HttpError)?;
@@ -71,9 +71,13 @@ pub(super) async fn serves_requests_per_second(connection: &Connection) -> Asked
     match list {
         Ok(list) => {
             let name = format!("pods/{REQUESTS_PER_SECOND}");
-            Ok(list.resources.iter().any(|resource| resource.name == name))
+            let is_listed = list.resources.iter().any(|resource| resource.name == name);
+            Ok(match is_listed {
+                true => Listing::Listed,
+                false => Listing::Unlisted,
+            })
         }
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Listing::NoApi),
         Err(error) => Err(reason(error)),
     }
 }

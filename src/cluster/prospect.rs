@@ -6,10 +6,11 @@ use kube::Api;
 use kube::api::ListParams;
 
 use super::Connection;
-use super::capabilities::{namespace, serves_requests_per_second};
+use super::capabilities::{self, namespace};
 use super::metrics::metric_state;
 use super::observe::retried;
 use super::surroundings::reason;
+use crate::gate::Listing;
 use crate::kinds::{AutoscalerMetric, MetricState};
 use crate::plan::outlook::Asked;
 
@@ -32,14 +33,14 @@ pub async fn prospect(connection: &Connection) -> Prospect {
         namespace(connection),
         claims(connection),
         cpu(connection),
-        serves_requests_per_second(connection),
+        capabilities::requests_per_second(connection),
     )
     .await;
     Prospect {
         namespace: namespace.map(|namespace| namespace.is_some()),
         claims,
         cpu,
-        requests_per_second,
+        requests_per_second: requests_per_second.map(|listing| listing == Listing::Listed),
     }
 }
 

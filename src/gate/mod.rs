@@ -11,7 +11,7 @@ use toml::value::Date;
 
 pub use crate::stack::Severity;
 use crate::stack::{OwnRule, Waiver};
-pub use subject::{Access, Cluster, Facts, ModelFile, Subject, Version};
+pub use subject::{Access, Cluster, Facts, Listing, ModelFile, Subject, Version};
 
 impl Severity {
     /// As it is printed.

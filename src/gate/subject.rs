@@ -9,7 +9,7 @@ use toml::value::Date;
 
 use crate::kinds::{Desired, Kind};
 use crate::plan::outlook::{Asked, Outlook};
-use crate::plan::{Goal, Plan, PlannedImage};
+use crate::plan::{Action, Goal, Plan, PlannedImage};
 use crate::profile::Profile;
 use crate::stack::Stack;
 
@@ -86,7 +86,19 @@ pub struct Cluster {
     /// Labels of the live namespace; none when it does not exist.
     pub namespace_labels: Asked<BTreeMap<String, String>>,
     /// Whether the custom metrics API knows the metric that the autoscaler reads.
-    pub metric: Asked<bool>,
+    pub metric: Asked<Listing>,
+}
+
+/// What a metrics API says of a metric when it lists what it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Listing {
+    /// The metric is in the list.
+    Listed,
+    /// It is not. The Prometheus Adapter lists a metric once somebody has a value of it.
+    Unlisted,
+    /// Nobody serves the API.
+    NoApi,
 }
 
 /// A version of Kubernetes.
@@ -165,6 +177,12 @@ impl<'a> Subject<'a> {
         let mut objects = self.objects.iter();
         let found = objects.find(|(id, _)| id.kind == kind);
         found.map_or(&NONE, |(_, body)| body)
+    }
+
+    /// Whether the plan makes the first pods.
+    pub(super) fn is_first_deployment(&self) -> bool {
+        let mut changes = self.plan.iter().flat_map(|plan| &plan.changes);
+        changes.any(|change| change.id.kind == Kind::Deployment && change.action == Action::Create)
     }
 
     /// The pods' `spec`.

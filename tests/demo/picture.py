@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pyte
 
-COLUMNS, LINES = 130, 400
+COLUMNS, LINES = 140, 400
 CELL_WIDTH, LINE_HEIGHT, MARGIN, FONT_SIZE = 7.8, 17, 14, 13
 COLOURS = {
     "default": "#d4d4d4", "black": "#737373", "red": "#f87171", "green": "#4ade80", "brown": "#facc15",

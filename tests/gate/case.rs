@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::value::{Date, Datetime};
-use uninlu::gate::{self, Access, Cluster, Facts, ModelFile, Subject, Verdicts, Version};
+use uninlu::gate::{self, Access, Cluster, Facts, Listing, ModelFile, Subject, Verdicts, Version};
 use uninlu::kinds::{AutoscalerMetric, Kind};
 use uninlu::plan::outlook::{Obstacle, Outlook};
 use uninlu::plan::replicas::Transition;
@@ -58,7 +58,7 @@ pub(crate) struct Case {
 struct Around {
     version: Option<Version>,
     labels: BTreeMap<String, String>,
-    metric: Option<bool>,
+    metric: Option<Listing>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -181,7 +181,9 @@ impl Case {
                 namespace_labels: Ok(around
                     .map(|around| around.labels.clone())
                     .unwrap_or_default()),
-                metric: Ok(around.and_then(|around| around.metric).unwrap_or(true)),
+                metric: Ok(around
+                    .and_then(|around| around.metric)
+                    .unwrap_or(Listing::Listed)),
             },
         }
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::NO_PROFILE;
 use super::resources::quantity;
-use crate::gate::{Rule, Severity, Subject, Verdict};
+use crate::gate::{Listing, Rule, Severity, Subject, Verdict};
 use crate::kinds::{Kind, prometheus};
 
 pub(super) const RULES: [Rule; 5] = [
@@ -141,12 +141,19 @@ fn metric(subject: &Subject) -> Verdict {
         return Verdict::default();
     }
     match &subject.facts.cluster.metric {
-        Ok(true) => Verdict::default(),
-        Ok(false) => Some(format!(
+        Ok(Listing::Listed) => Verdict::default(),
+        // Were this found, no stack could ever be deployed for the first time.
+        Ok(Listing::Unlisted) if subject.is_first_deployment() => {
+            Verdict::unknown("a metric is listed once a pod has a value of it, and none runs yet")
+        }
+        Ok(Listing::Unlisted) => Some(format!(
             "the cluster's custom metrics API does not serve `pods/{}`",
             prometheus::REQUESTS_PER_SECOND
         ))
         .into(),
+        Ok(Listing::NoApi) => {
+            Some("nobody serves the custom metrics API of the cluster".to_owned()).into()
+        }
         Err(reason) => Verdict::unknown(reason),
     }
 }

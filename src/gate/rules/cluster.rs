@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::gate::{Rule, Severity, Subject, UNASKED, Verdict, Version};
+use crate::gate::{Listing, Rule, Severity, Subject, UNASKED, Verdict, Version};
 use crate::kinds::AutoscalerMetric;
 use crate::kinds::prometheus::REQUESTS_PER_SECOND;
 use crate::plan::Action;
@@ -128,10 +128,11 @@ fn obstacle(subject: &Subject) -> Verdict {
     }
 }
 
-/// Of requests per second that nobody serves the rule `metric-missing` tells, with the key that asks for them.
+/// Of requests per second that are not served the rule `metric-missing` tells, with the key that asks for them.
 fn is_told_by_its_rule(subject: &Subject, obstacle: &Obstacle) -> bool {
     let metric = AutoscalerMetric::Pods(REQUESTS_PER_SECOND.to_owned());
-    obstacle.metric == Some(metric) && subject.facts.cluster.metric == Ok(false)
+    obstacle.metric == Some(metric)
+        && matches!(subject.facts.cluster.metric, Ok(listing) if listing != Listing::Listed)
 }
 
 fn conflict(subject: &Subject) -> Verdict {
