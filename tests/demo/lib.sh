@@ -53,9 +53,10 @@ account() {
 # show TITLE COMMAND…: runs it with its output shown, and drawn where PICTURES names a folder.
 show() {
   local picture=${1%% (*}
+  picture=${picture//[^a-z ]/}
   say "$1"
   shift
-  [[ -z ${PICTURES:-} ]] || set -- "$UNINLU_CACHE/pictures/bin/python3" tests/demo/picture.py "$PICTURES/${picture//[ ,]/-}.svg" "$@"
+  [[ -z ${PICTURES:-} ]] || set -- "$UNINLU_CACHE/pictures/bin/python3" tests/demo/picture.py "$PICTURES/${picture// /-}.svg" "$@"
   "$@" || fail "failed: $*" "the reason stands above"
 }
 
