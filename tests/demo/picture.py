@@ -2,7 +2,7 @@
 
     python3 picture.py FILE.svg COMMAND…
 
-The command's output goes to stderr too. What a terminal does with the bytes is pyte's business (tests/demo/pictures
+The command's output goes to stderr too. What a terminal does with the bytes is pyte's business (tests/demo/run
 installs it); what is drawn needs no font or file from elsewhere. Ends with the command's exit code.
 """
 
@@ -33,11 +33,11 @@ class Screen(pyte.Screen):
 
     def select_graphic_rendition(self, *attributes, **kept):
         super().select_graphic_rendition(*attributes, **kept)
-        attributes_now = self.cursor.attrs
+        look = self.cursor.attrs
         if 2 in attributes:
-            self.cursor.attrs = attributes_now._replace(fg=DIM)
-        elif 22 in attributes and attributes_now.fg == DIM:
-            self.cursor.attrs = attributes_now._replace(fg="default")
+            self.cursor.attrs = look._replace(fg=DIM)
+        elif 22 in attributes and look.fg == DIM:
+            self.cursor.attrs = look._replace(fg="default")
 
 
 def terminal_of(command):
