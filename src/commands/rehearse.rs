@@ -185,8 +185,11 @@ fn text(profile: &Profile) -> String {
         0.0..1.0 => format!("{:.1} ms", seconds * 1e3),
         _ => human_elapsed(Duration::from_secs_f64(seconds)),
     };
+    let percentiles = |latency: [f64; 3]| {
+        let [p50, p95, p99] = latency.map(time);
+        format!("P50 {p50}, P95 {p95}, P99 {p99}")
+    };
     let Profile { saturation, .. } = profile;
-    let [p50, p95, p99] = saturation.latency.map(time);
     let mut lines = vec![
         format!(
             "image       {} ({})",
@@ -208,19 +211,18 @@ fn text(profile: &Profile) -> String {
     ];
     lines.extend(profile.service.iter().map(|service| {
         format!(
-            "text        {} characters alone: P50 {}, P95 {}, P99 {}; {} of CPU",
+            "text        {} characters alone: {}; {} of CPU",
             service.characters,
-            time(service.latency[0]),
-            time(service.latency[1]),
-            time(service.latency[2]),
+            percentiles(service.latency),
             time(service.cpu_seconds)
         )
     }));
     lines.push(format!(
-        "saturation  {:.1} requests/s of {} characters within {}: P50 {p50}, P95 {p95}, P99 {p99}; {} of CPU each",
+        "saturation  {:.1} requests/s of {} characters within {}: {}; {} of CPU each",
         saturation.requests_per_second,
         saturation.characters,
         time(saturation.objective),
+        percentiles(saturation.latency),
         time(saturation.cpu_seconds)
     ));
     lines.join("\n") + "\n"

@@ -58,6 +58,11 @@ pub fn percentile(durations: &[Duration], share: f64) -> Duration {
     quantile(&sorted, share).unwrap_or_default()
 }
 
+/// P50, P95 and P99 in seconds, as a profile has them.
+pub fn latency(durations: &[Duration]) -> [f64; 3] {
+    [0.50, 0.95, 0.99].map(|share| rounded(percentile(durations, share).as_secs_f64()))
+}
+
 /// To so many significant digits: more would only look exact.
 pub fn rounded(value: f64) -> f64 {
     const DIGITS: i32 = 4;

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::Error;
 use super::arrivals::arrivals;
-use super::figures::{allowed_misses, misses, percentile, rounded};
+use super::figures::{allowed_misses, latency, misses, percentile, rounded};
 use super::load::Client;
 use super::search::{Next, Search};
 use super::texts;
@@ -34,8 +34,6 @@ const LONGEST_REST: f64 = 0.2;
 const TRIAL_REQUESTS: f64 = 60.0;
 /// A trial that is not much longer than its objective ends before a queue has grown.
 const TRIAL_OBJECTIVES: u32 = 5;
-/// What a latency is told by.
-const SHARES: [f64; 3] = [0.50, 0.95, 0.99];
 /// Where the search begins, as a share of the rate of one request after the other.
 const FIRST_RATE: f64 = 0.8;
 /// No answer comes sooner, in seconds.
@@ -209,7 +207,7 @@ impl Rehearsal<'_> {
         let cpu = self.container.usage().await?.cpu.saturating_sub(before.cpu);
         Ok(Service {
             characters,
-            latency: SHARES.map(|share| rounded(percentile(&times, share).as_secs_f64())),
+            latency: latency(&times),
             cpu_seconds: rounded(cpu.as_secs_f64() / times.len() as f64),
         })
     }
@@ -330,12 +328,11 @@ impl Rehearsal<'_> {
         let answered = samples.iter().filter(|sample| sample.is_answered());
         let answered: Vec<Duration> = answered.map(|sample| sample.latency).collect();
         let lags: Vec<Duration> = samples.iter().map(|sample| sample.lag).collect();
-        let latency = |share| rounded(percentile(&answered, share).as_secs_f64());
         Ok(Trial {
             met: missed.count() + unsent <= allowed_misses(many),
             misses: misses(&samples, objective),
             cpu: rounded(cpu.as_secs_f64() / answered.len().max(1) as f64),
-            latency: SHARES.map(latency),
+            latency: latency(&answered),
             lag: percentile(&lags, 0.99),
         })
     }
