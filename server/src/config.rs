@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::files;
+
 /// The fields of a BERT configuration that inference needs; the defaults are BERT's.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
@@ -90,26 +92,30 @@ pub enum ModelError {
     /// The first predictions failed.
     #[error("the warm-up failed: {0}")]
     Warmup(String),
-    /// libtorch refused.
-    #[error("libtorch: {0}")]
+    /// The network computed something else than numbers.
+    #[error(
+        "the model's scores are not finite numbers: its weights are damaged, or the precision is too small for them"
+    )]
+    NotFinite,
+    /// libtorch refused. Its words go on with a stack of the machine that built it: only the first line is of use.
+    #[error("libtorch: {}", .0.to_string().lines().next().unwrap_or_default())]
     Torch(#[from] tch::TchError),
 }
 
 impl ModelError {
+    pub(crate) fn unreadable(file: &Path, source: std::io::Error) -> Self {
+        Self::Unreadable {
+            file: file.display().to_string(),
+            source,
+        }
+    }
+
     pub(crate) fn malformed(file: &Path, fault: impl ToString) -> Self {
         Self::Malformed {
             file: file.display().to_string(),
             fault: fault.to_string(),
         }
     }
-}
-
-/// Reads a file of the model folder.
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(file).map_err(|source| ModelError::Unreadable {
-        file: file.display().to_string(),
-        source,
-    })
 }
 
 impl Config {
@@ -119,7 +125,7 @@ impl Config {
     /// A file that cannot be read, is no JSON, or asks for what this server does not compute.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let file = folder.join("config.json");
-        let config: Config = serde_json::from_slice(&read(&file)?)
+        let config: Config = serde_json::from_slice(&files::read(&file)?)
             .map_err(|error| ModelError::malformed(&file, error))?;
         config
             .check()

@@ -18,6 +18,16 @@ pub struct Logits {
     pub tail: Vec<f64>,
 }
 
+impl Logits {
+    /// Whether all are numbers: damaged weights make NaN, which would look like a text without entities.
+    pub fn are_finite(&self) -> bool {
+        self.head
+            .iter()
+            .chain(&self.tail)
+            .all(|logit| logit.is_finite())
+    }
+}
+
 /// A span of the text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entity {

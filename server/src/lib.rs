@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod extract;
+mod files;
 pub mod http;
 mod inspect;
 pub mod metrics;

@@ -9,7 +9,8 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer as HuggingFace};
 
-use crate::config::{ModelError, read};
+use crate::config::ModelError;
+use crate::files;
 
 /// Tokens of a hint at most, `[CLS]` and `[SEP]` included; a longer one loses its tail.
 pub const HINT_MAX_LENGTH: usize = 128;
@@ -30,6 +31,7 @@ pub struct Tokens {
 pub struct Tokenizer {
     inner: HuggingFace,
     sep: i64,
+    size: usize,
 }
 
 /// The fields of `tokenizer_config.json` that change what is computed.
@@ -58,15 +60,15 @@ impl Tokenizer {
     /// A file that cannot be read, or a vocabulary without the special tokens.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let options_file = folder.join("tokenizer_config.json");
-        let options = if options_file.exists() {
-            serde_json::from_slice(&read(&options_file)?)
+        let options = if files::stands(&options_file) {
+            serde_json::from_slice(&files::read(&options_file)?)
                 .map_err(|error| ModelError::malformed(&options_file, error))?
         } else {
             Options::default()
         };
         let file = folder.join("vocab.txt");
-        let text =
-            String::from_utf8(read(&file)?).map_err(|error| ModelError::malformed(&file, error))?;
+        let text = String::from_utf8(files::read(&file)?)
+            .map_err(|error| ModelError::malformed(&file, error))?;
         Self::build(&text, &options).map_err(|fault| ModelError::malformed(&file, fault))
     }
 
@@ -79,9 +81,7 @@ impl Tokenizer {
     }
 
     fn build(text: &str, options: &Options) -> Result<Self, String> {
-        let tokens = text.strip_suffix('\n').unwrap_or(text).split('\n');
-        let tokens = tokens.map(|line| line.strip_suffix('\r').unwrap_or(line).to_owned());
-        let vocabulary: Vec<(String, u32)> = tokens.zip(0..).collect();
+        let vocabulary: Vec<(String, u32)> = lines(text).map(str::to_owned).zip(0..).collect();
         let id_of = |token: &str| {
             let found = vocabulary.iter().rev().find(|(known, _)| known == token);
             found
@@ -124,6 +124,7 @@ impl Tokenizer {
         Ok(Self {
             inner,
             sep: i64::from(sep),
+            size: vocabulary.len(),
         })
     }
 
@@ -155,8 +156,15 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// Entries of the vocabulary.
+    /// Entries of the vocabulary, one more than its highest id: a token that stands twice counts twice.
     pub fn vocabulary_size(&self) -> usize {
-        self.inner.get_vocab_size(false)
+        self.size
     }
+}
+
+/// The lines of a vocabulary. Editors leave blank lines at the end and a mark at the start, which are no tokens.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text.trim_end_matches(['\n', '\r']).split('\n');
+    lines.map(|line| line.strip_suffix('\r').unwrap_or(line))
 }

@@ -13,7 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     for name in weights.names() {
-        let slice = weights.slice(name).expect("it was named");
-        drop(weights.tensor(slice));
+        if let Ok(slice) = weights.slice(name) {
+            drop(weights.tensor(slice));
+        }
     }
 });

@@ -104,7 +104,8 @@ impl From<PredictError> for ApiError {
                 message,
             )
             .at("schema"),
-            PredictError::Model(_) => {
+            PredictError::Model(reason) => {
+                tracing::error!(reason, "the model failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", message)
             }
         }

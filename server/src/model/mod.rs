@@ -495,15 +495,13 @@ struct Source<'a> {
 impl Source<'_> {
     fn tensor(&mut self, name: &str, shape: &[i64]) -> Slice {
         match self.weights.slice(name) {
-            Some(slice) if slice.shape == shape && !slice.is_integer() => return slice.clone(),
-            Some(slice) if slice.shape == shape => {
-                self.faults.push(format!("{name} holds integers"))
-            }
-            Some(slice) => self.faults.push(format!(
+            Ok(slice) if slice.shape == shape && !slice.is_integer() => return slice.clone(),
+            Ok(slice) if slice.shape == shape => self.faults.push(format!("{name} holds integers")),
+            Ok(slice) => self.faults.push(format!(
                 "{name} has the shape {:?}, not {shape:?}",
                 slice.shape
             )),
-            None => self.faults.push(format!("{name} is missing")),
+            Err(fault) => self.faults.push(format!("{name} {fault}")),
         }
         // Stands in until all faults are known.
         Slice::none()

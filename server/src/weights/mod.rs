@@ -1,35 +1,45 @@
-//! The tensors of a model folder: `model.safetensors`, or `pytorch_model.bin` in its zip or its older form.
+//! The tensors of a model folder: `model.safetensors`, or `pytorch_model.bin` in its zip or its older form, whole or in shards.
 //!
 //! Nothing in a file is ever executed: a pickle is read as data, and what is no tensor is skipped.
 
 mod pickle;
 mod torch_file;
 
-use std::collections::HashMap;
-use std::fs::File;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
 use tch::{Kind, Tensor};
 
 use crate::config::ModelError;
+use crate::files;
 
-/// A model's file in memory, and where its tensors lie in it. Tensors are copied out one by one, so that a model never
-/// needs twice its size.
+/// A model's files in memory, and where its tensors lie in them. Tensors are copied out one by one, so that a model
+/// never needs twice its size.
 pub struct Weights {
-    file: Mmap,
-    slices: HashMap<String, Slice>,
+    files: Vec<Mmap>,
+    slices: Slices,
 }
+
+/// Where each tensor lies, or why it cannot be used: a file may hold more than the network needs.
+type Slices = HashMap<String, Result<Slice, String>>;
 
 /// Where a tensor lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
+    /// Which of the files.
+    file: usize,
     /// Bytes of the file, from the first element used to the last.
     bytes: Range<usize>,
     /// How the elements are written.
     pub kind: Kind,
+    /// Whether they were written by a big-endian machine.
+    is_big_endian: bool,
     /// Sizes.
     pub shape: Vec<i64>,
     /// Elements from one index to the next, where the tensor does not lie row behind row.
@@ -37,22 +47,29 @@ pub struct Slice {
 }
 
 impl Weights {
-    /// Names of all tensors.
+    /// Names of all tensors, as the published model has them.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.slices.keys()
     }
 
     /// Where a tensor lies.
-    pub fn slice(&self, name: &str) -> Option<&Slice> {
-        self.slices.get(name)
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence that begins with its name.
+    pub fn slice(&self, name: &str) -> Result<&Slice, &str> {
+        match self.slices.get(name) {
+            Some(Ok(slice)) => Ok(slice),
+            Some(Err(fault)) => Err(fault),
+            None => Err("is missing"),
+        }
     }
 
-    /// Copies a tensor out of the file: contiguous, in fp32 unless it holds integers.
+    /// Copies a tensor out of its file: contiguous, in fp32 unless it holds integers.
     ///
     /// # Errors
     /// What libtorch refuses.
     pub fn tensor(&self, slice: &Slice) -> Result<Tensor, ModelError> {
-        Ok(slice.tensor(&self.file)?)
+        Ok(slice.tensor(&self.files[slice.file])?)
     }
 }
 
@@ -69,13 +86,15 @@ impl Slice {
         });
         if wanted != Some(bytes.len()) {
             return Err(format!(
-                "{} bytes do not make the shape {shape:?}",
+                "has {} bytes, which do not make the shape {shape:?}",
                 bytes.len()
             ));
         }
         Ok(Self {
+            file: 0,
             bytes,
             kind,
+            is_big_endian: false,
             shape,
             stride: None,
         })
@@ -84,8 +103,10 @@ impl Slice {
     /// No tensor at all.
     pub fn none() -> Self {
         Self {
+            file: 0,
             bytes: 0..0,
             kind: Kind::Float,
+            is_big_endian: false,
             shape: Vec::new(),
             stride: None,
         }
@@ -96,8 +117,17 @@ impl Slice {
         matches!(self.kind, Kind::Int64 | Kind::Int)
     }
 
+    fn little_endian<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if !self.is_big_endian {
+            return bytes.into();
+        }
+        let elements = bytes.chunks_exact(self.kind.elt_size_in_bytes());
+        let turned = elements.flat_map(|element| element.iter().rev().copied());
+        Cow::Owned(turned.collect())
+    }
+
     fn tensor(&self, file: &[u8]) -> Result<Tensor, tch::TchError> {
-        let bytes = &file[self.bytes.clone()];
+        let bytes = &*self.little_endian(&file[self.bytes.clone()]);
         let lying = match &self.stride {
             None => Tensor::f_from_data_size(bytes, &self.shape, self.kind)?,
             Some(stride) => {
@@ -115,28 +145,100 @@ impl Slice {
     }
 }
 
-/// Reads the folder's weights; safetensors first where both are there.
+/// Reads the tensors of one file.
+type Read = fn(&[u8]) -> Result<Slices, String>;
+
+/// The names that weights have in published folders, in the order in which they are looked for.
+const FORMS: [(&str, Read); 2] = [
+    ("model.safetensors", read_safetensors),
+    ("pytorch_model.bin", torch_file::read),
+];
+
+/// Reads the folder's weights, in one file or in shards with an index; safetensors first where both are there.
 ///
 /// # Errors
 /// A file that is missing, truncated, or of an unknown form.
 pub fn load(folder: &Path) -> Result<Weights, ModelError> {
-    let safetensors = folder.join("model.safetensors");
-    if safetensors.exists() {
-        read_file(&safetensors, read_safetensors)
-    } else {
-        read_file(&folder.join("pytorch_model.bin"), torch_file::read)
+    for (name, read) in FORMS {
+        let (file, index) = (folder.join(name), folder.join(format!("{name}.index.json")));
+        if files::stands(&file) {
+            return read_files(&[file], read);
+        }
+        if files::stands(&index) {
+            return read_files(&shards(&index)?, read);
+        }
     }
+    let names = FORMS.map(|(name, _)| name).join(" or ");
+    Err(ModelError::malformed(
+        folder,
+        format!("the folder has no weights; fix: UNINLU_MODEL names a folder with {names}"),
+    ))
 }
 
-type Slices = HashMap<String, Slice>;
+/// `model.safetensors.index.json` and the like.
+#[derive(Deserialize)]
+struct Index {
+    /// Each tensor's file.
+    weight_map: HashMap<String, String>,
+}
 
-fn read_file(
-    path: &Path,
-    read: impl Fn(&[u8]) -> Result<Slices, String>,
-) -> Result<Weights, ModelError> {
-    let file = map(path)?;
-    let slices = read(&file).map_err(|fault| ModelError::malformed(path, fault))?;
-    Ok(Weights { file, slices })
+/// The files that an index names.
+fn shards(index: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let malformed = |fault: String| ModelError::malformed(index, fault);
+    let Index { weight_map } = serde_json::from_slice(&files::read(index)?)
+        .map_err(|error| malformed(format!("{error}; fix: download it again")))?;
+    let names: BTreeSet<&String> = weight_map.values().collect();
+    if names.is_empty() {
+        return Err(malformed("it names no file; fix: download it again".into()));
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            if Path::new(name).file_name() == Some(name.as_ref()) {
+                Ok(index.with_file_name(name))
+            } else {
+                Err(malformed(format!(
+                    "it names {name:?}, which is not a file of this folder"
+                )))
+            }
+        })
+        .collect()
+}
+
+fn read_files(paths: &[PathBuf], read: Read) -> Result<Weights, ModelError> {
+    let mut weights = Weights {
+        files: Vec::new(),
+        slices: Slices::new(),
+    };
+    for (path, number) in paths.iter().zip(0..) {
+        let file = map(path)?;
+        let slices = read(&file).map_err(|fault| ModelError::malformed(path, fault))?;
+        if slices.is_empty() {
+            let fault =
+                "it holds no tensor by a name; fix: save it as `torch.save(model.state_dict(), …)`";
+            return Err(ModelError::malformed(path, fault));
+        }
+        for (name, slice) in slices {
+            let slice = slice.map(|slice| Slice {
+                file: number,
+                ..slice
+            });
+            weights.slices.insert(published_name(&name), slice);
+        }
+        weights.files.push(file);
+    }
+    Ok(weights)
+}
+
+/// A tensor's name as the published model has it: training on several devices puts `module.` before all names, and
+/// TensorFlow's names for the two parts of a layer normalisation are gamma and beta.
+fn published_name(name: &str) -> String {
+    let name = name.trim_start_matches("module.");
+    match name.rsplit_once('.') {
+        Some((layer, "gamma")) => format!("{layer}.weight"),
+        Some((layer, "beta")) => format!("{layer}.bias"),
+        _ => name.to_owned(),
+    }
 }
 
 #[expect(
@@ -144,30 +246,23 @@ fn read_file(
     reason = "a mapping is unsafe because the file could change; a model folder is mounted read-only"
 )]
 fn map(file: &Path) -> Result<Mmap, ModelError> {
-    let unreadable = |source| ModelError::Unreadable {
-        file: file.display().to_string(),
-        source,
-    };
-    let handle = File::open(file).map_err(unreadable)?;
+    let handle = files::open(file)?;
     // SAFETY: the mapping is only read, and only to copy tensors out of it.
-    unsafe { Mmap::map(&handle) }.map_err(unreadable)
+    unsafe { Mmap::map(&handle) }.map_err(|source| ModelError::unreadable(file, source))
 }
 
 fn read_safetensors(bytes: &[u8]) -> Result<Slices, String> {
     let file =
         SafeTensors::deserialize(bytes).map_err(|error| format!("{error}; is the file whole?"))?;
-    file.tensors()
-        .into_iter()
-        .map(|(name, view)| {
-            let kind = safetensors_kind(view.dtype())
-                .ok_or_else(|| format!("{name}: type {:?} is not supported", view.dtype()))?;
-            let shape = view.shape().iter().map(|size| *size as i64).collect();
-            let start = view.data().as_ptr().addr() - bytes.as_ptr().addr();
-            let slice = Slice::new(start..start + view.data().len(), kind, shape)
-                .map_err(|fault| format!("{name}: {fault}"))?;
-            Ok((name, slice))
-        })
-        .collect()
+    let slice = |view: &TensorView<'_>| {
+        let kind = safetensors_kind(view.dtype())
+            .ok_or_else(|| format!("has the type {:?}, which is not supported", view.dtype()))?;
+        let shape = view.shape().iter().map(|size| *size as i64).collect();
+        let start = view.data().as_ptr().addr() - bytes.as_ptr().addr();
+        Slice::new(start..start + view.data().len(), kind, shape)
+    };
+    let tensors = file.tensors().into_iter();
+    Ok(tensors.map(|(name, view)| (name, slice(&view))).collect())
 }
 
 const fn safetensors_kind(dtype: Dtype) -> Option<Kind> {
@@ -180,4 +275,22 @@ const fn safetensors_kind(dtype: Dtype) -> Option<Kind> {
         Dtype::I32 => Kind::Int,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_other_origins_become_the_published_ones() {
+        for (name, published) in [
+            ("module.plm.a.LayerNorm.gamma", "plm.a.LayerNorm.weight"),
+            ("module.module.plm.a.LayerNorm.beta", "plm.a.LayerNorm.bias"),
+            ("head_clsf.weight", "head_clsf.weight"),
+            ("plm.module.x", "plm.module.x"),
+            ("gamma", "gamma"),
+        ] {
+            assert_eq!(published_name(name), published);
+        }
+    }
 }

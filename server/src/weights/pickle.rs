@@ -42,17 +42,31 @@ pub(super) struct TensorRef {
     pub(super) stride: Vec<i64>,
 }
 
-/// Reads one pickle; gives its value and the bytes behind it.
-pub(super) fn read(bytes: &[u8]) -> Result<(Value, &[u8]), String> {
+/// A pickle that was read.
+pub(super) struct Pickle<'a> {
+    pub(super) value: Value,
+    /// The class of each storage by its key, also of those that no tensor of the value lies in.
+    pub(super) storages: HashMap<Rc<str>, Rc<str>>,
+    /// The bytes behind it.
+    pub(super) rest: &'a [u8],
+}
+
+/// Reads one pickle.
+pub(super) fn read(bytes: &[u8]) -> Result<Pickle<'_>, String> {
     let mut reader = Reader {
         rest: bytes,
+        storages: HashMap::new(),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
     };
     while let Some(value) = reader.step()? {
         if let Step::Stop(value) = value {
-            return Ok((value, reader.rest));
+            return Ok(Pickle {
+                value,
+                storages: reader.storages,
+                rest: reader.rest,
+            });
         }
     }
     Err("the pickle has no end; is the file whole?".into())
@@ -65,6 +79,7 @@ enum Step {
 
 struct Reader<'a> {
     rest: &'a [u8],
+    storages: HashMap<Rc<str>, Rc<str>>,
     stack: Vec<(Value, usize)>,
     marks: Vec<usize>,
     memo: HashMap<usize, (Value, usize)>,
@@ -93,9 +108,10 @@ impl<'a> Reader<'a> {
         usize::try_from(value).map_err(|_| MALFORMED.into())
     }
 
+    /// Python writes lone surrogates too, which no tensor's name has.
     fn text(&mut self, length: usize) -> Result<Value, String> {
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| MALFORMED)?;
-        Ok(Value::Text(text.into()))
+        let text = std::str::from_utf8(self.take(length)?);
+        Ok(text.map_or(Value::Other, |text| Value::Text(text.into())))
     }
 
     fn line(&mut self) -> Result<&'a str, String> {
@@ -149,21 +165,35 @@ impl<'a> Reader<'a> {
             0x80 => drop(self.take(1)?),
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
-            b'0' => drop(self.pop()?),
+            b'0' | b'b' => drop(self.pop()?),
+            b'1' => drop(self.pop_to_mark()?),
+            b'2' => {
+                let top = self.top()?.clone();
+                self.stack.push(top);
+            }
             b'N' => self.push(Value::None),
-            0x88 | 0x89 => self.push(Value::Other),
-            b'K' | b'M' | b'J' | 0x8a | b'G' => self.scalar(opcode)?,
-            b'X' | b'T' | b'B' | 0x8c | b'U' | b'C' => self.string(opcode)?,
+            0x88 | 0x89 | 0x8f => self.push(Value::Other),
+            b'K' | b'M' | b'J' | 0x8a | 0x8b | b'G' => self.scalar(opcode)?,
+            b'I' | b'L' => self.number_line()?,
+            b'X' | b'T' | b'B' | 0x8c | b'U' | b'C' | 0x8d | 0x8e | 0x96 => self.string(opcode)?,
             b')' | b't' | 0x85..=0x87 => self.tuple(opcode)?,
             b']' => self.push(Value::List(Rc::default())),
-            b'a' | b'e' => self.append(opcode)?,
+            b'a' | b'e' | 0x90 => self.append(opcode)?,
+            // A frozen set.
+            0x91 => {
+                self.pop_to_mark()?;
+                self.push(Value::Other);
+            }
             b'}' => self.push(Value::Dict(Rc::default())),
             b's' | b'u' => self.set_items(opcode)?,
             b'q' | b'r' | 0x94 => self.memorize(opcode)?,
             b'h' | b'j' => self.recall(opcode)?,
             b'c' | 0x93 => self.global(opcode)?,
             b'R' | 0x81 => self.reduce()?,
-            b'b' => drop(self.pop()?),
+            0x92 => {
+                self.pop()?;
+                self.reduce()?;
+            }
             b'Q' => self.persistent()?,
             other => {
                 return Err(format!(
@@ -183,6 +213,10 @@ impl<'a> Reader<'a> {
                 let length = self.byte()?;
                 long(self.take(length)?)
             }
+            0x8b => {
+                let length = self.number(4)?;
+                long(self.take(length)?)
+            }
             _ => {
                 self.take(8)?;
                 Value::Other
@@ -192,13 +226,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// A number in decimal digits, as protocols 0 and 1 write truth values and long integers.
+    fn number_line(&mut self) -> Result<(), String> {
+        let number = self.line()?.trim_end_matches('L').parse();
+        self.push(number.map_or(Value::Other, Value::Int));
+        Ok(())
+    }
+
     fn string(&mut self, opcode: u8) -> Result<(), String> {
-        let length = if matches!(opcode, b'X' | b'T' | b'B') {
-            self.number(4)?
-        } else {
-            self.byte()?
+        let length = match opcode {
+            b'X' | b'T' | b'B' => self.number(4)?,
+            0x8d | 0x8e | 0x96 => self.number(8)?,
+            _ => self.byte()?,
         };
-        let value = if matches!(opcode, b'X' | 0x8c | b'T' | b'U') {
+        let value = if matches!(opcode, b'X' | 0x8c | b'T' | b'U' | 0x8d) {
             self.text(length)?
         } else {
             self.take(length)?;
@@ -296,7 +337,7 @@ impl<'a> Reader<'a> {
     fn reduce(&mut self) -> Result<(), String> {
         let ((arguments, depth), (function, _)) = (self.pop()?, self.pop()?);
         let value = match (&function, &arguments) {
-            (Value::Global(name), Value::Tuple(arguments)) => call(name, arguments)?,
+            (Value::Global(name), Value::Tuple(arguments)) => call(name, arguments),
             _ => Value::Other,
         };
         self.push_nested(value, depth)
@@ -306,17 +347,15 @@ impl<'a> Reader<'a> {
         let (Value::Tuple(items), _) = self.pop()? else {
             return Err(MALFORMED.into());
         };
-        let value = match items.as_slice() {
-            [Value::Text(_), Value::Global(class), Value::Text(key), ..] => {
-                let class = class.rsplit('.').next().unwrap_or_default().into();
-                Value::Storage(Rc::new(StorageRef {
-                    class,
-                    key: key.clone(),
-                }))
-            }
-            _ => return Err("the pickle refers to something that is no storage".into()),
+        let [Value::Text(_), Value::Global(class), Value::Text(key), ..] = items.as_slice() else {
+            // The source code of a module, for one.
+            self.push(Value::Other);
+            return Ok(());
         };
-        self.push(value);
+        let class: Rc<str> = class.rsplit('.').next().unwrap_or_default().into();
+        self.storages.insert(key.clone(), class.clone());
+        let key = key.clone();
+        self.push(Value::Storage(Rc::new(StorageRef { class, key })));
         Ok(())
     }
 }
@@ -345,9 +384,9 @@ fn long(bytes: &[u8]) -> Value {
     Value::Int(i64::from_le_bytes(full))
 }
 
-fn call(name: &str, arguments: &[Value]) -> Result<Value, String> {
+fn call(name: &str, arguments: &[Value]) -> Value {
     match (name, arguments) {
-        ("collections.OrderedDict", _) => Ok(Value::Dict(Rc::default())),
+        ("collections.OrderedDict", _) => Value::Dict(Rc::default()),
         (
             "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor",
             [
@@ -357,32 +396,32 @@ fn call(name: &str, arguments: &[Value]) -> Result<Value, String> {
                 stride,
                 ..,
             ],
-        ) => Ok(Value::Tensor(Rc::new(TensorRef {
-            storage: storage.clone(),
-            offset: *offset,
-            size: integers(size)?,
-            stride: integers(stride)?,
-        }))),
-        ("torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor", _) => {
-            Err("a tensor's description is malformed".into())
-        }
+        ) => match (integers(size), integers(stride)) {
+            (Some(size), Some(stride)) => Value::Tensor(Rc::new(TensorRef {
+                storage: storage.clone(),
+                offset: *offset,
+                size,
+                stride,
+            })),
+            _ => Value::Other,
+        },
         (
             "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state",
             [tensor, ..],
-        ) => Ok(tensor.clone()),
-        _ => Ok(Value::Other),
+        ) => tensor.clone(),
+        _ => Value::Other,
     }
 }
 
-fn integers(value: &Value) -> Result<Vec<i64>, String> {
+fn integers(value: &Value) -> Option<Vec<i64>> {
     let Value::Tuple(items) = value else {
-        return Err("a tensor's shape is malformed".into());
+        return None;
     };
     items
         .iter()
         .map(|item| match item {
-            Value::Int(number) => Ok(*number),
-            _ => Err("a tensor's shape is malformed".into()),
+            Value::Int(number) => Some(*number),
+            _ => None,
         })
         .collect()
 }

@@ -29,7 +29,7 @@ fn read_zip(bytes: &[u8]) -> Result<Slices, String> {
             .map_err(|error| error.to_string())?;
         if entry.compression() != zip::CompressionMethod::Stored {
             return Err(format!(
-                "{} is compressed, which torch.save never does",
+                "{} is compressed, which torch.save never does; fix: save the model again with torch.save",
                 entry.name()
             ));
         }
@@ -50,57 +50,69 @@ fn read_zip(bytes: &[u8]) -> Result<Slices, String> {
     let description = files
         .get("data.pkl")
         .ok_or("the archive holds no data.pkl: it is no file of torch.save")?;
-    let (state, _) = pickle::read(&bytes[description.clone()])?;
-    build(&state, |key| files.get(&format!("data/{key}")).cloned())
+    let state = pickle::read(&bytes[description.clone()])?.value;
+    let byteorder = files.get("byteorder").map(|range| &bytes[range.clone()]);
+    let is_big_endian = byteorder.is_some_and(|order| order.trim_ascii() == b"big");
+    Ok(build(&state, is_big_endian, |key| {
+        files.get(&format!("data/{key}")).cloned()
+    }))
 }
 
-/// Magic number, protocol version, system information, state, storage keys, then each storage with its length.
+/// Magic number, protocol version, system information, state, storage keys, then each storage with its length. Lengths
+/// and elements are little-endian whatever machine wrote them (`THPStorage_writeFileRaw`).
 fn read_legacy(bytes: &[u8]) -> Result<Slices, String> {
     let no_file =
         |fault: String| format!("this is neither a zip nor an older file of torch.save ({fault})");
-    let (_, rest) = pickle::read(bytes).map_err(no_file)?;
-    let (_, rest) = pickle::read(rest).map_err(no_file)?;
-    let (_, rest) = pickle::read(rest).map_err(no_file)?;
-    let (state, rest) = pickle::read(rest)?;
-    let (keys, mut rest) = pickle::read(rest)?;
-    let Value::List(keys) = keys else {
+    let mut rest = bytes;
+    for _ in 0..3 {
+        rest = pickle::read(rest).map_err(no_file)?.rest;
+    }
+    let state = pickle::read(rest)?;
+    let keys = pickle::read(state.rest)?;
+    let Value::List(list) = &keys.value else {
         return Err("the list of storages is missing".into());
     };
-    let classes: HashMap<Rc<str>, Rc<str>> = tensors(&state)
-        .into_iter()
-        .map(|(_, tensor)| (tensor.storage.key.clone(), tensor.storage.class.clone()))
-        .collect();
+    let mut rest = keys.rest;
     let mut storages: HashMap<Rc<str>, Range<usize>> = HashMap::new();
-    for key in keys.iter() {
+    for key in list.iter() {
         let Value::Text(key) = key else {
             return Err("the list of storages is malformed".into());
         };
-        let class = classes
+        // Also those of tensors that nobody needs: what follows can only be found behind them.
+        let class = state
+            .storages
             .get(key)
             .ok_or_else(|| format!("storage {key} belongs to no tensor"))?;
         let truncated = || format!("storage {key} is cut off; is the file whole?");
         let (count, after) = rest.split_first_chunk::<8>().ok_or_else(truncated)?;
         let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| truncated())?;
         let length = count
-            .checked_mul(kind(class)?.elt_size_in_bytes())
+            .checked_mul(element(class)?.width)
             .ok_or_else(truncated)?;
         let start = bytes.len() - after.len();
         let (_, after) = after.split_at_checked(length).ok_or_else(truncated)?;
         storages.insert(key.clone(), start..start + length);
         rest = after;
     }
-    build(&state, |key| storages.get(key).cloned())
+    Ok(build(&state.value, false, |key| storages.get(key).cloned()))
 }
 
-fn build(state: &Value, storage: impl Fn(&str) -> Option<Range<usize>>) -> Result<Slices, String> {
+fn build(
+    state: &Value,
+    is_big_endian: bool,
+    storage: impl Fn(&str) -> Option<Range<usize>>,
+) -> Slices {
+    let slice = |reference: &TensorRef| {
+        let data = storage(&reference.storage.key).ok_or("has no storage; is the file whole?")?;
+        let slice = place(reference, &data)?;
+        Ok(Slice {
+            is_big_endian,
+            ..slice
+        })
+    };
     tensors(state)
         .into_iter()
-        .map(|(name, reference)| {
-            let data = storage(&reference.storage.key)
-                .ok_or_else(|| format!("{name}: its storage is missing"))?;
-            let slice = place(&reference, &data).map_err(|fault| format!("{name}: {fault}"))?;
-            Ok((name.to_string(), slice))
-        })
+        .map(|(name, reference)| (name.to_string(), slice(&reference)))
         .collect()
 }
 
@@ -135,9 +147,10 @@ fn entries(value: &Value) -> impl Iterator<Item = (&Rc<str>, &Value)> {
 
 /// Cuts the tensor out of the bytes of its storage.
 fn place(reference: &TensorRef, data: &Range<usize>) -> Result<Slice, String> {
-    const OUTSIDE: &str = "it lies outside of its storage; is the file whole?";
-    let kind = kind(&reference.storage.class)?;
-    let width = kind.elt_size_in_bytes();
+    const OUTSIDE: &str = "lies outside of its storage; is the file whole?";
+    let class = &reference.storage.class;
+    let Element { width, kind } = element(class)?;
+    let kind = kind.ok_or_else(|| format!("lies in a {class}, which no weight does"))?;
     let elements = i64::try_from(data.len() / width).map_err(|_| OUTSIDE)?;
     if reference.size.len() != reference.stride.len()
         || reference
@@ -147,7 +160,7 @@ fn place(reference: &TensorRef, data: &Range<usize>) -> Result<Slice, String> {
             .any(|number| *number < 0)
         || reference.offset < 0
     {
-        return Err("its shape is malformed".into());
+        return Err("has a malformed shape".into());
     }
     // A stride of 0 would let a few bytes stand for a tensor of any size.
     let count = reference
@@ -165,8 +178,10 @@ fn place(reference: &TensorRef, data: &Range<usize>) -> Result<Slice, String> {
     let start = reference.offset.min(end);
     let byte = |element: i64| data.start + element as usize * width;
     Ok(Slice {
+        file: 0,
         bytes: byte(start)..byte(end),
         kind,
+        is_big_endian: false,
         shape: reference.size.clone(),
         stride: Some(reference.stride.clone()),
     })
@@ -187,16 +202,36 @@ fn end_of_elements(reference: &TensorRef) -> Option<i64> {
     last.checked_add(1)
 }
 
-fn kind(class: &str) -> Result<Kind, String> {
-    Ok(match class {
-        "FloatStorage" => Kind::Float,
-        "DoubleStorage" => Kind::Double,
-        "HalfStorage" => Kind::Half,
-        "BFloat16Storage" => Kind::BFloat16,
-        "LongStorage" => Kind::Int64,
-        "IntStorage" => Kind::Int,
-        other => return Err(format!("the storage type {other} is not supported")),
-    })
+/// What a storage holds.
+struct Element {
+    /// Bytes.
+    width: usize,
+    /// `None` for what no weight is made of.
+    kind: Option<Kind>,
+}
+
+/// The storages of `torch/storage.py`.
+fn element(class: &str) -> Result<Element, String> {
+    let (width, kind) = match class {
+        "FloatStorage" => (4, Some(Kind::Float)),
+        "DoubleStorage" => (8, Some(Kind::Double)),
+        "HalfStorage" => (2, Some(Kind::Half)),
+        "BFloat16Storage" => (2, Some(Kind::BFloat16)),
+        "LongStorage" => (8, Some(Kind::Int64)),
+        "IntStorage" => (4, Some(Kind::Int)),
+        "BoolStorage" | "ByteStorage" | "CharStorage" | "UntypedStorage" => (1, None),
+        "QInt8Storage" | "QUInt8Storage" | "QUInt4x2Storage" | "QUInt2x4Storage" => (1, None),
+        "ShortStorage" => (2, None),
+        "QInt32Storage" => (4, None),
+        "ComplexFloatStorage" => (8, None),
+        "ComplexDoubleStorage" => (16, None),
+        other => {
+            return Err(format!(
+                "has the storage type {other}, which is not supported"
+            ));
+        }
+    };
+    Ok(Element { width, kind })
 }
 
 #[cfg(test)]
@@ -205,9 +240,18 @@ mod tests {
 
     const ZIP: &[u8] = include_bytes!("../../tests/torch_save/small.zip.bin");
     const LEGACY: &[u8] = include_bytes!("../../tests/torch_save/small.legacy.bin");
+    const STRANGE: [&[u8]; 6] = [
+        include_bytes!("../../tests/torch_save/strange.protocol-1.zip.bin"),
+        include_bytes!("../../tests/torch_save/strange.protocol-2.zip.bin"),
+        include_bytes!("../../tests/torch_save/strange.protocol-4.zip.bin"),
+        include_bytes!("../../tests/torch_save/strange.protocol-5.zip.bin"),
+        include_bytes!("../../tests/torch_save/strange.big-endian.zip.bin"),
+        include_bytes!("../../tests/torch_save/strange.legacy.bin"),
+    ];
 
     fn values(bytes: &[u8], weights: &Slices, name: &str) -> (Vec<i64>, Vec<f64>) {
-        let tensor = weights[name].tensor(bytes).expect("a tensor");
+        let slice = weights[name].as_ref().expect("a place");
+        let tensor = slice.tensor(bytes).expect("a tensor");
         let flat = tensor.to_kind(Kind::Double).view([-1]);
         (
             tensor.size(),
@@ -230,7 +274,8 @@ mod tests {
                 (vec![3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0])
             );
             assert_eq!(values(bytes, &weights, "half"), (vec![2], vec![0.5, -2.0]));
-            let half = weights["half"].tensor(bytes).expect("a tensor");
+            let half = weights["half"].as_ref().expect("a place");
+            let half = half.tensor(bytes).expect("a tensor");
             assert_eq!(half.kind(), Kind::Float);
             assert_eq!(
                 values(bytes, &weights, "position_ids"),
@@ -241,8 +286,22 @@ mod tests {
     }
 
     #[test]
+    fn what_else_a_checkpoint_holds_is_skipped() {
+        for bytes in STRANGE {
+            let weights = read(bytes).expect("weights");
+            for name in ["module.norm.gamma", "module.norm.beta"] {
+                assert_eq!(values(bytes, &weights, name), (vec![2], vec![1.5, -2.5]));
+            }
+            for name in ["rng_state", "module.mask", "module.short", "module.char"] {
+                let fault = weights[name].as_ref().expect_err(name);
+                assert!(fault.contains("Storage, which no weight does"), "{fault}");
+            }
+        }
+    }
+
+    #[test]
     fn a_file_cut_off_anywhere_is_refused() {
-        for bytes in [ZIP, LEGACY] {
+        for bytes in [ZIP, LEGACY].into_iter().chain(STRANGE) {
             for length in 0..bytes.len() {
                 assert!(read(&bytes[..length]).is_err(), "the first {length} bytes");
             }
@@ -252,13 +311,13 @@ mod tests {
     /// Whatever a damaged byte makes of the file, the answer is tensors or an error, never a panic.
     #[test]
     fn a_damaged_byte_never_panics() {
-        for bytes in [ZIP, LEGACY] {
+        for bytes in [ZIP, LEGACY, STRANGE[2], STRANGE[5]] {
             for place in 0..bytes.len() {
                 for change in [0x01, 0x80, 0xff] {
                     let mut damaged = bytes.to_vec();
                     damaged[place] ^= change;
                     let read = read(&damaged).unwrap_or_default();
-                    for slice in read.values() {
+                    for slice in read.values().flatten() {
                         drop(slice.tensor(&damaged));
                     }
                 }
@@ -279,7 +338,7 @@ mod tests {
             b"\x85R.",
         ]
         .concat();
-        let (value, _) = pickle::read(&attack).expect("a value");
+        let value = pickle::read(&attack).expect("a value").value;
         assert!(matches!(value, Value::Other));
         assert!(file.path().exists());
     }
@@ -297,7 +356,7 @@ mod tests {
             bytes.extend_from_slice(b"0}(X\x05\0\0\0modelh\0X\x06\0\0\0moduleh\0uq\0");
         }
         bytes.push(b'.');
-        let (value, _) = pickle::read(&bytes).expect("a value");
+        let value = pickle::read(&bytes).expect("a value").value;
         assert!(tensors(&value).is_empty());
     }
 }

@@ -138,6 +138,9 @@ impl Engine {
             .map(|(text, hint)| Pair { text, hint })
             .collect();
         let logits = self.model.score(&pairs)?;
+        if !logits.iter().all(Logits::are_finite) {
+            return Err(ModelError::NotFinite);
+        }
         let encoded: usize = round.rows.iter().map(|row| row.ids().len()).sum();
         let work = Work {
             towers,

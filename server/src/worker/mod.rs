@@ -86,7 +86,7 @@ pub enum PredictError {
     )]
     TooManyHints,
     /// The model failed on this request.
-    #[error("the model failed: {0}")]
+    #[error("the model failed on this request; the server's log has the reason")]
     Model(String),
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Engine;
-use super::{Prediction, Request};
+use super::{PredictError, Prediction, Request};
 use crate::config::ModelError;
 use crate::model::Precision;
 use crate::schema::Schema;
@@ -100,6 +100,7 @@ fn answered(engine: &Engine, request: &Request) -> Result<Prediction, ModelError
         .pop();
     match answer {
         Some(Ok(prediction)) => Ok(prediction),
+        Some(Err(PredictError::Model(reason))) => Err(ModelError::Warmup(reason)),
         Some(Err(error)) => Err(ModelError::Warmup(error.to_string())),
         None => Err(ModelError::Warmup("no answer".into())),
     }

@@ -85,7 +85,7 @@ impl Plain {
         (0..)
             .take_while(|layer| {
                 let name = format!("plm.encoder.layer.{layer}.output.dense.bias");
-                self.weights.slice(&name).is_some()
+                self.weights.slice(&name).is_ok()
             })
             .count()
     }

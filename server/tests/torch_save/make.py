@@ -72,3 +72,79 @@ with open("small.legacy.bin", "wb") as file:
     pickle.dump([str(key) for key in range(len(storages))], file, protocol=2)
     for storage in storages:
         file.write(struct.pack("<q", len(storage.values)) + storage.data)
+
+
+# What checkpoints of other origins hold beside a model: names of several devices and of TensorFlow, an optimizer, the
+# state of random numbers, sets, long integers, truth values.
+for name in ("BoolStorage", "ByteStorage", "ShortStorage", "CharStorage", "DoubleStorage"):
+    setattr(torch, name, type(name, (), {"__module__": "torch", "__qualname__": name}))
+
+weight = Storage("FloatStorage", "f", [1.5, -2.5])
+moment = Storage("DoubleStorage", "d", [0.25, 0.75])
+mask = Storage("BoolStorage", "?", [True, False])
+random_state = Storage("ByteStorage", "B", [7, 8, 9])
+short = Storage("ShortStorage", "h", [-1, 2])
+char = Storage("CharStorage", "b", [-3, 4])
+# The model's storage stands behind those that nobody needs.
+storages = [random_state, mask, short, char, moment, weight]
+
+
+def vector(storage):
+    return Tensor(storage, 0, (len(storage.values),), (1,))
+
+
+checkpoint = {
+    "epoch": 3,
+    "seed": 2**70 + 1,
+    "huge": 1 << 4000,
+    "done": {"a", "b"},
+    "frozen": frozenset({1, 2}),
+    "is_best": True,
+    "raw": bytearray(b"\x00\x01"),
+    "long_bytes": b"\xff" * 300,
+    "surrogate": "\ud800",
+    "rng_state": vector(random_state),
+    "python_rng": (3, tuple(2**32 - index for index in range(4)), None),
+    "optimizer": {"state": {0: {"step": 12, "exp_avg": vector(moment)}}, "param_groups": [{"params": [0, 1]}]},
+    "state_dict": collections.OrderedDict(
+        {
+            "module.norm.gamma": vector(weight),
+            "module.norm.beta": vector(weight),
+            "module.mask": vector(mask),
+            "module.short": vector(short),
+            "module.char": vector(char),
+        }
+    ),
+}
+ENDS = {"little": "<", "big": ">"}
+
+
+def write_zip(name, protocol, order):
+    codes = {"BoolStorage": "?", "ByteStorage": "B", "ShortStorage": "h", "CharStorage": "b", "DoubleStorage": "d", "FloatStorage": "f"}
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, item):
+            if isinstance(item, Storage):
+                return ("storage", item.kind, str(storages.index(item)), "cpu", len(item.values))
+
+    out = io.BytesIO()
+    Pickler(out, protocol=protocol).dump(checkpoint)
+    with zipfile.ZipFile(name, "w", zipfile.ZIP_STORED) as archive:
+        files = {"data.pkl": out.getvalue(), "byteorder": order.encode(), "version": b"3\n"}
+        for key, storage in enumerate(storages):
+            files[f"data/{key}"] = struct.pack(f"{ENDS[order]}{len(storage.values)}{codes[storage.kind.__name__]}", *storage.values)
+        for file, data in files.items():
+            archive.writestr(zipfile.ZipInfo(f"strange/{file}"), data)
+
+
+for protocol in (1, 2, 4, 5):
+    write_zip(f"strange.protocol-{protocol}.zip.bin", protocol, "little")
+write_zip("strange.big-endian.zip.bin", 2, "big")
+
+with open("strange.legacy.bin", "wb") as file:
+    for value in (0x1950A86A20F9469CFC6C, 1001, information):
+        pickle.dump(value, file, protocol=2)
+    file.write(dump(checkpoint, True))
+    pickle.dump([str(key) for key in range(len(storages))], file, protocol=2)
+    for storage in storages:
+        file.write(struct.pack("<q", len(storage.values)) + storage.data)
