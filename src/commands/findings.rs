@@ -1,6 +1,5 @@
 //! What `gate`, `plan` and `apply` share: facts for the rules, and their findings told.
 
-use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -40,9 +39,7 @@ fn weights(stack: &Stack) -> Option<u64> {
     let ModelSource::Image { directory } = &stack.model.source else {
         return None;
     };
-    let [_, _, weights] = MODEL_FILES;
-    let size = |name: &&str| Some(fs::metadata(directory.join(name)).ok()?.len());
-    weights.iter().find_map(size)
+    stack::weights_size(directory)
 }
 
 /// What the server opens when its model is a folder of the node, and this machine is that node or has the same. What

@@ -274,19 +274,14 @@ fn ask(question: &str, proposal: Option<&str>, ui: Ui) -> Option<String> {
 
 /// The folder, absolute since the stack file may lie elsewhere, and the size of its weights.
 fn look_at_model(folder: &Path) -> Result<Model, Stop> {
-    let mut weights = 0;
-    for files in MODEL_FILES {
-        let found = files
-            .iter()
-            .find_map(|file| std::fs::metadata(folder.join(file)).ok());
-        // The weights are the last group.
-        weights = found
-            .map(|found| found.len())
-            .ok_or_else(|| Stop::NoModel {
-                folder: folder.to_owned(),
-                missing: files.join(" and no "),
-            })?;
+    let missing = |files: &&&[&str]| !files.iter().any(|file| folder.join(file).exists());
+    if let Some(files) = MODEL_FILES.iter().find(missing) {
+        return Err(Stop::NoModel {
+            folder: folder.to_owned(),
+            missing: files.join(" and no "),
+        });
     }
+    let weights = stack::weights_size(folder).unwrap_or_default();
     let directory = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     Ok(Model::Folder { directory, weights })
 }

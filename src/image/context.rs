@@ -14,6 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::error::Error;
 use super::ignore::Ignore;
+use crate::stack::MODEL_FILES;
 
 /// The folder of the context that belongs to the tool; one that lies in the context already is not sent.
 const RESERVED: &str = ".uninlu";
@@ -182,14 +183,12 @@ fn check_dockerfile(folder: &Path, dockerfile: &str) -> Result<(), Error> {
 }
 
 fn check_model(folder: &Path) -> Result<(), Error> {
-    let has = |name: &str| folder.join(name).is_file();
-    let missing = [
-        (!has("config.json")).then_some("config.json"),
-        (!has("vocab.txt")).then_some("vocab.txt"),
-        (!has("model.safetensors") && !has("pytorch_model.bin"))
-            .then_some("weights (model.safetensors or pytorch_model.bin)"),
-    ];
-    let missing: Vec<&str> = missing.into_iter().flatten().collect();
+    let has = |name: &&str| folder.join(name).is_file();
+    let missing: Vec<String> = MODEL_FILES
+        .iter()
+        .filter(|group| !group.iter().any(has))
+        .map(|group| group.join(" or "))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

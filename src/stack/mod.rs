@@ -32,6 +32,7 @@ mod service;
 mod target;
 mod tracing;
 mod verify;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,6 +64,7 @@ pub use service::{CONTAINER_PORT, Service, ServiceKind};
 pub use target::Target;
 pub use tracing::Collector;
 pub use verify::{Golden, Latency, Verify};
+pub use weights::weights_size;
 
 /// A parsed and valid stack file with one environment's overrides applied.
 #[derive(Debug, Clone, PartialEq)]

@@ -74,11 +74,16 @@ struct RawSource {
 /// Where the Dockerfile puts a model, and where a volume is mounted unless the stack says otherwise.
 const DEFAULT_MOUNT: &str = "/app/model";
 
-/// What a model folder holds; one file of each group.
+/// What a model folder holds; one file of each group, of the weights the first that is there. An index names shards.
 pub const MODEL_FILES: [&[&str]; 3] = [
     &["config.json"],
     &["vocab.txt"],
-    &["model.safetensors", "pytorch_model.bin"],
+    &[
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+    ],
 ];
 
 const SOURCE_HELP: &str = "write one of `source = { pvc = \"CLAIM\", path = \"FOLDER\" }`, `{ image = \"DIR\" }`, `{ host-path = \"/DIR\" }`";
