@@ -14,7 +14,7 @@ demo: ## Takes a real stack through its whole life on a real one-node Kubernetes
 
 test: check test-tool test-server test-page test-cluster test-image test-node ## Everything that CI checks
 
-check: ## Format and lints of every language here
+check: ## Format and lints of every language here; licences, duplicates and advisories of dependencies
 	@tests/check
 
 test-tool: ## The tool's offline tests: stack file, objects, plans, image context, command line

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-ORDER = ["start", "cpu", "encoder", "throughput", "overload", "drain", "faults", "soak", "deploy"]
+ORDER = ["start", "cpu", "encoder", "throughput", "overload", "drain", "faults", "hostile", "soak", "deploy"]
 
 
 def rows(record):
