@@ -1,5 +1,6 @@
 //! Command line types and dispatch.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,8 +8,9 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
+use crate::report;
 use crate::stack::fine_duration;
-use crate::ui::{Talk, Ui};
+use crate::ui::{self, Talk, Ui};
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
 #[derive(Debug, Parser)]
@@ -16,7 +18,7 @@ use crate::ui::{Talk, Ui};
     name = "uninlu",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode) or drift, 3 refused by the gate"
+    after_help = "Exit codes: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode) or drift, 3 refused by the gate, 4 not deployed (status)"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -99,13 +101,18 @@ pub mod exit {
     pub const CHANGES: u8 = 2;
     /// Refused by the gate.
     pub const REFUSED: u8 = 3;
+    /// `status` of a stack that is not deployed.
+    pub const NOT_DEPLOYED: u8 = 4;
 }
 
 /// Runs the command line. What a command returns is its exit code; an error is told once, here.
 pub fn main() -> ExitCode {
-    let cli = parse();
     // Only one hook can be set, and this is the first.
-    let _ = miette::set_hook(Box::new(|_| errors_unwrapped()));
+    let _ = miette::set_hook(Box::new(|_| Box::new(report::Handler::new())));
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(stopped) => return ExitCode::from(answer(&stopped)),
+    };
     let ui = Ui::new(cli.quiet, cli.progress);
     match run(cli) {
         Ok(code) => ExitCode::from(code),
@@ -117,7 +124,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Called by kubectl as its plugin, it says in its help how it is called.
-fn parse() -> Cli {
+fn parse() -> Result<Cli, clap::Error> {
     let is_plugin = std::env::args_os()
         .next()
         .is_some_and(|path| Path::new(&path).ends_with("kubectl-uninlu"));
@@ -125,12 +132,23 @@ fn parse() -> Cli {
         true => Cli::command().bin_name("kubectl uninlu"),
         false => Cli::command(),
     };
-    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    Cli::from_arg_matches(&command.try_get_matches()?)
 }
 
-/// A terminal wraps lines by itself; wrapped by us, a command in an error could not be copied, nor found in a log.
-fn errors_unwrapped() -> Box<dyn miette::ReportHandler> {
-    Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())
+/// Help and version are data; what cannot be understood is an error like any other, and 2 means changes.
+fn answer(stopped: &clap::Error) -> u8 {
+    let text = stopped.render().ansi().to_string();
+    if stopped.use_stderr() {
+        let _ = write!(anstream::stderr().lock(), "{text}");
+        return exit::ERROR;
+    }
+    match ui::write_data(anstream::stdout().lock(), text.as_bytes()) {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            Ui::new(false, Talk::Plain).error(&error.into());
+            exit::ERROR
+        }
+    }
 }
 
 fn run(cli: Cli) -> miette::Result<u8> {

@@ -5,29 +5,91 @@
 //! talk is JSON, one event a line (docs/plan-format.md describes them).
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use miette::Report;
+use miette::{Diagnostic, Report};
 use serde_json::{Value, json};
 
-/// Additions, and what went well.
-pub const GREEN: Style = AnsiColor::Green.on_default();
-/// Changes and warnings.
-pub const YELLOW: Style = AnsiColor::Yellow.on_default();
-/// Removals and failures.
-pub const RED: Style = AnsiColor::Red.on_default();
-/// What a reader may skip.
-pub const DIM: Style = Style::new().dimmed();
-/// What a reader must not skip.
-pub const BOLD: Style = Style::new().bold();
+use crate::escape;
 
-/// `text` in `style`; the streams below drop the codes where they are not wanted (`NO_COLOR`, no terminal).
+/// A style of ours: a character that Unicode keeps for a program's own use stands for it until the text is written. So
+/// a terminal's codes come from here alone, and those in the text of others are escaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style(char);
+
+/// Additions, and what went well.
+pub const GREEN: Style = Style('\u{fdd0}');
+/// Changes and warnings.
+pub const YELLOW: Style = Style('\u{fdd1}');
+/// Removals and failures.
+pub const RED: Style = Style('\u{fdd2}');
+/// What a reader may skip.
+pub const DIM: Style = Style('\u{fdd3}');
+/// What a reader must not skip.
+pub const BOLD: Style = Style('\u{fdd4}');
+const END: char = '\u{fdd5}';
+
+/// What a terminal understands.
+fn codes(mark: char) -> anstyle::Style {
+    match Style(mark) {
+        GREEN => AnsiColor::Green.on_default(),
+        YELLOW => AnsiColor::Yellow.on_default(),
+        RED => AnsiColor::Red.on_default(),
+        DIM => anstyle::Style::new().dimmed(),
+        _ => anstyle::Style::new().bold(),
+    }
+}
+
+/// `text` in `style`, for [`Ui`] to show.
 pub fn paint(style: Style, text: impl Display) -> String {
-    format!("{style}{text}{style:#}")
+    format!("{}{text}{END}", style.0)
+}
+
+/// Whether the character stands for a style's beginning or end.
+pub(crate) fn is_mark(c: char) -> bool {
+    (GREEN.0..=END).contains(&c)
+}
+
+/// The text without its styles.
+pub fn plain(text: &str) -> String {
+    text.replace(is_mark, "")
+}
+
+/// The text as a terminal, or a log, is to show it; the streams drop the codes where they are not wanted (`NO_COLOR`, no
+/// terminal).
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in escape::log(text).chars() {
+        match c {
+            END => shown.push_str("\u{1b}[0m"),
+            mark if is_mark(mark) => shown += &codes(mark).to_string(),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// stdout takes nothing more.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("cannot write to stdout: {0}")]
+#[diagnostic(help(
+    "the result is not complete. Make room where stdout leads to, or send it elsewhere, and run again"
+))]
+pub struct Unwritable(io::Error);
+
+/// Writes all of it. A reader that went away (`| head`) is no error.
+///
+/// # Errors
+/// [`Unwritable`]: a full disk, say.
+pub(crate) fn write_data(mut stdout: impl Write, text: &[u8]) -> Result<(), Unwritable> {
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Unwritable(error)),
+        _ => Ok(()),
+    }
 }
 
 /// In which form this run talks.
@@ -61,9 +123,34 @@ impl Ui {
         }
     }
 
-    /// Writes data to stdout. A reader that went away (`| head`) is no error.
-    pub fn data(self, text: impl Display) {
-        let _ = write!(anstream::stdout().lock(), "{text}");
+    /// Writes a text for people to stdout.
+    ///
+    /// # Errors
+    /// [`Unwritable`]
+    pub fn data(self, text: impl Display) -> Result<(), Unwritable> {
+        let text = shown(&text.to_string());
+        write_data(anstream::stdout().lock(), text.as_bytes())
+    }
+
+    /// Writes a document for programs to stdout.
+    ///
+    /// # Errors
+    /// [`Unwritable`]
+    pub fn json(self, document: &Value) -> Result<(), Unwritable> {
+        let text = escape::json(&format!("{document:#}\n"));
+        write_data(io::stdout().lock(), text.as_bytes())
+    }
+
+    /// Writes a file's text to stdout, byte for byte, unless that is a terminal.
+    ///
+    /// # Errors
+    /// [`Unwritable`]
+    pub fn file(self, text: &str) -> Result<(), Unwritable> {
+        let stdout = io::stdout().lock();
+        if stdout.is_terminal() {
+            return write_data(stdout, escape::visible(text).as_bytes());
+        }
+        write_data(stdout, text.as_bytes())
     }
 
     /// Writes one line of talk to stderr.
@@ -77,7 +164,7 @@ impl Ui {
             return;
         }
         match self.talk {
-            Talk::Plain => drop(writeln!(anstream::stderr().lock(), "{text}")),
+            Talk::Plain => say_plainly(&text.to_string()),
             Talk::Json => self.event(event, text, facts),
         }
     }
@@ -88,12 +175,13 @@ impl Ui {
         let mut line = json!({
             "at": Timestamp::now().strftime("%FT%T%.3fZ").to_string(),
             "event": event,
-            "text": anstream::adapter::strip_str(&text).to_string().trim(),
+            "text": plain(&text).trim(),
         });
         if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
             line.extend(facts);
         }
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let line = escape::json(&line.to_string());
+        let _ = writeln!(io::stderr().lock(), "{line}");
     }
 
     /// Whether programs read the talk.
@@ -106,17 +194,15 @@ impl Ui {
         if self.is_for_programs() {
             return self.event("warning", text, json!({}));
         }
-        let _ = writeln!(
-            anstream::stderr().lock(),
-            "{} {text}",
-            paint(YELLOW, "warning:")
-        );
+        say_plainly(&format!("{} {text}", paint(YELLOW, "warning:")));
     }
 
     /// Writes an error to stderr, with its causes and its mend, also when quiet.
     pub fn error(self, report: &Report) {
         if !self.is_for_programs() {
-            return self.loud().say(format_args!("{report:?}"));
+            // Its text is escaped already: what is left are the codes of its own frame.
+            let _ = writeln!(anstream::stderr().lock(), "{report:?}");
+            return;
         }
         let causes: Vec<String> = report.chain().skip(1).map(ToString::to_string).collect();
         let help = report.help().map(|help| help.to_string());
@@ -135,7 +221,7 @@ impl Ui {
 
     /// Asks on the terminal; an end of input answers nothing.
     pub fn ask(self, question: &str) -> String {
-        let _ = write!(anstream::stderr().lock(), "{question} ");
+        let _ = write!(anstream::stderr().lock(), "{} ", shown(question));
         let mut answer = String::new();
         match std::io::stdin().read_line(&mut answer) {
             Ok(_) => answer.trim().to_owned(),
@@ -152,6 +238,10 @@ impl Ui {
     pub fn step(self, title: impl Into<String>) -> Step {
         Step::start(self, title.into())
     }
+}
+
+fn say_plainly(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", shown(text));
 }
 
 /// A running step; say how it ended with [`Step::done`] or [`Step::failed`].
@@ -172,7 +262,7 @@ impl Step {
             let style = ProgressStyle::with_template(template).expect("the template is a constant");
             let bar = ProgressBar::new_spinner()
                 .with_style(style)
-                .with_prefix(title.clone());
+                .with_prefix(shown(&title));
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
@@ -196,7 +286,7 @@ impl Step {
     pub fn update(&self, message: impl Display) {
         let message = message.to_string();
         match &self.bar {
-            Some(bar) => bar.set_message(message),
+            Some(bar) => bar.set_message(shown(&message)),
             None => {
                 let mut last = self.last.lock().expect("nothing panics while it is held");
                 if *last != message {
@@ -237,7 +327,7 @@ impl Step {
         );
         let facts = json!({
             "step": self.title,
-            "outcome": outcome.to_string(),
+            "outcome": plain(&outcome.to_string()),
             "seconds": self.started.elapsed().as_secs_f64(),
         });
         self.ui.tell(

@@ -61,9 +61,9 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         }
     }
     if args.json {
-        ui.data(format_args!("{:#}\n", as_json(&adoptions)));
+        ui.json(&as_json(&adoptions))?;
     } else {
-        ui.data(as_text(&adoptions));
+        ui.data(as_text(&adoptions))?;
     }
     if !refused.is_empty() {
         return Err(Stop::Unadoptable(words(&refused)).into());

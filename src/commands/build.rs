@@ -1,6 +1,7 @@
 //! `uninlu build`
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::{StackArgs, exit};
 use crate::image::docker::LocalImage;
@@ -55,16 +56,16 @@ pub async fn run(args: Args, ui: Ui) -> miette::Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     if let Image::Reference { reference, .. } = &stack.image {
         ui.say("nothing to build: the stack names its image");
-        ui.data(format_args!("{reference}\n"));
+        ui.data(format_args!("{reference}\n"))?;
         return Ok(exit::OK);
     }
     let inputs = image::inputs(&stack)?;
     let outcome = build(&stack, &inputs, &args, ui).await?;
-    ui.data(if args.json {
-        json(&outcome)
+    if args.json {
+        ui.json(&json!(outcome))?;
     } else {
-        text(&outcome)
-    });
+        ui.data(text(&outcome))?;
+    }
     Ok(exit::OK)
 }
 
@@ -110,11 +111,6 @@ fn outcome(
         built,
         pinned,
     }
-}
-
-fn json(outcome: &Outcome) -> String {
-    let text = serde_json::to_string_pretty(outcome).expect("strings and numbers become JSON");
-    format!("{text}\n")
 }
 
 fn text(outcome: &Outcome) -> String {

@@ -28,6 +28,6 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let shell = args.shell.or_else(Shell::from_env).ok_or(NoShell)?;
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "uninlu", &mut script);
-    ui.data(String::from_utf8_lossy(&script));
+    ui.file(&String::from_utf8_lossy(&script))?;
     Ok(exit::OK)
 }

@@ -14,7 +14,7 @@ use crate::plan::outlook::Outlook;
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
 use crate::plan::{Action, Goal, Plan, file, moved, render};
 use crate::stack::OnFailure;
-use crate::ui::Ui;
+use crate::ui::{Ui, Unwritable};
 use crate::who;
 
 /// What is asked of the one who applies, and how it is done.
@@ -76,7 +76,7 @@ pub(super) async fn deliver(
     settle: impl AsyncFnOnce() -> Result<Goal>,
     ui: Ui,
 ) -> Result<()> {
-    show(args, &delivery.plan, delivery.outlook.as_ref(), ui);
+    show(args, &delivery.plan, delivery.outlook.as_ref(), ui)?;
     check(&delivery, args)?;
     if delivery.has_work() && !args.yes {
         QUESTION.ask(ui)?;
@@ -131,11 +131,16 @@ pub(super) async fn carry(
     result
 }
 
-fn show(args: &DeliveryArgs, plan: &Plan, outlook: Option<&Outlook>, ui: Ui) {
+fn show(
+    args: &DeliveryArgs,
+    plan: &Plan,
+    outlook: Option<&Outlook>,
+    ui: Ui,
+) -> Result<(), Unwritable> {
     if args.json {
-        ui.data(format_args!("{:#}\n", render::json(plan, outlook)));
+        ui.json(&render::json(plan, outlook))
     } else {
-        ui.data(render::text(plan, outlook));
+        ui.data(render::text(plan, outlook))
     }
 }
 

@@ -36,11 +36,11 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         ui.data(format_args!(
             "nothing to destroy: {} has no objects in namespace {}\n",
             stack.name, stack.namespace
-        ));
+        ))?;
         return Ok(exit::OK);
     }
     for (id, _) in &destruction.objects {
-        ui.data(format_args!("{} {id}\n", paint(RED, "-")));
+        ui.data(format_args!("{} {id}\n", paint(RED, "-")))?;
     }
     if !args.yes {
         confirm(&stack.name, ui)?;

@@ -41,6 +41,6 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         Ok(nowhere.collect())
     };
     let objects = difference(&objects(&args.from)?, &objects(&args.to)?);
-    tell_difference(&objects, args.json, ui);
+    tell_difference(&objects, args.json, ui)?;
     Ok(exit::OK)
 }

@@ -55,9 +55,9 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         .filter(|change| change.action != Action::Keep)
         .collect();
     if args.json {
-        ui.data(format_args!("{:#}\n", as_json(release, &drifted)));
+        ui.json(&as_json(release, &drifted))?;
     } else {
-        ui.data(as_text(release, &drifted));
+        ui.data(as_text(release, &drifted))?;
     }
     Ok(if drifted.is_empty() {
         exit::OK

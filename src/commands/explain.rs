@@ -34,7 +34,7 @@ struct Unknown {
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let schema = stack::json_schema();
     if args.markdown {
-        ui.data(page(&keys(&schema)));
+        ui.data(page(&keys(&schema)))?;
         return Ok(exit::OK);
     }
     let Some(key) = &args.key else {
@@ -43,7 +43,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
                 "{}  {}\n",
                 paint(BOLD, path),
                 first_line(&described)
-            ));
+            ))?;
         }
         return Ok(exit::OK);
     };
@@ -55,14 +55,14 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         "{}\n    {}\n",
         paint(BOLD, key),
         words(described)
-    ));
+    ))?;
     for child in known
         .iter()
         .filter(|(path, _)| parent_of(path) == Some(key))
     {
-        ui.data(format_args!("    {}  {}\n", child.0, first_line(&child.1)));
+        ui.data(format_args!("    {}  {}\n", child.0, first_line(&child.1)))?;
     }
-    ui.data(format_args!("{}\n", here(key, &args.stack)?));
+    ui.data(format_args!("{}\n", here(key, &args.stack)?))?;
     Ok(exit::OK)
 }
 

@@ -16,7 +16,7 @@ use crate::cli::exit;
 use crate::image::Inputs;
 use crate::plan::render;
 use crate::stack::{self, LoadError, Stack};
-use crate::ui::{BOLD, GREEN, RED, Talk, Ui, YELLOW, paint};
+use crate::ui::{BOLD, GREEN, RED, Talk, Ui, Unwritable, YELLOW, paint};
 
 /// How many stacks are planned, judged or applied at once: enough to hide the way to the API server, too few to trouble
 /// it.
@@ -103,7 +103,7 @@ enum Outcome {
 /// Plans every stack, a few files at a time, and tells each in a line.
 ///
 /// # Errors
-/// None: a stack that cannot be planned is a line, and exit code 1.
+/// [`Unwritable`]: a stack that cannot be planned is a line, and exit code 1.
 pub(super) async fn plan(
     files: &[PathBuf],
     wanted: Wanted<'_>,
@@ -123,7 +123,7 @@ pub(super) async fn plan(
     } else {
         exit::OK
     };
-    show(told, wanted.as_json, ui);
+    show(told, wanted.as_json, ui)?;
     Ok(code)
 }
 
@@ -151,7 +151,7 @@ pub(super) async fn apply(
         Ok(planned) => planned.tell(wanted.as_json),
         Err(told) => told.clone(),
     });
-    show(told.collect(), wanted.as_json, ui);
+    show(told.collect(), wanted.as_json, ui)?;
     let count = planned.len();
     let planned: Vec<Planned> = planned.into_iter().filter_map(Result::ok).collect();
     if planned.len() < count {
@@ -203,14 +203,12 @@ const QUESTION: Question<'_> = Question {
     undone: "changed",
 };
 
-fn show(told: Vec<Told>, as_json: bool, ui: Ui) {
+fn show(told: Vec<Told>, as_json: bool, ui: Ui) -> Result<(), Unwritable> {
     if as_json {
         let all: Vec<Value> = told.into_iter().map(|one| one.data).collect();
-        let all = json!({ "format_version": 1, "stacks": all });
-        ui.data(format_args!("{all:#}\n"));
-    } else {
-        told.iter().for_each(|one| ui.data(&one.line));
+        return ui.json(&json!({ "format_version": 1, "stacks": all }));
     }
+    told.iter().try_for_each(|one| ui.data(&one.line))
 }
 
 /// Plans every stack, a few files at a time; `keep` says what stays of each plan.

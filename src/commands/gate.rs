@@ -11,13 +11,14 @@ use super::fleet;
 use super::planning::{goal, plan_stack, planned_image};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
+use crate::escape;
 use crate::gate::report::{self, Format, Told};
 use crate::gate::{self, Cluster, Facts, Subject, Verdicts};
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::Asked;
 use crate::plan::render;
 use crate::stack::{self, Image, Invalid, LoadError, Stack};
-use crate::ui::Ui;
+use crate::ui::{Ui, plain};
 
 /// Refuses what would not run well, for CI: the stack file, the plan, and rules over both
 ///
@@ -278,16 +279,21 @@ async fn image_size(stack: &Stack, inputs: Option<&Inputs>) -> Asked<u64> {
 fn tell(args: &Args, write: impl Fn(Format) -> String, ui: Ui) -> Result<()> {
     let text = write(args.format);
     let Some(file) = &args.out else {
-        ui.data(text);
-        return Ok(());
+        return Ok(match args.format {
+            Format::Text | Format::Markdown => ui.data(text)?,
+            // Escaped in their own ways.
+            Format::Json | Format::Junit | Format::Sarif | Format::Github => ui.file(&text)?,
+        });
     };
-    let plain = anstream::adapter::strip_str(&text).to_string();
-    std::fs::write(file, plain).map_err(|source| Unwritable {
+    let text = match args.format {
+        Format::Text => escape::log(&plain(&text)),
+        _ => text,
+    };
+    std::fs::write(file, text).map_err(|source| Unwritable {
         file: file.clone(),
         source,
     })?;
-    ui.data(write(Format::Text));
-    Ok(())
+    Ok(ui.data(write(Format::Text))?)
 }
 
 /// As a reader in this folder finds the file: a CI system knows paths of the checkout.

@@ -12,7 +12,7 @@ use crate::plan::diff::diff;
 use crate::plan::release::Release;
 use crate::plan::{FieldChange, render};
 use crate::stack;
-use crate::ui::{BOLD, Ui, paint};
+use crate::ui::{BOLD, Ui, paint, Unwritable};
 
 /// Lists what was applied: when, by whom, from which commit, and how it ended
 #[derive(Debug, clap::Args)]
@@ -56,29 +56,31 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         (Some(number), Some(other)) => {
             let objects = |release: &Release| release.record.goal.objects.clone();
             let objects = difference(&objects(find(other)?), &objects(find(number)?));
-            tell_difference(&objects, args.json, ui);
+            tell_difference(&objects, args.json, ui)?;
         }
         (Some(number), None) => tell_one(find(number)?, args.json, ui)?,
-        (None, _) => tell_all(&releases, &stack.name, args.json, ui),
+        (None, _) => tell_all(&releases, &stack.name, args.json, ui)?,
     }
     Ok(exit::OK)
 }
 
-fn tell_all(releases: &[Release], stack: &str, as_json: bool, ui: Ui) {
+fn tell_all(
+    releases: &[Release],
+    stack: &str,
+    as_json: bool,
+    ui: Ui,
+) -> Result<(), Unwritable> {
     if as_json {
         let all: Vec<Value> = releases.iter().map(summary).collect();
-        ui.data(format_args!(
-            "{:#}\n",
-            json!({ "format_version": 1, "releases": all })
-        ));
-        return;
+        return ui.json(&json!({ "format_version": 1, "releases": all }));
     }
     if releases.is_empty() {
-        ui.data(format_args!("{stack} was never applied here\n"));
+        ui.data(format_args!("{stack} was never applied here\n"))?;
     }
     for release in releases.iter().rev() {
-        ui.data(format_args!("{}\n", headline(release)));
+        ui.data(format_args!("{}\n", headline(release)))?;
     }
+    Ok(())
 }
 
 /// `3  2026-11-24T05:00:00Z  me@laptop  v0.1.0-3-g1234567  1 to update, …: ready in 9 s`
@@ -88,7 +90,7 @@ fn headline(release: &Release) -> String {
         .back_to
         .map_or(String::new(), |number| format!("back to {number}, "));
     format!(
-        "{:>4}  {}  {}  {}  {back_to}{}: {}",
+        "{}  {}  {}  {}  {back_to}{}: {}",
         paint(BOLD, release.number),
         record.at.strftime("%FT%TZ"),
         record.by,
@@ -120,16 +122,14 @@ fn tell_one(release: &Release, as_json: bool, ui: Ui) -> Result<()> {
         let mut one = summary(release);
         one["format_version"] = json!(1);
         one["objects"] = json!(objects);
-        ui.data(format_args!("{one:#}\n"));
-        return Ok(());
+        return Ok(ui.json(&one)?);
     }
     ui.say(headline(release));
     let documents: Vec<String> = objects
         .into_iter()
         .map(super::render::yaml)
         .collect::<Result<_>>()?;
-    ui.data(documents.join("---\n"));
-    Ok(())
+    Ok(ui.file(&documents.join("---\n"))?)
 }
 
 /// Per object that differs: its name and the fields; an object that only one of them has, as a whole.
@@ -148,26 +148,27 @@ pub(super) fn difference(from: &Desired, to: &Desired) -> Vec<(String, Vec<Field
         .collect()
 }
 
-pub(super) fn tell_difference(objects: &[(String, Vec<FieldChange>)], as_json: bool, ui: Ui) {
+pub(super) fn tell_difference(
+    objects: &[(String, Vec<FieldChange>)],
+    as_json: bool,
+    ui: Ui,
+) -> Result<(), Unwritable> {
     if as_json {
         let objects: Vec<Value> = objects
             .iter()
             .map(|(object, fields)| json!({ "object": object, "fields": fields }))
             .collect();
-        ui.data(format_args!(
-            "{:#}\n",
-            json!({ "format_version": 1, "objects": objects })
-        ));
-        return;
+        return ui.json(&json!({ "format_version": 1, "objects": objects }));
     }
     if objects.is_empty() {
-        ui.data("no differences\n");
+        ui.data("no differences\n")?;
     }
     for (object, fields) in objects {
         ui.data(format_args!(
             "{}\n{}",
             paint(BOLD, object),
             render::fields(fields)
-        ));
+        ))?;
     }
+    Ok(())
 }

@@ -325,14 +325,11 @@ fn finish(source: &Source, given: &Given, common: &Common, ui: Ui) -> Result<u8>
         write(out, &imported.stack)?;
     }
     if common.json {
-        ui.data(format_args!(
-            "{:#}\n",
-            import::json(&findings, &imported, source)
-        ));
+        ui.json(&import::json(&findings, &imported, source))?;
         return Ok(exit::OK);
     }
     if common.out.is_none() {
-        ui.data(&imported.stack);
+        ui.file(&imported.stack)?;
     }
     ui.say(import::text(&findings, &imported, source).trim_end());
     if let Some(out) = &common.out {

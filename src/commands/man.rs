@@ -39,7 +39,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
             clap_mangen::Man::new(command)
                 .render(&mut page)
                 .into_diagnostic()?;
-            ui.data(String::from_utf8_lossy(&page));
+            ui.file(&String::from_utf8_lossy(&page))?;
         }
     }
     Ok(exit::OK)

@@ -52,14 +52,11 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let (delivery, inputs) = plan_stack(&stack, ui).await?;
     let (plan, outlook) = (delivery.plan, delivery.outlook);
     if args.json {
-        ui.data(format_args!(
-            "{:#}\n",
-            render::json(&plan, outlook.as_ref())
-        ));
+        ui.json(&render::json(&plan, outlook.as_ref()))?;
     } else if args.markdown {
-        ui.data(render::markdown(&plan, outlook.as_ref()));
+        ui.data(render::markdown(&plan, outlook.as_ref()))?;
     } else {
-        ui.data(render::text(&plan, outlook.as_ref()));
+        ui.data(render::text(&plan, outlook.as_ref()))?;
     }
     findings::tell(&stack, &plan, inputs.as_ref(), ui);
     if let Some(file) = &args.out {

@@ -82,11 +82,11 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     );
     let file = args.out.unwrap_or_else(|| profile::path(&stack, env));
     profile.write(&file)?;
-    ui.data(if args.json {
-        profile.text()
+    if args.json {
+        ui.file(&profile.text())?;
     } else {
-        text(&profile)
-    });
+        ui.data(text(&profile))?;
+    }
     ui.say(format_args!("wrote {}", file.display()));
     Ok(exit::OK)
 }

@@ -69,7 +69,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
                 Format::Yaml => {
                     let documents: Vec<String> =
                         objects.values().map(yaml).collect::<Result<_>>()?;
-                    ui.data(documents.join("---\n"));
+                    ui.file(&documents.join("---\n"))?;
                     return Ok(exit::OK);
                 }
                 Format::Helm => leave::helm(&stack, &objects)?,
@@ -77,8 +77,8 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
             };
             leave::write(args.out.as_deref().ok_or(NoFolder)?, &files, ui)?;
         }
-        What::ServiceMonitor => ui.data(yaml(&prometheus::service_monitor(&stack))?),
-        What::Adapter => ui.data(yaml(&prometheus::adapter(&stack))?),
+        What::ServiceMonitor => ui.file(&yaml(&prometheus::service_monitor(&stack))?)?,
+        What::Adapter => ui.file(&yaml(&prometheus::adapter(&stack))?)?,
     }
     Ok(exit::OK)
 }

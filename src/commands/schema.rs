@@ -17,6 +17,6 @@ pub struct Args {}
 /// # Errors
 /// None.
 pub async fn run(_: Args, ui: Ui) -> Result<u8> {
-    ui.data(format_args!("{:#}\n", stack::json_schema()));
+    ui.json(&stack::json_schema())?;
     Ok(exit::OK)
 }

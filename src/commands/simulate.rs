@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use miette::{Diagnostic, IntoDiagnostic, Result};
 
 use crate::cli::{StackArgs, duration, exit};
+use crate::escape;
 use crate::profile::{self, Profile};
 use crate::simulate::{Load, Options, page, report, text};
 use crate::stack::{self, Stack};
@@ -104,14 +105,15 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let report = report(&stack, &profile, &load, &args.load, options);
     let made = match args.format {
         Format::Table => text(&report),
-        Format::Json => format!(
-            "{}\n",
-            serde_json::to_string_pretty(&report).into_diagnostic()?
-        ),
+        Format::Json => {
+            let document = serde_json::to_string_pretty(&report).into_diagnostic()?;
+            escape::json(&document) + "\n"
+        }
         Format::Html => page(&report),
     };
     match args.out {
-        None => ui.data(made),
+        None if matches!(args.format, Format::Table) => ui.data(made)?,
+        None => ui.file(&made)?,
         Some(file) => {
             std::fs::write(&file, made).map_err(|reason| Stop::Write {
                 file: file.clone(),

@@ -15,6 +15,8 @@ use crate::stack::{self, Stack};
 use crate::ui::{GREEN, RED, Ui, YELLOW, paint};
 
 /// Shows the stack's objects, how far they are, and its pods
+///
+/// Exits with 4 when the stack is not deployed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -34,18 +36,27 @@ pub struct Args {
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target()).await?;
-    let mut said = String::new();
+    let mut said = None;
     loop {
         let now = look(&stack, &connection, args.json).await?;
-        if now != said {
-            if !said.is_empty() && !args.json {
-                ui.data("\n");
+        let is_deployed = now.is_deployed;
+        if said.as_ref() != Some(&now) {
+            if said.is_some() && !args.json {
+                ui.data("\n")?;
             }
-            ui.data(&now);
-            said = now;
+            match &now.json {
+                Some(document) => ui.json(document)?,
+                None => ui.data(&now.text)?,
+            }
+            said = Some(now);
         }
         if !args.watch {
-            return Ok(exit::OK);
+            let code = if is_deployed {
+                exit::OK
+            } else {
+                exit::NOT_DEPLOYED
+            };
+            return Ok(code);
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -54,15 +65,24 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 /// Between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
 
-async fn look(stack: &Stack, connection: &Connection, is_json: bool) -> Result<String> {
+/// What was seen of the stack.
+#[derive(PartialEq)]
+struct Seen {
+    is_deployed: bool,
+    text: String,
+    /// In place of the text, where it is asked for.
+    json: Option<Value>,
+}
+
+async fn look(stack: &Stack, connection: &Connection, is_json: bool) -> Result<Seen> {
     let kinds = Kind::all(stack.cluster.create_namespace);
     let mut objects = cluster::ours(connection, &kinds).await?;
     objects.remove(&apply_set::parent_id(&connection.target));
     let pods = cluster::pods(connection).await?;
-    Ok(if is_json {
-        format!("{:#}\n", as_json(stack, &objects, &pods))
-    } else {
-        as_text(stack, &objects, &pods)
+    Ok(Seen {
+        is_deployed: !objects.is_empty(),
+        text: as_text(stack, &objects, &pods),
+        json: is_json.then(|| as_json(stack, &objects, &pods)),
     })
 }
 

@@ -46,7 +46,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         }
     }
     if args.json {
-        ui.data(format_args!("{:#}\n", json!(faults)));
+        ui.json(&json!(faults))?;
     }
     Ok(if is_valid { exit::OK } else { exit::ERROR })
 }

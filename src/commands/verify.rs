@@ -75,9 +75,9 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         write(file, &render::junit(&stack, &checks))?;
     }
     if args.json {
-        ui.data(format_args!("{:#}\n", render::json(&stack, &checks)));
+        ui.json(&render::json(&stack, &checks))?;
     } else {
-        ui.data(render::text(&checks));
+        ui.data(render::text(&checks))?;
     }
     judge(&checks)?;
     Ok(exit::OK)
@@ -89,7 +89,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 /// As [`run`].
 pub(super) async fn after_rollout(stack: &Stack, key: Option<&str>, ui: Ui) -> Result<()> {
     let checks = look(stack, key, PATIENCE, ui).await?;
-    ui.data(render::text(&checks));
+    ui.data(render::text(&checks))?;
     judge(&checks)
 }
 

@@ -7,7 +7,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::outlook::Outlook;
 use super::{Action, Approximate, Change, FieldChange, Goal, Plan};
-use crate::ui::{BOLD, DIM, GREEN, RED, YELLOW, paint};
+use crate::escape;
+use crate::ui::{self, BOLD, DIM, GREEN, RED, YELLOW, paint};
 
 /// Version of the JSON form; it changes when a reader would have to.
 pub const FORMAT_VERSION: u32 = 1;
@@ -247,10 +248,10 @@ fn line_diff(text: &mut String, from: &str, to: &str) {
 pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
     let target = &plan.goal.target;
     let mut text = format!(
-        "### uninlu: `{}` in namespace `{}` of context `{}`\n\n{}\n",
-        target.stack,
-        target.namespace,
-        target.context,
+        "### uninlu: {} in namespace {} of context {}\n\n{}\n",
+        escape::code(&target.stack),
+        escape::code(&target.namespace),
+        escape::code(&target.context),
         summary(plan)
     );
     if plan.is_empty() {
@@ -273,14 +274,14 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
         let row = format_args!(
             "| {} | {} | {} | {pods} |",
             change.action.word(),
-            change.id,
+            escape::cell(&change.id.to_string()),
             change.fields.len()
         );
         line(&mut text, row);
     }
-    let plain = anstream::adapter::strip_str(&self::text(plan, outlook)).to_string();
+    let plain = escape::log(&ui::plain(&self::text(plan, outlook)));
     // A setting's text may hold a fence of its own.
-    let fence = "`".repeat(longest_run(&plain, '`').max(2) + 1);
+    let fence = escape::fence(&plain, 3);
     line(
         &mut text,
         format_args!(
@@ -288,13 +289,6 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
         ),
     );
     text
-}
-
-fn longest_run(text: &str, wanted: char) -> usize {
-    text.split(|found| found != wanted)
-        .map(str::len)
-        .max()
-        .unwrap_or(0)
 }
 
 /// The plan as JSON: fields, not bodies.

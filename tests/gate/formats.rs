@@ -70,7 +70,7 @@ fn every_form_says_the_same() {
     let verdicts = verdicts();
     for (name, format) in FORMATS {
         let text = report::write(format, &told(&verdicts));
-        let plain = anstream::adapter::strip_str(&text).to_string();
+        let plain = uninlu::ui::plain(&text);
         let plain = plain.replace(env!("CARGO_PKG_VERSION"), "VERSION");
         insta::assert_snapshot!(name, plain);
     }
@@ -83,7 +83,7 @@ fn a_folder_of_stacks_is_one_document() {
     let all = [told(&judged), told_of_other(&failed)];
     for (name, format) in FORMATS {
         let text = report::write_all(format, "stacks", &all);
-        let plain = anstream::adapter::strip_str(&text).to_string();
+        let plain = uninlu::ui::plain(&text);
         let plain = match format {
             Format::Sarif => without_rules(&plain),
             _ => plain,

@@ -57,7 +57,7 @@ fn what_people_are_told() {
                 strict: false,
             };
             let text = report::write(Format::Text, &told);
-            insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
+            insta::assert_snapshot!(uninlu::ui::plain(&text));
         });
     });
 }

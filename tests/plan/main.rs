@@ -74,7 +74,7 @@ fn a_plan_as_markdown() {
 fn told(plan: Result<plan::Plan, plan::Refusal>) -> String {
     match plan {
         Ok(plan) => {
-            let text = anstream::adapter::strip_str(&render::text(&plan, None)).to_string();
+            let text = uninlu::ui::plain(&render::text(&plan, None));
             let mut json = render::json(&plan, None);
             // It covers the bodies too, which are the matter of other snapshots.
             json["digest"] = "DIGEST".into();

@@ -65,7 +65,7 @@ fn promises_of_the_cases() {
 
 /// Without colours.
 fn told(checks: &[Check]) -> String {
-    anstream::adapter::strip_str(&render::text(checks)).to_string()
+    uninlu::ui::plain(&render::text(checks))
 }
 
 /// What a user reads where everything is as it should be; the cases show only what differs from it.

@@ -3,13 +3,17 @@
 use std::fmt::Write;
 
 use super::{Told, summary_of};
+use crate::escape;
 
 pub(super) fn write(told: &Told) -> String {
     format!("{}{}\n", commands(told), told.summary())
 }
 
 pub(super) fn write_all(all: &[Told]) -> String {
-    let of_one = |told: &Told| format!("{}{}: {}\n", commands(told), told.what, told.summary());
+    let of_one = |told: &Told| {
+        let line = escape::log(&format!("{}: {}", told.what, told.summary()));
+        format!("{}{}\n", commands(told), line.replace('\n', " "))
+    };
     let text: String = all.iter().map(of_one).collect();
     format!("{text}{}\n", summary_of(all))
 }
@@ -44,7 +48,8 @@ fn commands(told: &Told) -> String {
 
 /// As the runner's own toolkit escapes it.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
+    escape::log(text)
+        .replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }

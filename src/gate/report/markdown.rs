@@ -3,11 +3,13 @@
 use std::fmt::Write;
 
 use super::{Told, summary_of};
+use crate::escape::{cell, code, markdown};
 
 pub(super) fn write(told: &Told) -> String {
-    let mut text = format!("### uninlu gate: {}\n\n**{}**\n", told.what, told.summary());
+    let what = markdown(told.what);
+    let mut text = format!("### uninlu gate: {what}\n\n**{}**\n", told.summary());
     if let Some(plan) = told.plan {
-        let _ = writeln!(text, "\nplan: {plan}");
+        let _ = writeln!(text, "\nplan: {}", markdown(plan));
     }
     if !told.verdicts.findings.is_empty() {
         text.push_str("\n| | rule | where | what | mend |\n|---|---|---|---|---|\n");
@@ -18,7 +20,7 @@ pub(super) fn write(told: &Told) -> String {
             .unwrap_or_else(|| finding.mend.clone());
         let cells = [
             finding.word(),
-            &format!("`{}`", finding.rule),
+            &code(&finding.rule).replace('|', "\\|"),
             &cell(&finding.words_of_place(told.file)),
             &cell(&finding.message),
             &cell(&mend),
@@ -30,7 +32,7 @@ pub(super) fn write(told: &Told) -> String {
             text,
             "\nNot looked at ({}): {}",
             rules.join(", "),
-            cell(reason)
+            markdown(reason)
         );
     }
     text
@@ -42,15 +44,8 @@ pub(super) fn write_all(folder: &str, all: &[Told]) -> String {
         .map(|told| format!("\n{}", write(told)))
         .collect();
     format!(
-        "## uninlu gate: {folder}\n\n**{}**\n{stacks}",
+        "## uninlu gate: {}\n\n**{}**\n{stacks}",
+        markdown(folder),
         summary_of(all)
     )
-}
-
-/// Text in a cell: what would end it, or begin HTML, is escaped.
-fn cell(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('|', "\\|")
-        .replace('<', "&lt;")
-        .replace('\n', " ")
 }

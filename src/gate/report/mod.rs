@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use super::rules::STACK_FILE;
 use super::{Finding, Place, Severity, Verdicts, rules};
+use crate::escape;
 use crate::stack::Invalid;
 use crate::ui::capitalised;
 
@@ -51,9 +52,9 @@ pub struct Told<'a> {
 pub fn write(format: Format, told: &Told) -> String {
     match format {
         Format::Text => text::write(told),
-        Format::Json => json::write(told),
-        Format::Junit => junit::write_all(&[*told]),
-        Format::Sarif => sarif::write(told),
+        Format::Json => escape::json(&json::write(told)),
+        Format::Junit => escape::log(&junit::write_all(&[*told])),
+        Format::Sarif => escape::json(&sarif::write(told)),
         Format::Markdown => markdown::write(told),
         Format::Github => github::write(told),
     }
@@ -63,9 +64,9 @@ pub fn write(format: Format, told: &Told) -> String {
 pub fn write_all(format: Format, folder: &str, all: &[Told]) -> String {
     match format {
         Format::Text => text::write_all(all),
-        Format::Json => json::write_all(all),
-        Format::Junit => junit::write_all(all),
-        Format::Sarif => sarif::write_all(folder, all),
+        Format::Json => escape::json(&json::write_all(all)),
+        Format::Junit => escape::log(&junit::write_all(all)),
+        Format::Sarif => escape::json(&sarif::write_all(folder, all)),
         Format::Markdown => markdown::write_all(folder, all),
         Format::Github => github::write_all(all),
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Told, page};
+use crate::escape;
 use crate::gate::{Finding, Severity, rules};
 
 const SCHEMA: &str =
@@ -74,7 +75,7 @@ fn rules_of(all: &[Told]) -> Vec<Value> {
         if known.iter().all(|rule| rule["id"] != finding.rule.as_str()) {
             known.push(json!({
                 "id": finding.rule,
-                "shortDescription": { "text": finding.why },
+                "shortDescription": { "text": message(&finding.why) },
                 "defaultConfiguration": { "level": level(finding.severity) },
             }));
         }
@@ -93,23 +94,29 @@ fn result(file: &str, finding: &Finding) -> Value {
     let mut result = json!({
         "ruleId": finding.rule,
         "level": level(finding.severity),
-        "message": { "text": finding.sentences() },
+        "message": { "text": message(&finding.sentences()) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": uri(file) },
             "region": { "startLine": finding.line() },
         } }],
     });
     if let Some(waiver) = finding.words_of_waiver() {
+        let waiver = message(&waiver);
         result["suppressions"] =
             json!([{ "kind": "inSource", "status": "accepted", "justification": waiver }]);
     }
     result
 }
 
+/// Even plain text may hold links here (SARIF 3.11.6): text of others holds none.
+fn message(text: &str) -> String {
+    escape::visible(text).replace("](", "] (")
+}
+
 fn notification((reason, rules): (&str, Vec<&str>)) -> Value {
     json!({
         "level": "note",
-        "message": { "text": format!("not looked at ({}): {reason}", rules.join(", ")) },
+        "message": { "text": message(&format!("not looked at ({}): {reason}", rules.join(", "))) },
     })
 }
 
