@@ -15,6 +15,7 @@
 //! ```
 
 mod atomic;
+mod bounded;
 pub mod cli;
 pub mod cluster;
 pub mod commands;

@@ -8,7 +8,8 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic;
-use crate::stack::Stack;
+use crate::bounded;
+use crate::stack::{Source, Stack};
 
 /// Version of the file's form; another one is refused.
 pub const VERSION: u32 = 2;
@@ -101,7 +102,7 @@ impl Profile {
     /// # Errors
     /// [`Unreadable`], also for another [`VERSION`].
     pub fn read(path: &Path) -> Result<Option<Self>, Unreadable> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match bounded::read_text(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => {
@@ -127,16 +128,12 @@ impl Profile {
 
 /// Where a stack's profile lies: `uninlu.profile.json`, or `uninlu.ENV.profile.json`, beside the stack file.
 pub fn path(stack: &Stack, env: Option<&str>) -> PathBuf {
-    let stem = stack
-        .file
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let Source { folder, stem, .. } = stack.source.as_ref();
     let name = match env {
         Some(env) => format!("{stem}.{env}.profile.json"),
         None => format!("{stem}.profile.json"),
     };
-    stack.file.with_file_name(name)
+    folder.join(name)
 }
 
 /// The file cannot be written.

@@ -1,22 +1,25 @@
 //! `uninlu apply`
 
+use std::sync::Arc;
+
 use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver};
 use super::planning::{Delivery, goal, look_ahead, plan_stack};
 use super::verify::{self, KeyArgs};
-use super::{findings, fleet, saved};
+use super::saved::{self, Given};
+use super::{findings, fleet};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
 use crate::image::{self, Inputs};
 use crate::plan::{Goal, Plan, PlannedImage};
-use crate::stack::{self, Stack};
+use crate::stack::{Source, Stack};
 use crate::ui::Ui;
 
 /// Builds the image if it must, shows the plan, asks, applies it, and waits until the pods run
 ///
 /// STACK may also be a plan that `plan --out` saved: then exactly that is applied, and only while the cluster is as the
-/// plan saw it. Or a folder with stacks in folders of their own: then all of them are planned before any is applied.
+/// plan saw it. Or a folder with stacks below it, at any depth: then all of them are planned before any is applied.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -47,7 +50,7 @@ struct NoStack(String);
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let file = &args.stack.stack;
     let refused = || NoStack(file.display().to_string());
-    if let Some(files) = fleet::files(file)? {
+    if let Some(found) = fleet::files(file)? {
         if args.verify {
             return Err(refused().into());
         }
@@ -56,19 +59,19 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
             every_environment: args.every_environment,
             as_json: args.delivery.json,
         };
-        fleet::apply(&files, wanted, &args.delivery, ui).await?;
+        fleet::apply(found, wanted, &args.delivery, ui).await?;
         return Ok(exit::OK);
     }
     match saved::read(file)? {
-        Some(_) if args.verify => return Err(refused().into()),
-        Some(plan) => apply_saved(plan, &args.delivery, ui).await?,
-        None => apply_stack(&args, ui).await?,
+        Given::Plan(_) if args.verify => return Err(refused().into()),
+        Given::Plan(plan) => apply_saved(*plan, &args.delivery, ui).await?,
+        Given::Stack(source) => apply_stack(&source, &args, ui).await?,
     }
     Ok(exit::OK)
 }
 
-async fn apply_stack(args: &Args, ui: Ui) -> Result<()> {
-    let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
+async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
+    let stack = source.stack(args.stack.env.as_deref())?;
     let key = args.key.read()?;
     let (delivery, inputs) = plan_stack(&stack, ui).await?;
     findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);

@@ -110,7 +110,7 @@ fn here(key: &str, option: &StackOption) -> Result<String> {
         ));
     }
     let stack = stack::load(&file, option.env.as_deref())?;
-    Ok(match stack::written(&stack, key) {
+    Ok(match stack.written(key) {
         Some(written) => format!("    here: {} ({})", written.value, written.place),
         None => format!(
             "    here: by default ({} does not write it)",

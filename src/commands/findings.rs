@@ -8,7 +8,7 @@ use crate::gate::{self, Access, Cluster, Facts, ModelFile, Severity, Subject};
 use crate::image::Inputs;
 use crate::plan::{Plan, PlannedImage};
 use crate::profile::{self, Profile, Unreadable};
-use crate::stack::{self, MODEL_FILES, ModelSource, Stack};
+use crate::stack::{MODEL_FILES, ModelSource, Stack};
 use crate::ui::{RED, Ui, YELLOW, paint};
 
 /// Looks up what the rules want to know besides stack and plan.
@@ -24,7 +24,7 @@ pub(super) fn facts(
     let profile = profile::path(stack, stack.environment.as_deref());
     let tag = inputs.map(Inputs::reference);
     Ok(Facts {
-        document: stack::document(stack).unwrap_or_default(),
+        document: stack.document(),
         profile: Profile::read(&profile)?,
         image_names: tag.into_iter().chain([image.reference.clone()]).collect(),
         weights: weights(stack),
@@ -100,8 +100,8 @@ pub(super) fn tell(stack: &Stack, plan: &Plan, inputs: Option<&Inputs>, ui: Ui) 
     // What pods will meet, and who owns what, the plan itself tells.
     let subject = Subject::offline(stack, &plan.goal, &facts, gate::today());
     let mut verdicts = gate::check(&subject);
-    verdicts.locate(|keys| stack::locate(stack, keys));
-    let file = stack.file.display().to_string();
+    verdicts.locate(|keys| stack.locate(keys));
+    let file = stack.source.file.display().to_string();
     for finding in verdicts
         .findings
         .iter()

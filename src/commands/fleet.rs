@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use futures::{StreamExt, stream};
 use miette::{Diagnostic, Report, Result};
 use serde_json::{Value, json};
-use walkdir::WalkDir;
 
 use super::apply::settle;
 use super::consent::Question;
 use super::delivery::{self, DeliveryArgs};
+use super::discovery::{self, Found};
 use super::planning::{Delivery, plan_stack};
 use crate::cli::exit;
 use crate::image::Inputs;
@@ -21,8 +21,6 @@ use crate::ui::{BOLD, GREEN, RED, Talk, Ui, Unwritable, YELLOW, paint};
 /// How many stacks are planned, judged or applied at once: enough to hide the way to the API server, too few to trouble
 /// it.
 pub(super) const AT_ONCE: usize = 8;
-/// How deep below the folder stack files are looked for.
-const DEPTH: usize = 3;
 
 /// Why a folder of stacks is not carried out.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -48,21 +46,15 @@ enum Stop {
 }
 
 /// The stack files in a folder that is no stack itself; `None` when the path is a stack, or nothing at all.
-pub(super) fn files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
-    if !path.is_dir() || path.join("uninlu.toml").exists() {
+pub(super) fn files(path: &Path) -> Result<Option<Found>> {
+    if !path.is_dir() || path.join("uninlu.toml").symlink_metadata().is_ok() {
         return Ok(None);
     }
-    let entries = WalkDir::new(path).max_depth(DEPTH).sort_by_file_name();
-    let files: Vec<PathBuf> = entries
-        .into_iter()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name() == "uninlu.toml")
-        .map(walkdir::DirEntry::into_path)
-        .collect();
-    if files.is_empty() {
+    let found = discovery::find(path);
+    if found.files.is_empty() && found.unread.is_empty() {
         return Err(Stop::NoStacks(path.to_owned()).into());
     }
-    Ok(Some(files))
+    Ok(Some(found))
 }
 
 /// Which plans are made of each file, and how they are told.
@@ -105,12 +97,12 @@ enum Outcome {
 /// # Errors
 /// [`Unwritable`]: a stack that cannot be planned is a line, and exit code 1.
 pub(super) async fn plan(
-    files: &[PathBuf],
+    found: Found,
     wanted: Wanted<'_>,
     detailed_exitcode: bool,
     ui: Ui,
 ) -> Result<u8> {
-    let told = plan_each(files, wanted, ui, |planned| match planned {
+    let told = plan_each(found, wanted, ui, |planned| match planned {
         Ok(planned) => planned.tell(wanted.as_json),
         Err(told) => told,
     })
@@ -133,12 +125,12 @@ pub(super) async fn plan(
 /// Before anything is written: a stack that cannot be planned, or whose plan may not be carried out. After: the stacks
 /// that were not applied; the others are.
 pub(super) async fn apply(
-    files: &[PathBuf],
+    found: Found,
     wanted: Wanted<'_>,
     args: &DeliveryArgs,
     ui: Ui,
 ) -> Result<()> {
-    let planned = plan_each(files, wanted, ui, |planned| {
+    let planned = plan_each(found, wanted, ui, |planned| {
         planned.and_then(|planned| planned.check(args))
     })
     .await;
@@ -213,14 +205,15 @@ fn show(told: Vec<Told>, as_json: bool, ui: Ui) -> Result<(), Unwritable> {
 
 /// Plans every stack, a few files at a time; `keep` says what stays of each plan.
 async fn plan_each<T>(
-    files: &[PathBuf],
+    found: Found,
     wanted: Wanted<'_>,
     ui: Ui,
     keep: impl Fn(Result<Planned, Told>) -> T,
 ) -> Vec<T> {
+    let Found { files, unread } = found;
     let step = ui.step(format!("planning {} stack files", files.len()));
     let keep = &keep;
-    let mut results = stream::iter(files)
+    let mut results = stream::iter(&files)
         .map(|file| async move {
             let stacks = match load(file, wanted.environment, wanted.every_environment) {
                 Ok(stacks) => stacks,
@@ -245,6 +238,10 @@ async fn plan_each<T>(
         kept.extend(of_file);
     }
     step.done(format_args!("{} plans", kept.len()));
+    kept.extend(unread.into_iter().map(|unread| {
+        let folder = unread.folder.clone();
+        keep(Err(failed(&folder, None, &unread.into())))
+    }));
     kept
 }
 

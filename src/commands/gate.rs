@@ -6,6 +6,7 @@ use futures::future::join;
 use futures::{StreamExt, stream};
 use miette::{Diagnostic, Report, Result};
 
+use super::discovery::Found;
 use super::findings::facts;
 use super::fleet;
 use super::planning::{goal, plan_stack, planned_image};
@@ -25,7 +26,7 @@ use crate::ui::{Ui, plain};
 /// Exits with 3 when it refuses: for a finding of severity `error`, with --strict for a warning too. Writes nothing to
 /// the cluster. docs/gate.md tells of waivers and rules of your own, docs/rules of each rule.
 ///
-/// STACK may also be a folder with stacks in folders of their own: then one report tells of all, and the exit code is
+/// STACK may also be a folder with stacks below it, at any depth: then one report tells of all, and the exit code is
 /// the worst of theirs: 1, 3, 2, 0.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -78,8 +79,8 @@ struct Judged {
 /// # Errors
 /// Whatever keeps the stack from being read or planned; of a folder's stacks each is told for itself.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    if let Some(files) = fleet::files(&args.stack.stack)? {
-        return run_all(&args, &files, ui).await;
+    if let Some(found) = fleet::files(&args.stack.stack)? {
+        return run_all(&args, &found, ui).await;
     }
     let tell = |judged: &Judged| {
         let told = judged.told(args.strict);
@@ -101,14 +102,20 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 
 /// Judges the stacks of a folder, a few files at a time, and tells all in one report; one that cannot be judged hides
 /// no other.
-async fn run_all(args: &Args, files: &[PathBuf], ui: Ui) -> Result<u8> {
+async fn run_all(args: &Args, found: &Found, ui: Ui) -> Result<u8> {
+    let files = &found.files;
     let step = ui.step(format!("judging {} stack files", files.len()));
     let of_files: Vec<Vec<Judged>> = stream::iter(files)
         .map(|file| judge_file(file, args))
         .buffered(fleet::AT_ONCE)
         .collect()
         .await;
-    let all: Vec<Judged> = of_files.into_iter().flatten().collect();
+    let unread = found.unread.iter().map(|unread| {
+        let folder = &unread.folder;
+        let what = format!("stacks in {}", relative(folder));
+        Judged::of_failure(what, folder, format!("{unread}: {}", unread.source), unread)
+    });
+    let all: Vec<Judged> = of_files.into_iter().flatten().chain(unread).collect();
     step.done(format_args!("{} stacks", all.len()));
     let told: Vec<Told> = all.iter().map(|one| one.told(args.strict)).collect();
     let folder = relative(&args.stack.stack);
@@ -147,10 +154,10 @@ async fn judge(stack: &Stack, is_offline: bool, ui: Ui) -> Result<Judged> {
         let (verdicts, plan) = planned(stack, ui).await?;
         (verdicts, Some(plan))
     };
-    verdicts.locate(|keys| stack::locate(stack, keys));
+    verdicts.locate(|keys| stack.locate(keys));
     Ok(Judged {
         what: words(stack),
-        file: relative(&stack.file),
+        file: relative(&stack.source.file),
         plan,
         verdicts,
         is_error: false,
@@ -174,6 +181,10 @@ impl Judged {
     }
 
     fn of_error(what: String, file: &Path, error: &Report) -> Self {
+        Self::of_failure(what, file, fleet::causes(error), error.as_ref())
+    }
+
+    fn of_failure(what: String, file: &Path, words: String, error: &dyn Diagnostic) -> Self {
         let file = relative(file);
         let mend = error.help().map_or_else(
             || format!("`uninlu gate {file}` tells more"),
@@ -183,7 +194,7 @@ impl Judged {
             what,
             file,
             plan: None,
-            verdicts: report::not_judged(fleet::causes(error), mend),
+            verdicts: report::not_judged(words, mend),
             is_error: true,
         }
     }

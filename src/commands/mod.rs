@@ -26,6 +26,7 @@ pub mod verify;
 
 mod consent;
 mod delivery;
+mod discovery;
 mod findings;
 mod fleet;
 mod leave;

@@ -13,7 +13,7 @@ use crate::ui::Ui;
 
 /// Shows exactly what an apply would change on the live cluster; writes nothing
 ///
-/// STACK may also be a folder with stacks in folders of their own: then each is told in a line.
+/// STACK may also be a folder with stacks below it, at any depth: then each is shown in a line.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -40,13 +40,13 @@ pub struct Args {
 /// # Errors
 /// Whatever keeps a plan from being made; nothing is written to the cluster in any case.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    if let Some(files) = fleet::files(&args.stack.stack)? {
+    if let Some(found) = fleet::files(&args.stack.stack)? {
         let wanted = fleet::Wanted {
             environment: args.stack.env.as_deref(),
             every_environment: args.every_environment,
             as_json: args.json,
         };
-        return fleet::plan(&files, wanted, args.detailed_exitcode, ui).await;
+        return fleet::plan(found, wanted, args.detailed_exitcode, ui).await;
     }
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let (delivery, inputs) = plan_stack(&stack, ui).await?;

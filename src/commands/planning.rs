@@ -1,7 +1,5 @@
 //! What `plan`, `apply` and `rollback` share: from a goal to a plan.
 
-use std::path::Path;
-
 use miette::Result;
 
 use crate::cluster::{self, Connection};
@@ -9,7 +7,7 @@ use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
 use crate::plan::{self, Goal, Plan, PlannedImage};
 use crate::revision;
-use crate::stack::{self, Stack};
+use crate::stack::Stack;
 use crate::ui::Ui;
 
 /// A plan and where to carry it out.
@@ -35,7 +33,7 @@ impl Delivery {
 /// when the image is built here.
 pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Option<Inputs>)> {
     let step = ui.step("reading the image's inputs and the cluster");
-    let folder = stack.file.parent().map(Path::to_owned).unwrap_or_default();
+    let folder = stack.source.folder.clone();
     // git answers while the cluster does.
     let git = tokio::task::spawn_blocking(move || revision::version(&folder));
     let connection = cluster::connect(&stack.target()).await?;
@@ -57,12 +55,9 @@ pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Optio
 
 /// What the stack stands for with that image, but for its git commit.
 pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
-    let (digest, places) = stack::source(stack)
-        .map(|source| (source.digest, source.places))
-        .unzip();
     Goal {
-        source: digest,
-        places: places.unwrap_or_default(),
+        source: Some(stack.source.digest()),
+        places: stack.places(),
         ..Goal::of_stack(stack, image)
     }
 }

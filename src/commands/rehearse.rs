@@ -116,7 +116,7 @@ async fn image(engine: &Engine, stack: &Stack, reference: &str) -> Result<LocalI
     found.ok_or_else(|| Error::NoImage {
         reference: reference.to_owned(),
         help: match &stack.image {
-            Image::Build(_) => format!("`uninlu build {}` makes it", stack.file.display()),
+            Image::Build(_) => format!("`uninlu build {}` makes it", stack.source.file.display()),
             Image::Reference { .. } => format!("`docker pull {reference}` fetches it"),
         },
     })

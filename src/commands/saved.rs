@@ -4,10 +4,12 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{Diagnostic, Result};
 
 use crate::plan::{Plan, file};
+use crate::stack::{self, Source};
 
 /// Why a plan's file cannot be read or written.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -26,20 +28,29 @@ enum Error {
     },
 }
 
-/// The saved plan, when the file holds one; a stack file (or none at all) is `None` and left to its own reader.
+/// What a file holds that may be applied.
+pub(super) enum Given {
+    /// A saved plan.
+    Plan(Box<Plan>),
+    /// A stack file.
+    Stack(Arc<Source>),
+}
+
+/// Reads the file, once: it may be a pipe.
 ///
 /// # Errors
-/// A file that was a plan and is none any more.
-pub(super) fn read(path: &Path) -> Result<Option<Plan>> {
-    let Some(text) = fs::read(path).ok().filter(|text| is_plan(path, text)) else {
-        return Ok(None);
-    };
-    let plan = file::read(&String::from_utf8_lossy(&text));
+/// A file that cannot be read; one that was a plan and is none any more.
+pub(super) fn read(path: &Path) -> Result<Given> {
+    let bytes = stack::read(path)?;
+    if !is_plan(path, &bytes) {
+        return Ok(Given::Stack(Source::of_bytes(path, bytes)?));
+    }
+    let plan = file::read(&String::from_utf8_lossy(&bytes));
     let plan = plan.map_err(|source| Error::Unreadable {
         file: path.to_owned(),
         source,
     })?;
-    Ok(Some(plan))
+    Ok(Given::Plan(Box::new(plan)))
 }
 
 /// TOML never begins with a brace. A plan whose first byte is damaged is still known by its name.

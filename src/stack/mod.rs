@@ -29,13 +29,14 @@ mod resources;
 mod rollout;
 mod server;
 mod service;
+mod source;
 mod target;
 mod tracing;
 mod verify;
 mod weights;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use access::{Access, SecretKey};
 pub use apply::Apply;
@@ -46,9 +47,7 @@ pub use disruption::Disruption;
 pub use duration::{Duration, fine as fine_duration};
 pub use engine::{Engine, Precision};
 pub use fault::{Fault, Invalid, Refused};
-pub use files::{
-    LoadError, Source, check, document, file_at, load, load_every, locate, source, written,
-};
+pub use files::{LoadError, check, file_at, load, load_every, read};
 pub use gate::{Gate, OwnRule, Severity, Waiver};
 pub use image::{Build, Image};
 pub use model::{MODEL_FILES, Model, ModelSource};
@@ -61,6 +60,7 @@ pub use resources::{Bounds, Resources};
 pub use rollout::{OnFailure, Rollout, Timeout};
 pub use server::ServerSettings;
 pub use service::{CONTAINER_PORT, Service, ServiceKind};
+pub use source::{Source, Written};
 pub use target::Target;
 pub use tracing::Collector;
 pub use verify::{Golden, Latency, Verify};
@@ -69,8 +69,8 @@ pub use weights::weights_size;
 /// A parsed and valid stack file with one environment's overrides applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
-    /// The file it was read from; relative paths in the file start at its folder.
-    pub file: PathBuf,
+    /// The file as it was read.
+    pub source: Arc<Source>,
     /// `[env.NAME]` that was laid over the file, if any.
     pub environment: Option<String>,
     /// Name of the service and of its objects: a DNS label that begins with a letter.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::fault::{Fault, Faults, Need, Refused};
 use super::image::BUILD_KEYS;
 use super::raw::RawStack;
-use super::{Invalid, Stack};
+use super::{Invalid, Source, Stack};
 
 type Table<'a> = Spanned<DeTable<'a>>;
 
@@ -20,36 +21,34 @@ type Table<'a> = Spanned<DeTable<'a>>;
 /// # Errors
 /// Every fault of the file and of all its environments, and of the file with `environment` laid over it.
 pub fn parse(text: &str, file: &Path, environment: Option<&str>) -> Result<Stack, Box<Invalid>> {
-    parse_given(text, file, environment, |_| true)
+    parse_given(&Arc::new(Source::new(file, text)), environment, |_| true)
 }
 
 /// As [`parse`], given which needs this machine meets.
 pub(super) fn parse_given(
-    text: &str,
-    file: &Path,
+    source: &Arc<Source>,
     environment: Option<&str>,
     is_met: impl Fn(&Need) -> bool,
 ) -> Result<Stack, Box<Invalid>> {
     let mut faults = Faults::default();
-    let stack = read(text, file, environment, &mut faults);
+    let stack = read(source, environment, &mut faults);
     let faults = faults.into_vec(is_met);
     match stack {
         Some(stack) if faults.is_empty() => Ok(stack),
-        _ => Err(Box::new(Invalid::new(file, text, faults))),
+        _ => Err(Box::new(Invalid::new(&source.file, &source.text, faults))),
     }
 }
 
 /// The file as it stands, and with each of its environments; a fault that only one of them brings names it.
 pub(super) fn parse_every(
-    text: &str,
-    file: &Path,
+    source: &Arc<Source>,
     is_met: impl Fn(&Need) -> bool,
 ) -> Result<Vec<Stack>, Box<Invalid>> {
     let mut stacks = Vec::new();
     let mut faults: Vec<Fault> = Vec::new();
-    let known = environments(text);
+    let known = environments(&source.text);
     for environment in std::iter::once(None).chain(known.iter().map(Some)) {
-        match parse_given(text, file, environment.map(String::as_str), &is_met) {
+        match parse_given(source, environment.map(String::as_str), &is_met) {
             Ok(stack) => stacks.push(stack),
             Err(invalid) => {
                 let new = invalid.faults.into_iter();
@@ -64,7 +63,7 @@ pub(super) fn parse_every(
     if faults.is_empty() {
         return Ok(stacks);
     }
-    Err(Box::new(Invalid::new(file, text, faults)))
+    Err(Box::new(Invalid::new(&source.file, &source.text, faults)))
 }
 
 /// Names of the `[env.NAME]` tables.
@@ -80,7 +79,8 @@ fn environments(text: &str) -> Vec<String> {
     }
 }
 
-fn read(text: &str, file: &Path, environment: Option<&str>, faults: &mut Faults) -> Option<Stack> {
+fn read(source: &Arc<Source>, environment: Option<&str>, faults: &mut Faults) -> Option<Stack> {
+    let text = source.text.as_str();
     let mut base = read_syntax(text, faults)?;
     let overlays = take_environments(&mut base, faults);
     tolerate(text, &mut base, faults);
@@ -108,7 +108,7 @@ fn read(text: &str, file: &Path, environment: Option<&str>, faults: &mut Faults)
     }
     let mut raw = RawStack::deserialize(toml::Deserializer::from(base)).ok()?;
     raw.has_inherited_disruption = has_inherited_disruption;
-    raw.validate(file, environment, faults)
+    raw.validate(source, environment, faults)
 }
 
 /// The text's own keys, with an environment laid over them; `None` when it is no TOML.

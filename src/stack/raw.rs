@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::sync::Arc;
 
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
@@ -29,7 +29,7 @@ use super::server::RawServer;
 use super::service::RawService;
 use super::tracing::RawTracing;
 use super::verify::RawVerify;
-use super::{Bounds, Replicas, Stack};
+use super::{Bounds, Replicas, Source, Stack};
 
 /// A stack of uninlu: one SiameseUniNLU inference service on Kubernetes
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -107,11 +107,11 @@ impl RawStack {
     /// What the file means; `None` when a fault leaves nothing to mean. Faults are noted in any case.
     pub(super) fn validate(
         self,
-        file: &Path,
+        source: &Arc<Source>,
         environment: Option<&str>,
         faults: &mut Faults,
     ) -> Option<Stack> {
-        let folder = file.parent().unwrap_or(Path::new(""));
+        let folder = source.folder.as_path();
         let name = required_name(&self.name, "name", faults);
         check_length_of_name(&self.name, faults);
         let namespace = required_name(&self.namespace, "namespace", faults);
@@ -125,7 +125,7 @@ impl RawStack {
         let model = model.validate(&model_span, folder, faults);
         let minimum = replicas.minimum();
         let stack = Stack {
-            file: file.to_owned(),
+            source: Arc::clone(source),
             environment: environment.map(str::to_owned),
             labels: names::check_labels(self.labels, faults),
             cluster: cluster.validate(&cluster_span, folder, faults),

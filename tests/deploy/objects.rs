@@ -20,7 +20,7 @@ async fn every_variant_is_taken_without_a_warning_or_the_gate_warned_before() {
     sandbox.create_restricted_namespace().await;
     for mut stack in every_stack() {
         stack.namespace.clone_from(&sandbox.namespace);
-        let told = format!("{} {:?}", stack.file.display(), stack.environment);
+        let told = format!("{} {:?}", stack.source.file.display(), stack.environment);
         let mut warnings = Vec::new();
         let mut pod = None;
         for (id, body) in desired(&stack) {

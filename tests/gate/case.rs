@@ -92,7 +92,7 @@ impl Case {
         let stack = stack::parse(&self.text(), &file, None).expect("the case's stack is valid");
         let goal = self.goal(&stack);
         let facts = Facts {
-            document: stack::document(&stack).expect("it was just written"),
+            document: stack.document(),
             ..self.facts(&stack, &goal)
         };
         let offline = Subject::offline(&stack, &goal, &facts, today());
@@ -102,7 +102,7 @@ impl Case {
         } else {
             Subject::planned(&stack, &plan, outlook.as_ref(), &facts, today())
         });
-        verdicts.locate(|keys| stack::locate(&stack, keys));
+        verdicts.locate(|keys| stack.locate(keys));
         verdicts
     }
 

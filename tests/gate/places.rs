@@ -19,7 +19,7 @@ fn each_finding_points_at_the_line_that_causes_it() {
         .iter()
         .map(|finding| {
             let keys: Vec<&str> = finding.keys.iter().map(String::as_str).collect();
-            let (_, line) = stack::locate(&stack, &keys).expect("the key is in the file");
+            let (_, line) = stack.locate(&keys).expect("the key is in the file");
             (
                 finding.rule.as_str(),
                 text.lines().nth(line - 1).unwrap_or_default(),

@@ -93,7 +93,7 @@ fn goal(file: &Path) -> Option<Goal> {
         to_be_built: None,
     };
     Some(Goal {
-        places: stack::source(&stack).expect("it was read").places,
+        places: stack.places(),
         ..Goal::of_stack(&stack, image)
     })
 }
