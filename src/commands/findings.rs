@@ -4,8 +4,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::gate::{self, Access, Cluster, Facts, ModelFile, Severity, Subject};
-use crate::image::Inputs;
+use crate::bounded;
+use crate::gate::{self, Access, Cluster, Exposed, Facts, ModelFile, Severity, Subject, secrets};
+use crate::image::{Inputs, context};
 use crate::plan::{Plan, PlannedImage};
 use crate::profile::{self, Profile, Unreadable};
 use crate::stack::{MODEL_FILES, ModelSource, Stack};
@@ -29,9 +30,37 @@ pub(super) fn facts(
         image_names: tag.into_iter().chain([image.reference.clone()]).collect(),
         weights: weights(stack),
         model: model(stack),
+        exposed: inputs.map(exposed).unwrap_or_default(),
         cluster,
         ..Facts::unasked("nobody looked")
     })
+}
+
+/// A secret in a larger file is in none that people write.
+const LARGEST: u64 = 1 << 20;
+
+/// Files of a build that look like secrets.
+fn exposed(inputs: &Inputs) -> Vec<Exposed> {
+    let exposed = inputs.files().filter_map(|(path, file)| {
+        let what = secrets::in_name(path).or_else(|| {
+            let text = (file.size <= LARGEST).then(|| bounded::read(&file.source).ok())??;
+            secrets::in_file(path, &text)
+        })?;
+        let model = Path::new(path).strip_prefix(context::MODEL).ok();
+        let (path, key) = match model {
+            Some(path) => (path, "model.source"),
+            None if path.starts_with(context::CERTIFICATES) => {
+                (Path::new(path), "image.ca-certificates")
+            }
+            None => (Path::new(path), "image.context"),
+        };
+        Some(Exposed {
+            path: path.display().to_string(),
+            what,
+            key,
+        })
+    });
+    exposed.collect()
 }
 
 /// Size of the weights that go into the image.

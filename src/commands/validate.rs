@@ -1,9 +1,8 @@
 //! `uninlu validate`
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use miette::{Diagnostic, Report, Result};
+use miette::{Report, Result};
 use serde_json::{Value, json};
 
 use super::discovery::Found;
@@ -34,32 +33,48 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A folder without stacks. Faults are the result, with exit code 1.
+/// stdout that cannot be written; faults are the result, with exit code 1.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let mut faults = Vec::new();
-    let mut is_valid = true;
-    for path in &args.stacks {
-        let Found { files, unread } = found(path)?;
-        for file in &files {
-            match load(file, args.env.as_deref()) {
-                Ok(stacks) => ui.say(format_args!("{} {}", paint(GREEN, "✓"), summary(&stacks))),
-                Err(error) => {
-                    is_valid = false;
-                    faults.extend(as_json(&error));
-                    ui.error(&Report::new(error));
-                }
-            }
-        }
-        for unread in unread {
-            is_valid = false;
-            faults.push(unread_as_json(&unread.folder, &unread, &unread.source));
-            ui.error(&Report::new(unread));
-        }
-    }
+    let environment = args.env.as_deref();
+    let faults: Vec<Value> = args
+        .stacks
+        .iter()
+        .flat_map(|path| match found(path) {
+            Ok(found) => check(found, environment, ui),
+            Err(error) => vec![note(path, error, ui)],
+        })
+        .collect();
     if args.json {
         ui.json(&json!(faults))?;
     }
-    Ok(if is_valid { exit::OK } else { exit::ERROR })
+    Ok(if faults.is_empty() {
+        exit::OK
+    } else {
+        exit::ERROR
+    })
+}
+
+/// The faults of all files, each told where it is found.
+fn check(found: Found, environment: Option<&str>, ui: Ui) -> Vec<Value> {
+    let Found { files, unread } = found;
+    let of_file = |file: &PathBuf| match load(file, environment) {
+        Ok(stacks) => {
+            ui.say(format_args!("{} {}", paint(GREEN, "✓"), summary(&stacks)));
+            Vec::new()
+        }
+        Err(LoadError::Invalid(invalid)) => {
+            let faults = faults_as_json(&invalid);
+            ui.error(&(*invalid).into());
+            faults
+        }
+        Err(error) => vec![note(file, error.into(), ui)],
+    };
+    let mut faults: Vec<Value> = files.iter().flat_map(of_file).collect();
+    faults.extend(unread.into_iter().map(|unread| {
+        let folder = unread.folder.clone();
+        note(&folder, unread.into(), ui)
+    }));
+    faults
 }
 
 /// The stacks of a folder; else what the path itself names.
@@ -91,20 +106,15 @@ fn summary(stacks: &[Stack]) -> String {
     )
 }
 
-fn as_json(error: &LoadError) -> Vec<Value> {
-    match error {
-        LoadError::Invalid(invalid) => faults_as_json(invalid),
-        LoadError::Unreadable { file, source } => vec![unread_as_json(file, error, source)],
-    }
-}
-
-fn unread_as_json(file: &Path, error: &dyn Diagnostic, source: &io::Error) -> Value {
+/// Tells what has no line.
+fn note(file: &Path, error: Report, ui: Ui) -> Value {
+    ui.error(&error);
     json!({
         "file": file,
         "line": null,
         "column": null,
         "environment": null,
-        "message": format!("{error}: {source}"),
+        "message": fleet::causes(&error),
         "help": error.help().map(|help| help.to_string()),
     })
 }

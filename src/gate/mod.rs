@@ -4,6 +4,7 @@
 mod own;
 pub mod report;
 mod rules;
+pub mod secrets;
 mod subject;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use toml::value::Date;
 
 pub use crate::stack::Severity;
 use crate::stack::{OwnRule, Waiver};
-pub use subject::{Access, Cluster, Facts, Listing, ModelFile, Subject, Version};
+pub use subject::{Access, Cluster, Exposed, Facts, Listing, ModelFile, Subject, Version};
 
 impl Severity {
     /// As it is printed.

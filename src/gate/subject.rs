@@ -47,8 +47,21 @@ pub struct Facts {
     pub weights: Option<u64>,
     /// What the server opens of a model on the node, as this machine has it; none when it comes from elsewhere.
     pub model: Vec<ModelFile>,
+    /// Files of the image's context and model that look like secrets.
+    pub exposed: Vec<Exposed>,
     /// What the cluster says.
     pub cluster: Cluster,
+}
+
+/// A file that goes into a build and looks like a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exposed {
+    /// In the folder that the key names.
+    pub path: String,
+    /// `a private key`
+    pub what: &'static str,
+    /// The key of the stack file that names the folder.
+    pub key: &'static str,
 }
 
 /// The model's folder, or a file in it.
@@ -126,6 +139,7 @@ impl Facts {
             image_size: Err(reason.to_owned()),
             weights: None,
             model: Vec::new(),
+            exposed: Vec::new(),
             cluster: Cluster::unasked(reason),
         }
     }

@@ -14,6 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::error::Error;
 use super::ignore::Ignore;
+use super::links;
 use crate::stack::MODEL_FILES;
 
 /// The folder of the context that belongs to the tool; one that lies in the context already is not sent.
@@ -102,16 +103,17 @@ pub fn walk(folder: &Path, dockerfile: &str) -> Result<Vec<Entry>, Error> {
             add(&mut entries, path, &found)?;
         }
     }
+    links::check_context(folder, entries.values())?;
     Ok(entries.into_values().collect())
 }
 
 /// The model folder's files as entries below [`MODEL`], sorted by path.
 ///
-/// Links are followed (download caches keep the weights behind links); hidden files are left out (`.git` holds
-/// every large file a second time).
+/// Links are followed where they stay in the folder, or in the download cache that it is a snapshot of; hidden files
+/// are left out (`.git` holds every large file a second time).
 ///
 /// # Errors
-/// What cannot be read, a dangling link, or a folder that is no model.
+/// What cannot be read, a dangling link, one that leads out, or a folder that is no model.
 pub fn walk_model(folder: &Path) -> Result<Vec<Entry>, Error> {
     check_model(folder)?;
     let mut entries = BTreeMap::new();
@@ -121,11 +123,21 @@ pub fn walk_model(folder: &Path) -> Result<Vec<Entry>, Error> {
         .min_depth(1)
         .follow_links(true)
         .sort_by_file_name();
-    for found in walker.into_iter().filter_entry(is_shown) {
+    let mut walker = walker.into_iter().filter_entry(is_shown);
+    let (root, mut out) = (real(folder)?, Vec::new());
+    while let Some(found) = walker.next() {
         let found = found.map_err(unreadable)?;
         let path = relative(&found, folder)?;
-        add(&mut entries, format!("{MODEL}/{path}"), &found)?;
+        if found.path_is_symlink() && !links::is_own(&root, &real(found.path())?) {
+            out.push(path);
+            if found.file_type().is_dir() {
+                walker.skip_current_dir();
+            }
+        } else {
+            add(&mut entries, format!("{MODEL}/{path}"), &found)?;
+        }
     }
+    links::check_model(folder, out)?;
     Ok(entries.into_values().collect())
 }
 
@@ -261,6 +273,11 @@ fn read_file(path: &Path, executable: bool) -> Result<FileContent, Error> {
         size,
         hash,
     })
+}
+
+fn real(path: &Path) -> Result<PathBuf, Error> {
+    path.canonicalize()
+        .map_err(|error| Error::unreadable(path, error))
 }
 
 fn relative(found: &DirEntry, folder: &Path) -> Result<String, Error> {

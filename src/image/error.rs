@@ -30,6 +30,18 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// Links whose targets are no part of what is sent.
+    #[error("links lead out of {}: {links}", folder.display())]
+    #[diagnostic(help("{help}"))]
+    LeadsOut {
+        /// The folder that they leave.
+        folder: PathBuf,
+        /// All of them, and where they lead.
+        links: String,
+        /// What to do.
+        help: &'static str,
+    },
+
     /// Files for a container cannot be written.
     #[error("cannot write below {}", folder.display())]
     #[diagnostic(help("free some space, or let TMPDIR name another folder"))]

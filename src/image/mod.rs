@@ -14,6 +14,7 @@ pub mod digest;
 pub mod docker;
 pub mod error;
 pub mod ignore;
+mod links;
 mod mend;
 pub mod progress;
 pub mod registry;
@@ -28,7 +29,7 @@ pub use size::{ImageSize, size};
 use crate::revision;
 use crate::stack::{Build, Image, ModelSource, Stack};
 use crate::ui::{Ui, human_bytes};
-use context::Entry;
+use context::{Content, Entry};
 use digest::Recipe;
 use docker::{Engine, Job, LocalImage};
 
@@ -64,6 +65,15 @@ impl Inputs {
     /// Bytes of context and model.
     pub fn size(&self) -> u64 {
         self.entries.iter().map(Entry::size).sum()
+    }
+
+    /// The files that the engine gets, each with its path in the context.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &context::FileContent)> {
+        let entries = self.entries.iter().chain(&self.certificates);
+        entries.filter_map(|entry| match &entry.content {
+            Content::File(file) => Some((entry.path.as_str(), file)),
+            Content::Folder | Content::Link { .. } => None,
+        })
     }
 
     /// What to warn of before this is sent anywhere.

@@ -7,6 +7,7 @@ mod image;
 mod pod_security;
 mod probes;
 mod resources;
+mod secrets;
 mod security;
 mod settings;
 mod shutdown;
@@ -16,7 +17,7 @@ use super::Rule;
 pub(super) use waivers::STACK_FILE;
 
 /// Every family.
-pub(super) const FAMILIES: [&[Rule]; 11] = [
+pub(super) const FAMILIES: [&[Rule]; 12] = [
     &waivers::RULES,
     &availability::RULES,
     &autoscaling::RULES,
@@ -26,6 +27,7 @@ pub(super) const FAMILIES: [&[Rule]; 11] = [
     &image::RULES,
     &security::RULES,
     &pod_security::RULES,
+    &secrets::RULES,
     &settings::RULES,
     &cluster::RULES,
 ];
