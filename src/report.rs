@@ -85,7 +85,9 @@ impl Shown {
 
 impl Whole {
     fn read(code: &dyn SourceCode) -> Option<Self> {
-        let all = code.read_span(&SourceSpan::from((0, 0)), 0, usize::MAX).ok()?;
+        let all = code
+            .read_span(&SourceSpan::from((0, 0)), 0, usize::MAX)
+            .ok()?;
         Some(Self {
             name: all.name().unwrap_or_default().to_owned(),
             text: String::from_utf8_lossy(all.data()).into_owned(),
@@ -108,7 +110,9 @@ impl Whole {
 fn moved(label: &LabeledSpan, whole: Option<&Whole>) -> LabeledSpan {
     let words = label.label().map(escape::log);
     let (start, end) = (label.offset(), label.offset() + label.len());
-    let (start, end) = whole.map_or((start, end), |whole| (whole.offset(start), whole.offset(end)));
+    let (start, end) = whole.map_or((start, end), |whole| {
+        (whole.offset(start), whole.offset(end))
+    });
     if label.primary() {
         LabeledSpan::new_primary_with_span(words, (start, end.saturating_sub(start)))
     } else {

@@ -87,7 +87,8 @@ const SETTINGS: [(&str, &str); 5] = [
 fn output(folder: &Path, settings: &[(String, &str)], arguments: &[&str]) -> Option<String> {
     let own = SETTINGS.map(|(key, value)| (key.to_owned(), value));
     let settings: Vec<_> = own.iter().chain(settings).enumerate().collect();
-    let key = |&(at, (key, _)): &(usize, &(String, &str))| (format!("GIT_CONFIG_KEY_{at}"), key.clone());
+    let key =
+        |&(at, (key, _)): &(usize, &(String, &str))| (format!("GIT_CONFIG_KEY_{at}"), key.clone());
     let value = |&(at, (_, value)): &(usize, &(String, &str))| {
         (format!("GIT_CONFIG_VALUE_{at}"), (*value).to_owned())
     };
@@ -119,7 +120,11 @@ mod tests {
 
     /// The git of whoever works there: no setting of ours.
     fn git(folder: &Path, arguments: &[&str]) -> bool {
-        let identity = ["user.name=a", "user.email=a@b", "protocol.file.allow=always"];
+        let identity = [
+            "user.name=a",
+            "user.email=a@b",
+            "protocol.file.allow=always",
+        ];
         Command::new("git")
             .arg("-C")
             .arg(folder)
@@ -234,7 +239,10 @@ mod tests {
         let inner = inner.display().to_string();
         assert!(git(&root, &["submodule", "--quiet", "add", &inner, "sub"]));
         assert!(git(&root, &["commit", "--quiet", "-am", "two"]));
-        assert!(git(&root.join("sub"), &["config", "core.fsmonitor", &program]));
+        assert!(git(
+            &root.join("sub"),
+            &["config", "core.fsmonitor", &program]
+        ));
         write(&root.join("sub/file.txt"), "three\n");
         // An old time makes git write the index anew, which is what this hook waits for.
         let hook = root.join(".git/hooks/post-index-change");
@@ -254,7 +262,11 @@ mod tests {
         write(&root.join("file.txt"), "one\n");
         let found = of(&root);
         assert!(!mark.exists(), "a program ran");
-        assert!(found.version.is_some_and(|version| version.starts_with("v1-1-g")));
+        assert!(
+            found
+                .version
+                .is_some_and(|version| version.starts_with("v1-1-g"))
+        );
         git(&root, &["status"]);
         assert!(mark.exists(), "plain git runs it");
     }
@@ -265,7 +277,10 @@ mod tests {
         let (origin, bare) = (folder.path().join("origin"), folder.path().join("bare"));
         std::fs::create_dir(&origin).expect("a folder");
         repository(&origin);
-        assert!(git(&origin, &["clone", "--quiet", "--bare", ".", "../bare"]));
+        assert!(git(
+            &origin,
+            &["clone", "--quiet", "--bare", ".", "../bare"]
+        ));
         assert!(git(&bare, &["rev-parse", "HEAD"]));
         let (program, mark) = trap(folder.path());
         assert!(git(&bare, &["config", "core.fsmonitor", &program]));

@@ -6,8 +6,8 @@ use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver};
 use super::planning::{Delivery, goal, look_ahead, plan_stack};
-use super::verify::{self, KeyArgs};
 use super::saved::{self, Given};
+use super::verify::{self, KeyArgs};
 use super::{findings, fleet};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;

@@ -12,7 +12,7 @@ use crate::plan::diff::diff;
 use crate::plan::release::Release;
 use crate::plan::{FieldChange, render};
 use crate::stack;
-use crate::ui::{BOLD, Ui, paint, Unwritable};
+use crate::ui::{BOLD, Ui, Unwritable, paint};
 
 /// Lists what was applied: when, by whom, from which commit, and how it ended
 #[derive(Debug, clap::Args)]
@@ -64,12 +64,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn tell_all(
-    releases: &[Release],
-    stack: &str,
-    as_json: bool,
-    ui: Ui,
-) -> Result<(), Unwritable> {
+fn tell_all(releases: &[Release], stack: &str, as_json: bool, ui: Ui) -> Result<(), Unwritable> {
     if as_json {
         let all: Vec<Value> = releases.iter().map(summary).collect();
         return ui.json(&json!({ "format_version": 1, "releases": all }));

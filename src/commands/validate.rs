@@ -98,7 +98,9 @@ fn summary(stacks: &[Stack]) -> String {
         .iter()
         .map(|stack| stack.environment.as_deref().unwrap_or("as it stands"))
         .collect();
-    let file = stacks.first().map(|stack| stack.source.file.display().to_string());
+    let file = stacks
+        .first()
+        .map(|stack| stack.source.file.display().to_string());
     format!(
         "{} is valid ({})",
         file.unwrap_or_default(),

@@ -115,7 +115,8 @@ impl Form {
         }
         // Bytes and not characters: a tenth of the tables.
         let pattern = format!("(?-u){}", self.pattern);
-        Regex::new(&pattern).is_ok_and(|form| form.find_iter(text).any(|found| is_real(found.as_bytes())))
+        Regex::new(&pattern)
+            .is_ok_and(|form| form.find_iter(text).any(|found| is_real(found.as_bytes())))
     }
 }
 
@@ -125,7 +126,9 @@ fn holds(text: &[u8], part: &[u8]) -> bool {
 
 fn is_real(found: &[u8]) -> bool {
     let lower = found.to_ascii_lowercase();
-    let is_placeholder = PLACEHOLDERS.iter().any(|word| holds(&lower, word.as_bytes()));
+    let is_placeholder = PLACEHOLDERS
+        .iter()
+        .any(|word| holds(&lower, word.as_bytes()));
     let is_random = found.iter().any(u8::is_ascii_digit) || holds(found, b"PRIVATE KEY");
     is_random && !is_placeholder
 }
@@ -134,11 +137,20 @@ fn is_real(found: &[u8]) -> bool {
 pub fn in_setting(name: &str, value: &str) -> Option<&'static str> {
     let by_name = || (is_secret_name(name) && is_literal(value)).then_some("a secret, by its name");
     let by_address = || has_password(value).then_some("an address with a password");
-    in_text(value.as_bytes()).or_else(by_address).or_else(by_name)
+    in_text(value.as_bytes())
+        .or_else(by_address)
+        .or_else(by_name)
 }
 
 const SECRET_WORDS: [&str; 8] = [
-    "password", "passwd", "passphrase", "secret", "token", "credential", "credentials", "apikey",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "credentials",
+    "apikey",
 ];
 const SECRET_PAIRS: [(&str, &str); 4] = [
     ("api", "key"),
@@ -154,7 +166,9 @@ fn is_secret_name(name: &str) -> bool {
         .split(|c: char| !c.is_ascii_alphanumeric())
         .map(str::to_ascii_lowercase)
         .collect();
-    let is_reference = words.last().is_some_and(|last| REFERENCES.contains(&last.as_str()));
+    let is_reference = words
+        .last()
+        .is_some_and(|last| REFERENCES.contains(&last.as_str()));
     let is_secret = |word: &String| SECRET_WORDS.contains(&word.as_str());
     let is_pair = |pair: &[String]| SECRET_PAIRS.contains(&(pair[0].as_str(), pair[1].as_str()));
     !is_reference && (words.iter().any(is_secret) || words.windows(2).any(is_pair))
@@ -162,7 +176,8 @@ fn is_secret_name(name: &str) -> bool {
 
 /// A value that is there, and no variable, marker of a tokenizer, or switch.
 fn is_literal(value: &str) -> bool {
-    let is_other = value.starts_with(['$', '/', '<', '[', '{']) || value.contains(char::is_whitespace);
+    let is_other =
+        value.starts_with(['$', '/', '<', '[', '{']) || value.contains(char::is_whitespace);
     value.len() >= 6 && !is_other
 }
 
@@ -171,8 +186,12 @@ fn has_password(text: &str) -> bool {
     text.split("://").skip(1).any(|rest| {
         let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\''));
         let authority = &rest[..end.unwrap_or(rest.len())];
-        let user = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
-        user.is_some_and(|(_, password)| password.len() >= 3 && !password.starts_with(['$', '<', '{', '*']))
+        let user = authority
+            .rsplit_once('@')
+            .and_then(|(user, _)| user.split_once(':'));
+        user.is_some_and(|(_, password)| {
+            password.len() >= 3 && !password.starts_with(['$', '<', '{', '*'])
+        })
     })
 }
 
@@ -192,7 +211,9 @@ const FILES: [(&str, &str); 11] = [
 ];
 const STORES: [&str; 7] = ["p12", "pfx", "jks", "keystore", "ppk", "kubeconfig", "kdbx"];
 /// `.env.example` and the like say which variables there are.
-const SAMPLES: [&str; 6] = ["example", "sample", "template", "dist", "defaults", "schema"];
+const SAMPLES: [&str; 6] = [
+    "example", "sample", "template", "dist", "defaults", "schema",
+];
 /// Files that may hold a password, and the words before it.
 const SETTINGS: [(&str, &[&str]); 4] = [
     (".netrc", &["password"]),
@@ -201,7 +222,13 @@ const SETTINGS: [(&str, &[&str]); 4] = [
     (".htpasswd", &[":$", ":{"]),
 ];
 /// Files in which an address may hold one.
-const ADDRESSES: [&str; 5] = [".git/config", "pip.conf", ".condarc", ".npmrc", ".yarnrc.yml"];
+const ADDRESSES: [&str; 5] = [
+    ".git/config",
+    "pip.conf",
+    ".condarc",
+    ".npmrc",
+    ".yarnrc.yml",
+];
 
 /// What a file looks like by its path (with `/`) alone.
 pub fn in_name(path: &str) -> Option<&'static str> {
@@ -223,7 +250,9 @@ pub fn in_file(path: &str, text: &[u8]) -> Option<&'static str> {
         .or_else(|| {
             let mut settings = SETTINGS.iter().filter(|(known, _)| is_called(path, known));
             let has = |words: &[&str]| words.iter().any(|word| holds(text, word.as_bytes()));
-            settings.any(|(_, words)| has(words)).then_some("a password")
+            settings
+                .any(|(_, words)| has(words))
+                .then_some("a password")
         })
         .or_else(|| {
             let may = ADDRESSES.iter().any(|known| is_called(path, known));
@@ -243,7 +272,11 @@ fn is_kubeconfig(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
     let has = |start: &str| {
         let mut lines = text.lines();
-        lines.any(|line| line.trim_start().trim_start_matches("- ").starts_with(start))
+        lines.any(|line| {
+            line.trim_start()
+                .trim_start_matches("- ")
+                .starts_with(start)
+        })
     };
     has("kind: Config") && has("users:") && (has("token: ") || has("password: "))
 }
@@ -269,13 +302,25 @@ mod tests {
             (token("hf_", 34), Some("a Hugging Face token")),
             (token("AIza", 35), Some("a Google API key")),
             (token("glpat-", 20), Some("a GitLab token")),
-            (format!("AKIA{}", "Q3EGZ7KD".repeat(2)), Some("an AWS access key")),
+            (
+                format!("AKIA{}", "Q3EGZ7KD".repeat(2)),
+                Some("an AWS access key"),
+            ),
             (format!("AKIA{}", "IOSFODNN7EXAMPLE"), None),
-            (token("aws_secret_access_key = ", 40), Some("an AWS secret key")),
+            (
+                token("aws_secret_access_key = ", 40),
+                Some("an AWS secret key"),
+            ),
             (token("//r/:_authToken=", 36), Some("an npm token")),
             ("//r/:_authToken=${NPM_TOKEN}".into(), None),
-            (token("-----BEGIN OPENSSH PRIVATE KEY-----\n", 70), Some("a private key")),
-            (token("-----BEGIN PRIVATE KEY-----\\n", 70), Some("a private key")),
+            (
+                token("-----BEGIN OPENSSH PRIVATE KEY-----\n", 70),
+                Some("a private key"),
+            ),
+            (
+                token("-----BEGIN PRIVATE KEY-----\\n", 70),
+                Some("a private key"),
+            ),
             ("\"-----BEGIN PRIVATE KEY-----\" is looked for".into(), None),
             ("-----BEGIN CERTIFICATE-----\nMIIB".into(), None),
             ("class=sk-estimator-doc-link".into(), None),
@@ -294,7 +339,11 @@ mod tests {
             ("API_KEY", "abcdef12", true),
             ("PIP_INDEX_URL", "https://me:s3cret@pypi.test/simple", true),
             ("PIP_INDEX_URL", "https://me@pypi.test/simple", false),
-            ("PIP_INDEX_URL", "https://me:${TOKEN}@pypi.test/simple", false),
+            (
+                "PIP_INDEX_URL",
+                "https://me:${TOKEN}@pypi.test/simple",
+                false,
+            ),
             ("MAX_TOKENS", "51200000", false),
             ("PAD_TOKEN", "[PAD_TOKEN]", false),
             ("TOKEN_FILE", "run/secrets/token", false),
@@ -303,7 +352,11 @@ mod tests {
             ("SECRET_NAME", "nlu-keys", false),
             ("TOKENIZERS_PARALLELISM", "false-or-true", false),
         ] {
-            assert_eq!(in_setting(name, value).is_some(), is_secret, "{name}={value}");
+            assert_eq!(
+                in_setting(name, value).is_some(),
+                is_secret,
+                "{name}={value}"
+            );
         }
     }
 
@@ -318,7 +371,11 @@ mod tests {
             ("id_rsa.pub", "ssh-rsa", false),
             ("kubeconfig", "", true),
             ("deploy/prod.yaml", kubeconfig, true),
-            ("deploy/exec.yaml", "kind: Config\nusers:\n- user:\n    exec: {}\n", false),
+            (
+                "deploy/exec.yaml",
+                "kind: Config\nusers:\n- user:\n    exec: {}\n",
+                false,
+            ),
             (".netrc", "machine a login b password c", true),
             (".netrc", "machine a login b", false),
             (".npmrc", "registry=https://r.test", false),

@@ -58,7 +58,9 @@ fn climbs(path: &str, target: &str) -> bool {
 /// Hugging Face's cache is `models--ORG--NAME/snapshots/REVISION/FILE -> ../../blobs/HASH` (its documentation, "Hub
 /// Local Cache"); ModelScope's has real files, or that form.
 pub(super) fn is_own(folder: &Path, target: &Path) -> bool {
-    let snapshots = folder.ancestors().find(|above| above.ends_with("snapshots"));
+    let snapshots = folder
+        .ancestors()
+        .find(|above| above.ends_with("snapshots"));
     let cache = snapshots.and_then(Path::parent);
     let is_blob = cache.is_some_and(|cache| target.parent() == Some(&cache.join("blobs")));
     target.starts_with(folder) || is_blob
@@ -90,7 +92,11 @@ mod tests {
         let snapshot = "/c/models--o--n/snapshots/abc";
         for (folder, target, is_owned) in [
             (snapshot, "/c/models--o--n/blobs/0123", true),
-            (snapshot, "/c/models--o--n/snapshots/abc/sub/config.json", true),
+            (
+                snapshot,
+                "/c/models--o--n/snapshots/abc/sub/config.json",
+                true,
+            ),
             (snapshot, "/c/models--o--n/blobs/deep/0123", false),
             (snapshot, "/c/models--o--other/blobs/0123", false),
             (snapshot, "/c/models--o--n/snapshots/def/config.json", false),

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::value::{Date, Datetime};
-use uninlu::gate::{self, Access, Cluster, Facts, Listing, ModelFile, Subject, Verdicts, Version};
+use uninlu::gate::{
+    self, Access, Cluster, Exposed, Facts, Listing, ModelFile, Subject, Verdicts, Version, secrets,
+};
 use uninlu::kinds::{AutoscalerMetric, Kind};
 use uninlu::plan::outlook::{Obstacle, Outlook};
 use uninlu::plan::replicas::Transition;
@@ -39,6 +41,8 @@ pub(crate) struct Case {
     weights: Option<u64>,
     /// The model's folder on the node and what is in it, by path; null could not be looked at.
     model_files: BTreeMap<PathBuf, Option<Access>>,
+    /// Texts of files that look like secrets, by their paths in the context.
+    exposed: BTreeMap<String, String>,
     /// In bytes.
     image_size: Option<u64>,
     to_be_built: Option<String>,
@@ -155,6 +159,17 @@ impl Case {
         goal
     }
 
+    fn exposed(&self) -> Vec<Exposed> {
+        let looks = |(path, text): (&String, &String)| Exposed {
+            path: path.clone(),
+            what: secrets::in_name(path)
+                .or_else(|| secrets::in_file(path, text.as_bytes()))
+                .expect("the case's file looks like a secret"),
+            key: "image.context",
+        };
+        self.exposed.iter().map(looks).collect()
+    }
+
     fn facts(&self, stack: &Stack, goal: &Goal) -> Facts {
         if self.offline {
             return Facts::unasked(gate::UNASKED);
@@ -167,6 +182,7 @@ impl Case {
         let is_measured = self.weights.is_none();
         let profile: Profile = serde_json::from_value(profile).expect("a profile");
         Facts {
+            exposed: self.exposed(),
             document: Value::Null,
             profile: is_measured.then_some(profile),
             image_names: vec![goal.image.reference.clone()],

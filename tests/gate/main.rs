@@ -11,6 +11,7 @@ mod hermetic;
 mod merge;
 mod pages;
 mod places;
+mod untrusted;
 
 use std::path::Path;
 

@@ -57,7 +57,7 @@ fn files_folders_links_and_the_executable_bit_are_kept_in_order() {
         .expect("mode");
     std::fs::create_dir(root.join("empty")).expect("a folder");
     symlink("../b.txt", root.join("b/link")).expect("a link");
-    symlink("/nowhere/at/build/time", root.join("dangling")).expect("a link");
+    symlink("nowhere/at/build/time", root.join("dangling")).expect("a link");
     insta::assert_snapshot!(walked(root), @r"
     file    Dockerfile
     folder  a
@@ -66,7 +66,7 @@ fn files_folders_links_and_the_executable_bit_are_kept_in_order() {
     file    b.txt
     link    b/link -> ../b.txt
     file    b/z.txt
-    link    dangling -> /nowhere/at/build/time
+    link    dangling -> nowhere/at/build/time
     folder  empty
     ");
 }
@@ -118,13 +118,13 @@ fn the_reserved_folder_is_the_tools_own() {
 #[test]
 fn the_model_goes_to_its_reserved_folder_without_hidden_files() {
     let folder = folder(&[
-        ("blobs/weights", "w"),
         ("model/config.json", "{}"),
         ("model/vocab.txt", "v"),
+        ("model/weights/one", "w"),
         ("model/.git/objects/copy", "w"),
     ]);
     let model = folder.path().join("model");
-    symlink("../blobs/weights", model.join("pytorch_model.bin")).expect("a link");
+    symlink("weights/one", model.join("pytorch_model.bin")).expect("a link");
     let entries = context::walk_model(&model).expect("a model");
     insta::assert_snapshot!(listing(&entries), @r"
     folder  .uninlu
@@ -132,7 +132,74 @@ fn the_model_goes_to_its_reserved_folder_without_hidden_files() {
     file    .uninlu/model/config.json
     file    .uninlu/model/pytorch_model.bin
     file    .uninlu/model/vocab.txt
+    folder  .uninlu/model/weights
+    file    .uninlu/model/weights/one
     ");
+}
+
+/// A snapshot of Hugging Face's cache, by its path and by a link to it.
+#[test]
+fn a_download_caches_snapshot_is_a_model() {
+    let cache = folder(&[
+        ("hub/models--o--n/blobs/c0", "{}"),
+        ("hub/models--o--n/blobs/e0", "v"),
+        ("hub/models--o--n/blobs/d0", "w"),
+        ("hub/models--o--n/snapshots/abc/README.md", ""),
+        ("hub/models--o--n/snapshots/abc/sub/README.md", ""),
+    ]);
+    let snapshot = cache.path().join("hub/models--o--n/snapshots/abc");
+    for (blob, file) in [
+        ("../../blobs/c0", "config.json"),
+        ("../../blobs/e0", "vocab.txt"),
+        ("../../blobs/d0", "model.safetensors"),
+        ("../../../blobs/c0", "sub/config.json"),
+    ] {
+        symlink(blob, snapshot.join(file)).expect("a link");
+    }
+    let named = cache.path().join("model");
+    symlink(&snapshot, &named).expect("a link");
+    for model in [snapshot, named] {
+        let entries = context::walk_model(&model).expect("a model");
+        assert_eq!(entries.iter().filter(|entry| entry.size() > 0).count(), 4);
+    }
+}
+
+#[test]
+fn links_that_lead_out_are_refused_with_their_names() {
+    let folder = folder(&[
+        ("model/config.json", "{}"),
+        ("model/vocab.txt", "v"),
+        ("outside/weights", "w"),
+        ("outside/deep/key", "k"),
+        ("context/Dockerfile", "FROM scratch"),
+        ("context/.dockerignore", "ignored\n"),
+        ("cache/models--o--n/snapshots/abc/config.json", "{}"),
+        ("cache/models--o--n/snapshots/abc/vocab.txt", "v"),
+    ]);
+    let root = folder.path();
+    let link = |target: &str, path: &str| symlink(target, root.join(path)).expect("a link");
+    link("../outside/weights", "model/pytorch_model.bin");
+    link("../outside/deep", "model/extra");
+    link("/etc/hostname", "model/notes.txt");
+    link("config.json", "model/same.json");
+    link("/etc/passwd", "context/users");
+    link("../outside", "context/more");
+    link("/etc/passwd", "context/ignored");
+    link("Dockerfile", "context/same");
+    // What calls itself a cache does not lead out of itself.
+    let cache = "cache/models--o--n";
+    link("../../outside/deep", &format!("{cache}/blobs"));
+    link(
+        "../../blobs/key",
+        &format!("{cache}/snapshots/abc/model.safetensors"),
+    );
+    let faults = [
+        context::walk_model(&root.join("model")).expect_err("three links lead out"),
+        context::walk_model(&root.join(cache).join("snapshots/abc")).expect_err("no blob"),
+        context::walk(&root.join("context"), "Dockerfile").expect_err("two links lead out"),
+    ];
+    let told: Vec<String> = faults.iter().map(|fault| told(fault, root)).collect();
+    insta::assert_snapshot!(told.join("\n\n"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod explain;
 #[path = "../hermetic/mod.rs"]
 mod hermetic;
 mod schema;
+mod terminal;
 
 use std::path::Path;
 
