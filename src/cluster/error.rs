@@ -3,6 +3,8 @@
 use kube::core::Status;
 use miette::Diagnostic;
 
+use super::guard::Over;
+use super::lock;
 use crate::kinds::ObjectId;
 
 /// Why a cluster could not be read or written.
@@ -104,7 +106,7 @@ pub enum Error {
     /// The lock went to somebody else, or may have.
     #[error("the lock ({lock}) was lost: it could not be renewed in time")]
     #[diagnostic(help(
-        "what was written before stays, and nothing more was written. Apply again: it completes what is left"
+        "what was written before stays, and nothing more is written. Apply again: it waits up to 15 s for the lock to expire, and completes what is left"
     ))]
     LockLost {
         /// The Lease.
@@ -158,6 +160,9 @@ pub(super) fn explain(
 ) -> Error {
     match error {
         kube::Error::Api(status) => refusal(*status, connection, verb, object.to_string()),
+        kube::Error::Service(error) if error.is::<Over>() => Error::LockLost {
+            lock: lock::words(connection),
+        },
         other => Error::Unreachable {
             context: connection.target.context.clone(),
             server: connection.server.clone(),

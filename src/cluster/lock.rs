@@ -1,10 +1,16 @@
-//! One apply at a time for each stack: a Lease that renews itself, and that nobody has to clean up.
+//! One apply at a time for each stack: a Lease that renews itself, and that expires by itself.
 //!
 //! Whether a holder lives is judged by whether its renewals are *seen* to come, never by comparing its clock with
 //! ours: clocks of two machines differ. A holder that was killed blocks the next one for [`DURATION`] at most.
+//!
+//! ```text
+//! renewal sent ─▶ answered                              the holder may write for TERM from the sending
+//!      └▶ seen by the next one ── DURATION ──▶ taken    later than the sending, so later than TERM + MARGIN
+//! ```
+//! A write that is cut off at the end of the term may still be under way in a proxy: the margin is for that. It is
+//! client-go's leader election (RenewDeadline 10 s of LeaseDuration 15 s, RetryPeriod 2 s), which does not fence either.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,32 +18,40 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams, Preconditions};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::error::explain;
+use super::guard::{Astray, Guard, Moment, Term, guarded};
 use super::observe::retried;
 use super::{Connection, Error};
 use crate::kinds::{INSTANCE, MANAGED_BY, MANAGER};
 use crate::ui::Step;
 
-/// How long a Lease stands without a renewal.
-pub(super) const DURATION: Duration = Duration::from_secs(10);
-/// Three renewals may fail before the Lease is lost.
-const RENEWAL: Duration = Duration::from_secs(3);
+/// How long a Lease stands without being seen to change.
+pub(super) const DURATION: Duration = Duration::from_secs(15);
+/// How long a holder may write after it sent the last renewal that was answered.
+const TERM: Duration = Duration::from_secs(10);
+/// How long a write that nobody waits for any more may take to arrive.
+const MARGIN: Duration = DURATION.saturating_sub(TERM);
+/// Three renewals may fail before the term ends.
+const RENEWAL: Duration = Duration::from_secs(2);
+/// How long one renewal may take; the next one goes over another connection.
+const ATTEMPT: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Held until it is released or lost. Dropped without a release, it expires.
+/// Held until it is released or taken by another. Dropped without a release, it expires.
 pub struct Lock {
     connection: Connection,
+    guarded: Connection,
     state: Arc<State>,
+    astray: Astray,
     renewals: tokio::task::JoinHandle<()>,
 }
 
 struct State {
     lease: tokio::sync::Mutex<Lease>,
-    is_lost: AtomicBool,
-    lost: Notify,
+    term: watch::Sender<Term>,
 }
 
 /// Takes the stack's lock, in its namespace, which must exist. A Lease that is not renewed any more is taken over.
@@ -54,12 +68,16 @@ pub async fn lock(
     let mut seen: Option<(Lease, Instant)> = None;
     let mut has_renewed = false;
     loop {
+        let sent = Moment::now();
         let Some(lease) = create_or_get(connection, holder).await? else {
             tokio::time::sleep(POLL).await;
             continue;
         };
         let lease = match lease {
-            Answer::Created(lease) => return Ok(Lock::hold(connection, lease)),
+            Answer::Created(lease) => match Lock::hold(connection, lease, sent).await {
+                Some(lock) => return Ok(lock),
+                None => continue,
+            },
             Answer::Held(lease) => lease,
         };
         let since = match &seen {
@@ -70,8 +88,11 @@ pub async fn lock(
             }
         };
         if since.elapsed() > DURATION {
-            if let Some(lease) = take_over(connection, holder, &lease).await? {
-                return Ok(Lock::hold(connection, lease));
+            let sent = Moment::now();
+            if let Some(lease) = take_over(connection, holder, &lease).await?
+                && let Some(lock) = Lock::hold(connection, lease, sent).await
+            {
+                return Ok(lock);
             }
             seen = None;
             continue;
@@ -157,46 +178,77 @@ async fn replace(connection: &Connection, lease: &Lease) -> Result<Lease, kube::
 }
 
 impl Lock {
-    fn hold(connection: &Connection, lease: Lease) -> Self {
+    /// `None` when the Lease is another's by now: an answer that took long says nothing of the present.
+    async fn hold(connection: &Connection, lease: Lease, sent: Moment) -> Option<Self> {
+        let (term, is_held) = watch::channel(Term::new(sent, TERM));
         let state = Arc::new(State {
             lease: tokio::sync::Mutex::new(lease),
-            is_lost: AtomicBool::new(false),
-            lost: Notify::new(),
+            term,
         });
-        Self {
-            connection: connection.clone(),
-            renewals: tokio::spawn(renew(connection.clone(), Arc::clone(&state))),
-            state,
+        if sent.elapsed() >= RENEWAL && state.renew(connection).await == Renewal::Taken {
+            return None;
         }
+        let astray = Astray::default();
+        let guard = Guard {
+            term: is_held,
+            astray: astray.clone(),
+        };
+        Some(Self {
+            connection: connection.clone(),
+            guarded: guarded(connection, guard),
+            renewals: tokio::spawn(keep(connection.clone(), Arc::clone(&state))),
+            state,
+            astray,
+        })
     }
 
-    /// Ends when the lock is lost: whoever writes under it must then stop.
-    pub async fn lost(&self) -> Error {
-        let lost = self.state.lost.notified();
-        if !self.state.is_lost.load(Ordering::Acquire) {
-            lost.await;
-        }
-        Error::LockLost {
-            lock: words(&self.connection),
-        }
+    /// The connection for everything that is done under the lock: a write on it fails with [`Error::LockLost`] once
+    /// another holder may begin.
+    pub fn connection(&self) -> &Connection {
+        &self.guarded
     }
 
     /// Gives the lock back: the Lease is deleted, if it still is this one. What fails here mends itself by expiring.
+    ///
+    /// While a write may still be under way nobody else may begin: the lock is kept for that long, and one that could
+    /// not be renewed is left to expire.
     pub async fn release(self) {
+        if let Some(since) = self.astray.last() {
+            tokio::time::sleep_until(since + MARGIN).await;
+        }
         // In this order: aborted in the middle, a renewal would have moved the version that the deletion asks for.
-        let lease = self.state.lease.lock().await;
+        let mut lease = self.state.lease.lock().await;
         self.renewals.abort();
-        let parameters = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: lease.metadata.uid.clone(),
-                resource_version: lease.metadata.resource_version.clone(),
-            }),
-            ..Default::default()
-        };
-        let _ = leases(&self.connection)
-            .delete(&name(&self.connection), &parameters)
-            .await;
+        if self.state.term.borrow().is_over() {
+            return;
+        }
+        let _ = tokio::time::timeout(ATTEMPT, give_back(&self.connection, &mut lease)).await;
     }
+}
+
+/// A renewal whose answer never came has moved the version.
+async fn give_back(connection: &Connection, lease: &mut Lease) {
+    let is_moved =
+        |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == 409);
+    if delete(connection, lease)
+        .await
+        .is_err_and(|error| is_moved(&error))
+        && recover(connection, lease).await == Renewal::Tried
+    {
+        let _ = delete(connection, lease).await;
+    }
+}
+
+async fn delete(connection: &Connection, lease: &Lease) -> Result<(), kube::Error> {
+    let parameters = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: lease.metadata.uid.clone(),
+            resource_version: lease.metadata.resource_version.clone(),
+        }),
+        ..Default::default()
+    };
+    let (api, name) = (leases(connection), name(connection));
+    api.delete(&name, &parameters).await.map(drop)
 }
 
 impl Drop for Lock {
@@ -205,51 +257,68 @@ impl Drop for Lock {
     }
 }
 
-/// Renews until the Lease belongs to somebody else, or for so long that it may.
-async fn renew(connection: Connection, state: Arc<State>) {
+/// Renews until the Lease is another's. After an outage it goes on: a renewal that the API server takes proves that
+/// nobody held the lock meanwhile.
+async fn keep(connection: Connection, state: Arc<State>) {
     let mut ticks = tokio::time::interval(RENEWAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
-    let mut renewed = Instant::now();
     loop {
         ticks.tick().await;
-        // Held over the request, so that a release never meets a Lease that is just being renewed.
-        let mut lease = state.lease.lock().await;
-        let mut next = lease.clone();
-        if let Some(spec) = &mut next.spec {
-            spec.renew_time = Some(MicroTime(Timestamp::now()));
-        }
-        let sent = Instant::now();
-        let answer = tokio::time::timeout(RENEWAL, replace(&connection, &next)).await;
-        let is_taken = match answer {
-            Ok(Ok(written)) => {
-                (*lease, renewed) = (written, sent);
-                false
-            }
-            // A renewal of ours whose answer was lost also moved the version; only another holder has taken it.
-            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
-                !recover(&connection, &mut lease).await
-            }
-            _ => false,
-        };
-        if is_taken || renewed.elapsed() >= DURATION {
-            state.is_lost.store(true, Ordering::Release);
-            state.lost.notify_waiters();
+        if state.renew(&connection).await == Renewal::Taken {
+            state.term.send_replace(Term::ended());
             return;
         }
     }
 }
 
+/// What is known of a renewal.
+#[derive(Debug, PartialEq, Eq)]
+enum Renewal {
+    /// It was answered, or it was not: the term says until when that does not matter.
+    Tried,
+    /// The Lease is gone, or another's.
+    Taken,
+}
+
+impl State {
+    async fn renew(&self, connection: &Connection) -> Renewal {
+        // Held over the requests, so that a release never meets a Lease that is just being renewed.
+        let mut lease = self.lease.lock().await;
+        let attempt = tokio::time::timeout(ATTEMPT, self.attempt(connection, &mut lease));
+        attempt.await.unwrap_or(Renewal::Tried)
+    }
+
+    async fn attempt(&self, connection: &Connection, lease: &mut Lease) -> Renewal {
+        let mut next = lease.clone();
+        if let Some(spec) = &mut next.spec {
+            spec.renew_time = Some(MicroTime(Timestamp::now()));
+        }
+        let sent = Moment::now();
+        match replace(connection, &next).await {
+            Ok(written) => {
+                *lease = written;
+                self.term.send_replace(Term::new(sent, TERM));
+                Renewal::Tried
+            }
+            // A renewal of ours whose answer was lost also moved the version; only another holder has taken it.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+                recover(connection, lease).await
+            }
+            Err(_) => Renewal::Tried,
+        }
+    }
+}
+
 /// Whether the live Lease still names us; if so, its version is taken.
-async fn recover(connection: &Connection, lease: &mut Lease) -> bool {
+async fn recover(connection: &Connection, lease: &mut Lease) -> Renewal {
     match leases(connection).get_opt(&name(connection)).await {
         Ok(Some(live)) if is_own(&live, lease) => {
             *lease = live;
-            true
+            Renewal::Tried
         }
-        Ok(_) => false,
-        // Not known now: the time since the last renewal decides.
-        Err(_) => true,
+        Ok(_) => Renewal::Taken,
+        Err(_) => Renewal::Tried,
     }
 }
 
@@ -261,7 +330,8 @@ fn name(connection: &Connection) -> String {
     format!("{}-uninlu", connection.target.stack)
 }
 
-fn words(connection: &Connection) -> String {
+/// `Lease NAMESPACE/NAME`
+pub(super) fn words(connection: &Connection) -> String {
     let target = &connection.target;
     format!("Lease {}/{}", target.namespace, name(connection))
 }

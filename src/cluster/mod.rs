@@ -11,6 +11,7 @@ mod destroy;
 mod error;
 mod everything;
 mod forward;
+mod guard;
 mod lock;
 mod metrics;
 mod observe;

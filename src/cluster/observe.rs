@@ -14,6 +14,7 @@ use kube::core::{Status, response::StatusDetails};
 use serde_json::Value;
 
 use super::error::explain;
+use super::guard::Over;
 use super::{Connection, Error};
 use crate::kinds::{Desired, Kind, MANAGER, ObjectId, instance_selector};
 use crate::plan::{Cause, Conflict, Live, Prediction, apply_set};
@@ -232,7 +233,9 @@ fn is_transient(error: &kube::Error) -> bool {
         kube::Error::Api(status) => is_transient_status(status),
         kube::Error::HyperError(_) => true,
         // A refused connection is an answer; one that broke is not.
-        kube::Error::Service(error) => !format!("{error:?}").contains("ConnectionRefused"),
+        kube::Error::Service(error) => {
+            !error.is::<Over>() && !format!("{error:?}").contains("ConnectionRefused")
+        }
         _ => false,
     }
 }

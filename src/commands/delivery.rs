@@ -126,7 +126,7 @@ pub(super) async fn carry(
     let goal = settle().await?;
     cluster::make_namespace(&connection, &shown, ui).await?;
     let lock = take_lock(&connection, args, ui).await?;
-    let result = under_lock(&connection, &lock, &shown, goal, back_to, args, ui).await;
+    let result = under_lock(lock.connection(), &shown, goal, back_to, args, ui).await;
     lock.release().await;
     result
 }
@@ -221,10 +221,9 @@ async fn take_lock(connection: &Connection, args: &DeliveryArgs, ui: Ui) -> Resu
     Ok(lock)
 }
 
-/// What is sent is what was shown, or nothing is.
+/// What is sent is what was shown, or nothing is. The connection is the lock's.
 async fn under_lock(
     connection: &Connection,
-    lock: &Lock,
     shown: &Plan,
     goal: Goal,
     back_to: Option<i64>,
@@ -240,19 +239,10 @@ async fn under_lock(
         return Ok(wait(connection, &plan.goal, ui).await?);
     }
     let earlier = cluster::releases(connection).await?;
-    let release = carry_out(
-        connection,
-        lock,
-        &plan,
-        &earlier,
-        back_to,
-        !args.no_wait,
-        ui,
-    )
-    .await;
+    let release = carry_out(connection, &plan, &earlier, back_to, !args.no_wait, ui).await;
     match release {
         Err(failure) if failure.is_rollout && plan.goal.wait.on_failure == OnFailure::Rollback => {
-            let undone = undo(connection, lock, failure.number, ui).await;
+            let undone = undo(connection, failure.number, ui).await;
             Err(after_undo(failure, undone))
         }
         Err(failure) => Err(failure.report),
@@ -270,7 +260,6 @@ struct Failure {
 /// Records the release, writes the plan, waits, and records how it ended.
 async fn carry_out(
     connection: &Connection,
-    lock: &Lock,
     plan: &Plan,
     earlier: &[Release],
     back_to: Option<i64>,
@@ -293,11 +282,7 @@ async fn carry_out(
     })?;
     let started = Instant::now();
     let step = ui.step(format!("applying release {}", release.number));
-    let written = tokio::select! {
-        written = cluster::apply(connection, plan, ui) => written,
-        error = lock.lost() => Err(error),
-    };
-    let result = match written {
+    let result = match cluster::apply(connection, plan, ui).await {
         Ok(()) => {
             step.done(render::summary(plan));
             if waits {
@@ -359,7 +344,7 @@ async fn record_end(
 }
 
 /// Goes back to the release that ran before, without asking: the stack file said so.
-async fn undo(connection: &Connection, lock: &Lock, failed: i64, ui: Ui) -> Result<Option<i64>> {
+async fn undo(connection: &Connection, failed: i64, ui: Ui) -> Result<Option<i64>> {
     let releases = cluster::releases(connection).await?;
     let Some(earlier) = newest_ready(&releases, failed) else {
         return Ok(None);
@@ -372,7 +357,7 @@ async fn undo(connection: &Connection, lock: &Lock, failed: i64, ui: Ui) -> Resu
     let plan = plan_goal(connection, goal).await?;
     refuse_conflicts(&plan, &[], &[])?;
     let number = Some(earlier.number);
-    carry_out(connection, lock, &plan, &releases, number, true, ui)
+    carry_out(connection, &plan, &releases, number, true, ui)
         .await
         .map_err(|failure| failure.report)?;
     Ok(number)

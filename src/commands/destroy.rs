@@ -95,10 +95,7 @@ async fn under_lock(
         cluster::destroy(connection, destruction, patience, step).await?;
         return cluster::destroy_namespace(connection, destruction, patience, step).await;
     };
-    let result = tokio::select! {
-        result = cluster::destroy(connection, destruction, patience, step) => result,
-        error = lock.lost() => Err(error),
-    };
+    let result = cluster::destroy(lock.connection(), destruction, patience, step).await;
     lock.release().await;
     result?;
     cluster::destroy_namespace(connection, destruction, patience, step).await

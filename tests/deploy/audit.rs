@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::proxy::MARK;
+
 /// A moment; what was asked after it can be read later.
 #[derive(Debug)]
 pub(crate) struct Mark {
@@ -18,6 +20,12 @@ pub(crate) struct Mark {
 pub(crate) struct Request {
     pub(crate) verb: String,
     pub(crate) uri: String,
+    /// When it reached the API server.
+    pub(crate) received: Timestamp,
+    /// HTTP status of the answer.
+    pub(crate) code: u64,
+    /// Whether it came through the fault proxy.
+    pub(crate) is_proxied: bool,
 }
 
 impl Mark {
@@ -54,11 +62,15 @@ impl Mark {
         let received: Timestamp = text("requestReceivedTimestamp")?
             .parse()
             .expect("the API server writes RFC 3339");
-        let is_ours = text("userAgent")?.starts_with("uninlu/") && uri.contains(&self.namespace);
+        let agent = text("userAgent")?;
+        let is_ours = agent.starts_with("uninlu/") && uri.contains(&self.namespace);
         let is_ours = is_ours && received >= self.moment;
         is_ours.then_some(Request {
             verb: text("verb")?,
             uri,
+            received,
+            code: event["responseStatus"]["code"].as_u64().unwrap_or(0),
+            is_proxied: agent.ends_with(MARK),
         })
     }
 }

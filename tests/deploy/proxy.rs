@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use crate::sandbox::{CONTEXT, Sandbox};
 
-/// What happens to a request.
+/// What happens to a request. The proxy goes on with it even if its sender hangs up meanwhile.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// It is answered here, and never reaches the API server.
@@ -35,12 +35,37 @@ pub(crate) enum Fault {
     CutBefore,
     /// The API server carries it out, and the answer is lost.
     CutAfter,
+    /// The connection is reset at once, and the API server sees it so much later.
+    Astray(Duration),
     /// It takes so long.
     Delay(Duration),
-    /// The API server carries it out at once, and the answer takes so long.
-    Late(Duration),
+    /// It waits for the gate to open.
+    Before(Gate),
+    /// It never reaches the API server, and no answer comes.
+    Swallow,
     /// The API server carries it out, and the answer never comes; [`Proxy::held`] tells.
     Hold,
+}
+
+/// Holds requests up until the test lets them go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate(Arc<(Notify, Notify)>);
+
+impl Gate {
+    /// Ends when a request has come to the gate.
+    pub(crate) async fn reached(&self) {
+        self.0.0.notified().await;
+    }
+
+    /// Lets one request go on, also one that comes later.
+    pub(crate) fn open(&self) {
+        self.0.1.notify_one();
+    }
+
+    async fn pass(&self) {
+        self.0.0.notify_one();
+        self.0.1.notified().await;
+    }
 }
 
 /// Which requests a fault meets.
@@ -56,6 +81,9 @@ pub(crate) struct Rule {
     pub(crate) fault: Fault,
 }
 
+/// Added to the user agent of what comes through the proxy: the audit log then tells it from the rest.
+pub(crate) const MARK: &str = " (proxy)";
+
 /// Anything that changes something.
 pub(crate) fn is_write(request: &Parts) -> bool {
     let is_dry_run = request
@@ -68,6 +96,16 @@ pub(crate) fn is_write(request: &Parts) -> bool {
 /// A renewal of the lock.
 pub(crate) fn is_renewal(request: &Parts) -> bool {
     request.method == Method::PUT && request.uri.path().contains("/leases/")
+}
+
+/// The lock's creation.
+pub(crate) fn is_lock(request: &Parts) -> bool {
+    request.method == Method::POST && request.uri.path().ends_with("/leases")
+}
+
+/// The apply of an object.
+pub(crate) fn is_patch(request: &Parts) -> bool {
+    is_write(request) && request.method == Method::PATCH
 }
 
 /// A write that comes in every run: the lock's renewals come by the clock, so that a slow run has more of them.
@@ -168,7 +206,9 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
 async fn connection(stream: TcpStream, state: Arc<State>) {
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
-        async move { state.answer(request).await.ok_or(Cut) }
+        // A task of its own: it outlives the connection.
+        let answer = tokio::spawn(async move { state.answer(request).await });
+        async move { answer.await.ok().flatten().ok_or(Cut) }
     });
     let _ = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -194,7 +234,7 @@ impl State {
     }
 
     /// `None` cuts the connection.
-    async fn answer(&self, request: Request<Incoming>) -> Option<Response<Body>> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Option<Response<Body>> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
         let fault = self.fault(&parts);
@@ -202,15 +242,21 @@ impl State {
             Some(Fault::Answer { code, retry_after }) => return Some(refusal(*code, *retry_after)),
             Some(Fault::CutBefore) => return None,
             Some(Fault::Delay(time)) => tokio::time::sleep(*time).await,
-            Some(Fault::CutAfter | Fault::Late(_) | Fault::Hold) | None => (),
+            Some(Fault::Before(gate)) => gate.pass().await,
+            Some(Fault::Swallow) => std::future::pending().await,
+            Some(Fault::Astray(time)) => {
+                let time = *time;
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    self.forward(parts, body.into()).await
+                });
+                return None;
+            }
+            Some(Fault::CutAfter | Fault::Hold) | None => (),
         }
         let answer = self.forward(parts, body.into()).await;
         match fault {
             Some(Fault::CutAfter) => None,
-            Some(Fault::Late(time)) => {
-                tokio::time::sleep(time).await;
-                answer
-            }
             Some(Fault::Hold) => {
                 self.is_held.notify_one();
                 std::future::pending().await
@@ -223,6 +269,10 @@ impl State {
         parts.headers.remove(HOST);
         parts.headers.remove(CONNECTION);
         parts.version = http::Version::default();
+        if let Some(agent) = parts.headers.get_mut(USER_AGENT) {
+            let marked = format!("{}{MARK}", agent.to_str().expect("the tool's own"));
+            *agent = marked.parse().expect("a valid header");
+        }
         let mut answer = self
             .client
             .send(Request::from_parts(parts, body))
