@@ -32,7 +32,7 @@ pub use lock::{Lock, lock};
 pub use metrics::metric_state;
 pub use observe::{observe, ours, pods};
 pub use prospect::{Prospect, prospect};
-pub use releases::{begin, end, forget, releases};
+pub use releases::{Releases, Skipped, begin, end, forget, releases};
 pub use rollout::{autoscaler_trouble, watch_rollout};
 pub use surroundings::surroundings;
 pub use verify::facts;

@@ -15,18 +15,75 @@ use super::error::explain;
 use super::observe::retried;
 use super::{Connection, Error};
 use crate::kinds::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
+use crate::plan::provenance;
 use crate::plan::release::{Outcome, Record, Release, newest};
+use crate::stack::Target;
 
 const OUTCOME: &str = "uninlu.dev/outcome";
 
-/// The stack's releases, oldest first. A record that cannot be read (of another version of the tool) is left out.
+/// The stack's releases, oldest first, and the records that are not believed.
+#[derive(Debug, Clone, Default)]
+pub struct Releases {
+    believed: Vec<Release>,
+    /// Records that this tool did not make for this stack, or cannot read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A record that is not believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Name of the ControllerRevision.
+    pub name: String,
+    /// The number that its name says, if it is a name of ours: no other release can have it.
+    pub number: Option<i64>,
+    /// Why.
+    pub reason: String,
+}
+
+impl std::ops::Deref for Releases {
+    type Target = [Release];
+
+    fn deref(&self) -> &[Release] {
+        &self.believed
+    }
+}
+
+impl Releases {
+    fn next_number(&self) -> i64 {
+        let skipped = self.skipped.iter().filter_map(|skipped| skipped.number);
+        let newest = newest(self).map(|release| release.number);
+        skipped
+            .chain(newest)
+            .max()
+            .map_or(1, |number| number.saturating_add(1))
+    }
+}
+
+/// The stack's releases.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn releases(connection: &Connection) -> Result<Vec<Release>, Error> {
-    let mut releases: Vec<Release> = list(connection).await?.iter().filter_map(read).collect();
-    releases.sort_by_key(|release| release.number);
+pub async fn releases(connection: &Connection) -> Result<Releases, Error> {
+    let mut releases = Releases::default();
+    for item in list(connection).await? {
+        match read(&item, &connection.target) {
+            Ok(release) => releases.believed.push(release),
+            Err(reason) => releases
+                .skipped
+                .push(skipped(&item, &connection.target, reason)),
+        }
+    }
+    releases.believed.sort_by_key(|release| release.number);
     Ok(releases)
+}
+
+fn skipped(item: &ControllerRevision, target: &Target, reason: String) -> Skipped {
+    let name = item.metadata.name.clone().unwrap_or_default();
+    Skipped {
+        number: provenance::number_of(&target.stack, &name),
+        name,
+        reason,
+    }
 }
 
 /// Every record of the stack with its uid, readable or not.
@@ -46,13 +103,22 @@ async fn list(connection: &Connection) -> Result<Vec<ControllerRevision>, Error>
     Ok(list.items)
 }
 
-fn read(item: &ControllerRevision) -> Option<Release> {
-    let data = item.data.as_ref()?.0.clone();
+/// `Err` says why it is not believed.
+fn read(item: &ControllerRevision, target: &Target) -> Result<Release, String> {
+    if let Some(reason) = provenance::misplaced(&item.metadata, item.revision, target) {
+        return Err(reason);
+    }
+    let data = item.data.as_ref().map(|data| data.0.clone());
+    let record: Record = serde_json::from_value(data.unwrap_or_default())
+        .map_err(|error| format!("it cannot be read ({error})"))?;
+    if let Some(reason) = provenance::foreign(&record.goal, target) {
+        return Err(reason);
+    }
     let annotations = item.metadata.annotations.as_ref();
     let outcome = annotations.and_then(|annotations| annotations.get(OUTCOME));
-    Some(Release {
+    Ok(Release {
         number: item.revision,
-        record: serde_json::from_value(data).ok()?,
+        record,
         outcome: outcome
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or(Outcome::Open),
@@ -65,10 +131,10 @@ fn read(item: &ControllerRevision) -> Option<Release> {
 /// See [`Error`].
 pub async fn begin(
     connection: &Connection,
-    earlier: &[Release],
+    earlier: &Releases,
     record: Record,
 ) -> Result<Release, Error> {
-    let number = newest(earlier).map_or(1, |release| release.number + 1);
+    let number = earlier.next_number();
     let data = serde_json::to_value(&record).expect("a record is JSON");
     let labels = [
         (MANAGED_BY, MANAGER),
@@ -177,7 +243,7 @@ fn revisions(connection: &Connection) -> Api<ControllerRevision> {
 }
 
 fn name(connection: &Connection, number: i64) -> String {
-    format!("{}-release-{number}", connection.target.stack)
+    provenance::record_name(&connection.target.stack, number)
 }
 
 fn words(outcome: &Outcome) -> String {

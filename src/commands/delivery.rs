@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use miette::{Diagnostic, Result};
 
 use super::consent::Question;
-use super::planning::{Delivery, plan_goal};
-use crate::cluster::{self, Connection, Lock};
+use super::planning::{Delivery, plan_goal, refuse_release, releases};
+use crate::cluster::{self, Connection, Lock, Releases};
 use crate::kinds::{AutoscalerMetric, Kind};
 use crate::plan::outlook::Outlook;
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
@@ -242,7 +242,7 @@ async fn under_lock(
     let release = carry_out(connection, &plan, &earlier, back_to, !args.no_wait, ui).await;
     match release {
         Err(failure) if failure.is_rollout && plan.goal.wait.on_failure == OnFailure::Rollback => {
-            let undone = undo(connection, failure.number, ui).await;
+            let undone = undo(connection, &plan.goal, failure.number, ui).await;
             Err(after_undo(failure, undone))
         }
         Err(failure) => Err(failure.report),
@@ -261,7 +261,7 @@ struct Failure {
 async fn carry_out(
     connection: &Connection,
     plan: &Plan,
-    earlier: &[Release],
+    earlier: &Releases,
     back_to: Option<i64>,
     waits: bool,
     ui: Ui,
@@ -344,11 +344,12 @@ async fn record_end(
 }
 
 /// Goes back to the release that ran before, without asking: the stack file said so.
-async fn undo(connection: &Connection, failed: i64, ui: Ui) -> Result<Option<i64>> {
-    let releases = cluster::releases(connection).await?;
+async fn undo(connection: &Connection, stack: &Goal, failed: i64, ui: Ui) -> Result<Option<i64>> {
+    let releases = releases(connection, ui).await?;
     let Some(earlier) = newest_ready(&releases, failed) else {
         return Ok(None);
     };
+    refuse_release(earlier, stack)?;
     ui.say(format_args!(
         "the rollout failed: going back to release {}, as `[rollout] on-failure` says",
         earlier.number

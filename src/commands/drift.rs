@@ -3,7 +3,7 @@
 use miette::{Diagnostic, Result};
 use serde_json::{Value, json};
 
-use super::planning::plan_goal;
+use super::planning::{plan_goal, releases};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
 use crate::plan::release::{Release, newest};
@@ -41,7 +41,7 @@ struct NoRelease {
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target()).await?;
-    let releases = cluster::releases(&connection).await?;
+    let releases = releases(&connection, ui).await?;
     let release = newest(&releases).ok_or_else(|| NoRelease {
         stack: stack.name.clone(),
         namespace: stack.namespace.clone(),

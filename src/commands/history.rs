@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use miette::{Diagnostic, Result};
 use serde_json::{Value, json};
 
+use super::planning::releases;
 use crate::cli::{StackOption, exit};
 use crate::cluster;
 use crate::kinds::Desired;
@@ -44,7 +45,7 @@ struct Unknown {
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target()).await?;
-    let releases = cluster::releases(&connection).await?;
+    let releases = releases(&connection, ui).await?;
     let find = |number: i64| {
         let found = releases.iter().find(|release| release.number == number);
         found.ok_or_else(|| Unknown {

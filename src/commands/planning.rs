@@ -1,11 +1,15 @@
 //! What `plan`, `apply` and `rollback` share: from a goal to a plan.
 
-use miette::Result;
+use std::path::Path;
 
-use crate::cluster::{self, Connection};
+use miette::{Diagnostic, Result};
+
+use crate::cluster::{self, Connection, Releases};
+use crate::gate;
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
-use crate::plan::{self, Goal, Plan, PlannedImage};
+use crate::plan::release::Release;
+use crate::plan::{self, Goal, Plan, PlannedImage, provenance};
 use crate::revision;
 use crate::stack::Stack;
 use crate::ui::Ui;
@@ -66,6 +70,42 @@ pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
 pub(super) async fn plan_goal(connection: &Connection, goal: Goal) -> Result<Plan> {
     let live = cluster::observe(connection, &goal.objects).await?;
     Ok(plan::plan(goal, &live)?)
+}
+
+/// The stack's releases; the records that are not believed are named.
+pub(super) async fn releases(connection: &Connection, ui: Ui) -> Result<Releases> {
+    let releases = cluster::releases(connection).await?;
+    for skipped in &releases.skipped {
+        ui.warn(format_args!(
+            "ControllerRevision {}/{} is skipped: it is no record of this stack's releases: {}",
+            connection.target.namespace, skipped.name, skipped.reason
+        ));
+    }
+    Ok(releases)
+}
+
+/// Why a record is not applied.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("release {number} is not applied: {reason}")]
+#[diagnostic(help(
+    "nothing was changed by it. If it is meant, write it into the stack file and apply that; otherwise name another release (`uninlu rollback NUMBER`), and find out who wrote this ControllerRevision"
+))]
+pub(super) struct Refused {
+    pub(super) number: i64,
+    pub(super) reason: String,
+}
+
+/// Refuses a release that reaches what the stack does not name, or whose pods the gate's rules refuse.
+pub(super) fn refuse_release(release: &Release, stack: &Goal) -> Result<(), Refused> {
+    let goal = &release.record.goal;
+    let refused = provenance::outside(goal, stack);
+    let refused = refused.or_else(|| gate::refuse_pods(&goal.objects).into_iter().next());
+    refused.map_or(Ok(()), |reason| {
+        Err(Refused {
+            number: release.number,
+            reason,
+        })
+    })
 }
 
 /// Looks at what the plan's pods will meet; `None` when it leaves them as they are.

@@ -3,13 +3,13 @@
 use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver};
-use super::planning::{Delivery, look_ahead, plan_goal};
+use super::planning::{Delivery, Refused, goal, look_ahead, plan_goal, refuse_release, releases};
 use crate::cli::{StackOption, exit};
-use crate::cluster;
+use crate::cluster::{self, Releases, Skipped};
 use crate::image;
 use crate::plan::release::{Release, newest, newest_ready};
-use crate::plan::{FieldChange, Plan};
-use crate::stack;
+use crate::plan::{FieldChange, Plan, PlannedImage};
+use crate::stack::{self, Image, Stack};
 use crate::ui::Ui;
 
 /// Goes back to an earlier release: planned, shown and confirmed like any apply
@@ -54,8 +54,9 @@ enum Stop {
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target()).await?;
-    let releases = cluster::releases(&connection).await?;
+    let releases = releases(&connection, ui).await?;
     let release = choose(&releases, args.number, &stack.name)?;
+    refuse_release(release, &goal(&stack, stated_image(&stack)))?;
     ui.say(format_args!(
         "back to release {}, applied by {} at {}",
         release.number,
@@ -78,32 +79,54 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn choose<'a>(
-    releases: &'a [Release],
-    number: Option<i64>,
-    stack: &str,
-) -> Result<&'a Release, Stop> {
-    let Some(number) = number else {
-        let present = newest(releases).map_or(0, |release| release.number);
-        return newest_ready(releases, present).ok_or_else(|| Stop::Nothing(stack.to_owned()));
+/// The repository is what matters: what would be built of the files does not.
+fn stated_image(stack: &Stack) -> PlannedImage {
+    let reference = match &stack.image {
+        Image::Build(build) => &build.repository,
+        Image::Reference { reference, .. } => reference,
     };
-    let known = || {
-        let numbers = releases.iter().map(|release| release.number.to_string());
-        let numbers = numbers.collect::<Vec<_>>().join(", ");
-        if numbers.is_empty() {
-            "none".into()
-        } else {
-            numbers
+    PlannedImage {
+        reference: reference.clone(),
+        to_be_built: None,
+    }
+}
+
+fn choose<'a>(releases: &'a Releases, number: Option<i64>, stack: &str) -> Result<&'a Release> {
+    let present = newest(releases).map_or(0, |release| release.number);
+    let is_asked_for = |skipped: &&Skipped| match number {
+        Some(number) => skipped.number == Some(number),
+        // What is back of a release that is not believed is not known.
+        None => skipped.number > Some(present),
+    };
+    if let Some(skipped) = releases.skipped.iter().find(is_asked_for) {
+        return Err(Refused {
+            number: skipped.number.unwrap_or_default(),
+            reason: skipped.reason.clone(),
         }
+        .into());
+    }
+    let found = match number {
+        None => newest_ready(releases, present).ok_or_else(|| Stop::Nothing(stack.to_owned())),
+        Some(number) => releases
+            .iter()
+            .find(|release| release.number == number)
+            .ok_or_else(|| Stop::UnknownRelease {
+                number,
+                stack: stack.to_owned(),
+                known: known(releases),
+            }),
     };
-    releases
-        .iter()
-        .find(|release| release.number == number)
-        .ok_or_else(|| Stop::UnknownRelease {
-            number,
-            stack: stack.to_owned(),
-            known: known(),
-        })
+    Ok(found?)
+}
+
+fn known(releases: &[Release]) -> String {
+    let numbers = releases.iter().map(|release| release.number.to_string());
+    let numbers = numbers.collect::<Vec<_>>().join(", ");
+    if numbers.is_empty() {
+        "none".into()
+    } else {
+        numbers
+    }
 }
 
 fn changes_image(plan: &Plan) -> bool {

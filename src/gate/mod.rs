@@ -8,7 +8,10 @@ pub mod secrets;
 mod subject;
 
 use serde::Serialize;
+use serde_json::Value;
 use toml::value::Date;
+
+use crate::kinds::{Desired, Kind};
 
 pub use crate::stack::Severity;
 use crate::stack::{OwnRule, Waiver};
@@ -197,6 +200,22 @@ pub fn check(subject: &Subject) -> Verdicts {
     }
     own::check(subject, &mut verdicts);
     verdicts
+}
+
+/// What the rules over pods refuse of objects that no stack file stands for (an earlier release): `rule: finding`. No
+/// waiver accepts it, since nothing that is rendered needs one.
+pub fn refuse_pods(objects: &Desired) -> Vec<String> {
+    let mut deployments = objects.iter().filter(|(id, _)| id.kind == Kind::Deployment);
+    let pod = deployments
+        .next()
+        .map(|(_, body)| &body["spec"]["template"]["spec"]);
+    let verdicts = rules::of_pod(pod.unwrap_or(&Value::Null)).into_iter();
+    let of_rule = |(rule, verdict): (&str, Verdict)| {
+        let found = verdict.found.into_iter();
+        let words = found.map(|found| format!("{rule}: {}", found.message));
+        words.collect::<Vec<_>>()
+    };
+    verdicts.flat_map(of_rule).collect()
 }
 
 impl Verdicts {

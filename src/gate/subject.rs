@@ -206,9 +206,7 @@ impl<'a> Subject<'a> {
 
     /// Every container of the pods, the init containers too.
     pub(super) fn containers(&self) -> impl Iterator<Item = &'a Value> {
-        let pod = self.pod();
-        let of = |key: &str| pod[key].as_array().into_iter().flatten();
-        of("initContainers").chain(of("containers"))
+        containers(self.pod())
     }
 
     /// The container that serves: the only one that we render.
@@ -229,6 +227,12 @@ impl<'a> Subject<'a> {
             .and_then(|pods| u32::try_from(pods).ok())
             .unwrap_or(1)
     }
+}
+
+/// Every container of a pod, the init containers too.
+pub(super) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    let of = |key: &str| pod[key].as_array().into_iter().flatten();
+    of("initContainers").chain(of("containers"))
 }
 
 /// `containers[server]`-like, for messages.

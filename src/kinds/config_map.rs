@@ -11,7 +11,11 @@ pub(super) const FOLDER: &str = "/etc/uninlu";
 pub(super) const FILE: &str = "settings.toml";
 
 pub(super) fn name(stack: &Stack) -> String {
-    format!("{}-settings", stack.name)
+    name_of(&stack.name)
+}
+
+pub(super) fn name_of(stack_name: &str) -> String {
+    format!("{stack_name}-settings")
 }
 
 pub(super) fn render(stack: &Stack) -> Value {

@@ -12,7 +12,9 @@ pub const INSTANCE: &str = "app.kubernetes.io/instance";
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// What the service is, whatever it is called.
-const NAME: &str = "siamese-uninlu";
+pub(super) const NAME: &str = "siamese-uninlu";
+/// The label that says so.
+pub(super) const NAME_LABEL: &str = "app.kubernetes.io/name";
 
 /// Label selector of everything that belongs to the stack.
 pub fn instance_selector(stack_name: &str) -> String {
@@ -40,7 +42,7 @@ pub(super) fn of_object(stack: &Stack) -> Map<String, Value> {
 /// The labels by which pods are selected. A Deployment's selector is immutable: nothing that may change stands here.
 pub(super) fn selector(stack: &Stack) -> Map<String, Value> {
     Map::from_iter([
-        ("app.kubernetes.io/name".to_owned(), json!(NAME)),
+        (NAME_LABEL.to_owned(), json!(NAME)),
         (INSTANCE.to_owned(), json!(stack.name)),
     ])
 }

@@ -14,6 +14,7 @@ pub mod prometheus;
 pub mod rollout;
 mod service;
 mod service_account;
+pub mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 

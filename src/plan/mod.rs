@@ -10,6 +10,7 @@ mod live;
 mod moved;
 pub mod outlook;
 pub mod owner;
+pub mod provenance;
 pub mod release;
 pub mod render;
 pub mod replicas;

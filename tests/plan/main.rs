@@ -6,6 +6,7 @@
 mod file;
 mod merge;
 mod moved;
+mod provenance;
 
 use std::collections::BTreeMap;
 use std::fs;

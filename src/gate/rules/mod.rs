@@ -13,7 +13,9 @@ mod settings;
 mod shutdown;
 mod waivers;
 
-use super::Rule;
+use serde_json::Value;
+
+use super::{Rule, Verdict};
 pub(super) use waivers::STACK_FILE;
 
 /// Every family.
@@ -31,6 +33,15 @@ pub(super) const FAMILIES: [&[Rule]; 12] = [
     &settings::RULES,
     &cluster::RULES,
 ];
+
+/// The rules over pods alone that refuse, each with its id: they need no stack file.
+pub(super) fn of_pod(pod: &Value) -> [(&'static str, Verdict); 3] {
+    [
+        ("runs-as-root", security::pod_runs_as_root(pod)),
+        ("capabilities", security::pod_capabilities(pod)),
+        ("pod-security", pod_security::baseline(pod)),
+    ]
+}
 
 /// Why a rule that needs a profile says nothing.
 const NO_PROFILE: &str = "there is no profile; `uninlu rehearse` measures one";

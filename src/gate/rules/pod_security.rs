@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::security::{host_paths, setting};
-use crate::gate::subject::name;
+use crate::gate::subject::{containers, name};
 use crate::gate::{Rule, Severity, Subject, Verdict};
 use crate::kinds::Kind;
 
@@ -32,7 +32,7 @@ fn pod_security(subject: &Subject) -> Verdict {
     let pod = subject.pod();
     let mut violations = Vec::new();
     if matches!(level, "baseline" | "restricted") {
-        violations.extend(against_baseline(subject, pod));
+        violations.extend(paths(pod).chain(against_baseline(pod)));
     }
     if level == "restricted" {
         violations.extend(against_restricted(subject, pod));
@@ -46,18 +46,27 @@ fn pod_security(subject: &Subject) -> Verdict {
 /// The key to look at, and what is refused.
 type Violation = (&'static str, String);
 
-/// What `baseline` refuses of what a pod of ours could have.
-fn against_baseline(subject: &Subject, pod: &Value) -> Vec<Violation> {
-    let paths = host_paths(pod).map(|path| {
+/// Folders of the node, which a stack may ask for where no level refuses them.
+fn paths(pod: &Value) -> impl Iterator<Item = Violation> {
+    host_paths(pod).map(|path| {
         let words = format!("the volume of the host path {path}");
         ("model.source", words)
-    });
+    })
+}
+
+/// What no pod of ours has, whatever the namespace takes.
+pub(super) fn baseline(pod: &Value) -> Verdict {
+    let violations = against_baseline(pod).into_iter();
+    violations.map(|(_, violation)| violation).collect()
+}
+
+/// What `baseline` refuses besides folders of the node.
+fn against_baseline(pod: &Value) -> Vec<Violation> {
     let namespaces = ["hostNetwork", "hostPID", "hostIPC"]
         .into_iter()
         .filter(|key| pod[*key] == true)
         .map(|key| ("namespace", key.to_owned()));
-    let privileged = subject
-        .containers()
+    let privileged = containers(pod)
         .filter(|container| container["securityContext"]["privileged"] == true)
         .map(|container| {
             (
@@ -65,7 +74,7 @@ fn against_baseline(subject: &Subject, pod: &Value) -> Vec<Violation> {
                 format!("container `{}` is privileged", name(container)),
             )
         });
-    paths.chain(namespaces).chain(privileged).collect()
+    namespaces.chain(privileged).collect()
 }
 
 /// What `restricted` wants besides.

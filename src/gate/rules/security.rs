@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::gate::subject::name;
+use crate::gate::subject::{containers, name};
 use crate::gate::{Rule, Severity, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 5] = [
@@ -70,23 +70,29 @@ pub(super) fn host_paths(pod: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The server's containers of which that is true, each in a sentence.
-fn containers_that(subject: &Subject, is: impl Fn(&Value) -> bool, what: &str) -> Verdict {
-    subject
-        .containers()
+fn containers_that(pod: &Value, is: impl Fn(&Value) -> bool, what: &str) -> Verdict {
+    containers(pod)
         .filter(|container| is(container))
         .map(|container| format!("container `{}` {what}", name(container)))
         .collect()
 }
 
 fn runs_as_root(subject: &Subject) -> Verdict {
-    let pod = subject.pod();
+    pod_runs_as_root(subject.pod())
+}
+
+pub(super) fn pod_runs_as_root(pod: &Value) -> Verdict {
     let may_be_root = |container: &Value| {
         setting(pod, container, "runAsNonRoot") != true || setting(pod, container, "runAsUser") == 0
     };
-    containers_that(subject, may_be_root, "may run as root")
+    containers_that(pod, may_be_root, "may run as root")
 }
 
 fn capabilities(subject: &Subject) -> Verdict {
+    pod_capabilities(subject.pod())
+}
+
+pub(super) fn pod_capabilities(pod: &Value) -> Verdict {
     let is_able = |container: &Value| {
         let context = &container["securityContext"];
         let list = |key: &str| context["capabilities"][key].as_array();
@@ -98,17 +104,17 @@ fn capabilities(subject: &Subject) -> Verdict {
             || context["privileged"] == true
             || context["allowPrivilegeEscalation"] != false
     };
-    containers_that(
-        subject,
-        is_able,
-        "keeps capabilities, or can gain privileges",
-    )
+    containers_that(pod, is_able, "keeps capabilities, or can gain privileges")
 }
 
 fn writable_root(subject: &Subject) -> Verdict {
     let is_writable =
         |container: &Value| container["securityContext"]["readOnlyRootFilesystem"] != true;
-    containers_that(subject, is_writable, "can write to its root file system")
+    containers_that(
+        subject.pod(),
+        is_writable,
+        "can write to its root file system",
+    )
 }
 
 fn service_account_token(subject: &Subject) -> Verdict {
