@@ -1,7 +1,5 @@
 //! What `plan`, `apply` and `rollback` share: from a goal to a plan.
 
-use std::path::Path;
-
 use miette::{Diagnostic, Result};
 
 use crate::cluster::{self, Connection, Releases};

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{StackArgs, duration, exit};
 use crate::image::container::{Machine, Spec};
 use crate::image::docker::{Engine, LocalImage};
+use crate::image::{self, Inputs};
 use crate::profile::{self, Profile, VERSION};
 use crate::rehearse::measure::{Effort, Measured, measure};
 use crate::rehearse::{Error, pod};
@@ -60,10 +61,10 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let env = args.stack.env.as_deref();
     let stack = stack::load(&args.stack.stack, env)?;
     let characters = lengths(&args.characters, &stack)?;
-    let reference = super::render::facts(&stack)?.image;
+    let (reference, inputs) = named(&stack)?;
     let spec = pod::container(&stack, &reference, args.model.as_deref())?;
     let engine = Engine::connect().await.map_err(Error::from)?;
-    let image = image(&engine, &stack, &reference).await?;
+    let image = image(&engine, &stack, &reference, inputs.as_ref()).await?;
     let machine = engine.machine().await.map_err(Error::from)?;
     let cpu_limit = cpu_limit(&stack, &spec, machine)?;
     let effort = Effort {
@@ -111,8 +112,27 @@ fn lengths(asked: &[usize], stack: &Stack) -> Result<Vec<usize>, Error> {
     Ok(lengths)
 }
 
-async fn image(engine: &Engine, stack: &Stack, reference: &str) -> Result<LocalImage, Error> {
-    let found = engine.image(reference).await?;
+/// The image's reference, and what it is built of where it is built here.
+fn named(stack: &Stack) -> Result<(String, Option<Inputs>), Error> {
+    Ok(match &stack.image {
+        Image::Reference { reference, .. } => (reference.clone(), None),
+        Image::Build(_) => {
+            let inputs = image::inputs(stack)?;
+            (inputs.reference(), Some(inputs))
+        }
+    })
+}
+
+async fn image(
+    engine: &Engine,
+    stack: &Stack,
+    reference: &str,
+    inputs: Option<&Inputs>,
+) -> Result<LocalImage, Error> {
+    let found = match inputs {
+        Some(inputs) => image::own(engine, inputs).await?,
+        None => engine.image(reference).await?,
+    };
     found.ok_or_else(|| Error::NoImage {
         reference: reference.to_owned(),
         help: match &stack.image {

@@ -39,6 +39,8 @@ pub struct LocalImage {
     pub id: String,
     /// Size in bytes, unpacked.
     pub size: u64,
+    /// Labels of its configuration.
+    pub labels: HashMap<String, String>,
 }
 
 /// What to build.
@@ -96,6 +98,10 @@ impl Engine {
                     .size
                     .and_then(|size| u64::try_from(size).ok())
                     .unwrap_or(0),
+                labels: image
+                    .config
+                    .and_then(|config| config.labels)
+                    .unwrap_or_default(),
             })),
             Err(EngineError::DockerResponseServerError {
                 status_code: 404, ..

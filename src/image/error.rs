@@ -178,6 +178,20 @@ pub enum Error {
         cause: String,
     },
 
+    /// Under our tag is another image: the tag is only the beginning of the digest, and anyone who may push can set it.
+    #[error("{place} has another image under {reference}: {found}")]
+    #[diagnostic(help("{help}"))]
+    Foreign {
+        /// `repository:tag`
+        reference: String,
+        /// `the registry`, `the Docker engine`
+        place: &'static str,
+        /// What its label says, beside the inputs' digest.
+        found: String,
+        /// The mend.
+        help: String,
+    },
+
     /// The registry does not answer, or refuses.
     #[error("cannot ask the registry for {reference}: {cause}")]
     #[diagnostic(help("{help}"))]

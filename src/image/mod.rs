@@ -76,6 +76,25 @@ impl Inputs {
         })
     }
 
+    /// Refuses an image under our tag that was not built of these inputs.
+    fn check(&self, place: Place, labels: &HashMap<String, String>) -> Result<(), Error> {
+        let label = labels.get(INPUTS_LABEL);
+        if label == Some(&self.digest) {
+            return Ok(());
+        }
+        let found = match label {
+            Some(digest) => format!("its label {INPUTS_LABEL} is {digest}"),
+            None => format!("it has no label {INPUTS_LABEL}"),
+        };
+        let reference = self.reference();
+        Err(Error::Foreign {
+            place: place.words(),
+            found: format!("{found}, and the inputs' digest is {}", self.digest),
+            help: place.help(&reference),
+            reference,
+        })
+    }
+
     /// What to warn of before this is sent anywhere.
     pub fn surprise(&self) -> Option<String> {
         let model = format!("{}/", context::MODEL);
@@ -86,6 +105,35 @@ impl Inputs {
             .cloned()
             .collect();
         context::surprise(&own)
+    }
+}
+
+/// Where an image was found.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Registry,
+    Engine,
+}
+
+impl Place {
+    const fn words(self) -> &'static str {
+        match self {
+            Place::Registry => "the registry",
+            Place::Engine => "the Docker engine",
+        }
+    }
+
+    fn help(self, reference: &str) -> String {
+        match self {
+            Place::Registry => format!(
+                "nothing was changed, and this image is not deployed. Find out who pushed it, delete {reference} in the registry, and run `uninlu build --push`; let only the job that builds push there"
+            ),
+            Place::Engine => {
+                format!(
+                    "nothing was pushed. `docker image rm {reference}` removes it; then build again"
+                )
+            }
+        }
     }
 }
 
@@ -217,22 +265,38 @@ pub async fn resolve(stack: &Stack) -> Result<(Resolved, Option<Inputs>), Error>
 /// even of equal inputs, has another digest, and would replace every running pod.
 ///
 /// # Errors
-/// As [`registry::digest`].
+/// As [`registry::digest`]; [`Error::Foreign`] when the tag is on an image of other inputs.
 pub async fn registered(inputs: &Inputs) -> Result<Option<String>, Error> {
-    let digest = registry::digest(&inputs.reference()).await?;
-    Ok(digest.map(|digest| format!("{}@{digest}", inputs.repository)))
+    let Some(digest) = registry::digest(&inputs.reference()).await? else {
+        return Ok(None);
+    };
+    let pinned = format!("{}@{digest}", inputs.repository);
+    inputs.check(Place::Registry, &registry::labels(&pinned).await?)?;
+    Ok(Some(pinned))
 }
 
 /// The image of these inputs in the engine; none when there is no engine.
 ///
 /// # Errors
-/// An engine that answers but cannot say.
+/// An engine that answers but cannot say; [`Error::Foreign`] when the tag is on an image of other inputs.
 pub async fn local(inputs: &Inputs) -> Result<Option<LocalImage>, Error> {
     match Engine::connect().await {
-        Ok(engine) => engine.image(&inputs.reference()).await,
+        Ok(engine) => own(&engine, inputs).await,
         Err(Error::NoEngine { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The image of these inputs in that engine.
+///
+/// # Errors
+/// As [`local`].
+pub async fn own(engine: &Engine, inputs: &Inputs) -> Result<Option<LocalImage>, Error> {
+    let image = engine.image(&inputs.reference()).await?;
+    if let Some(image) = &image {
+        inputs.check(Place::Engine, &image.labels)?;
+    }
+    Ok(image)
 }
 
 /// Sees to it that the registry has the image: builds only when the engine lacks the tag, pushes only when the
@@ -261,7 +325,7 @@ pub async fn build(
     let engine = Engine::connect().await?;
     let reference = inputs.reference();
     if !options.no_cache
-        && let Some(image) = engine.image(&reference).await?
+        && let Some(image) = own(&engine, inputs).await?
     {
         let is_new = false;
         return Ok(Built { image, is_new });
@@ -276,7 +340,7 @@ pub async fn build(
         cause: "it is not there after the build".to_owned(),
         help: "something removed it meanwhile (an image prune?): build again".to_owned(),
     };
-    let image = engine.image(&reference).await?.ok_or_else(missing)?;
+    let image = own(&engine, inputs).await?.ok_or_else(missing)?;
     let is_new = true;
     Ok(Built { image, is_new })
 }

@@ -1,8 +1,9 @@
 //! What the registry has, asked without a Docker engine, so that `plan` needs none.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use oci_client::client::{Client, ClientConfig, ClientProtocol};
+use oci_client::client::{Client, ClientConfig, ClientProtocol, linux_amd64_resolver};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{ParseError, Reference};
@@ -22,6 +23,24 @@ pub async fn digest(reference: &str) -> Result<Option<String>, Error> {
         Err(error) if is_not_there(&error) => Ok(None),
         Err(error) => Err(registry.explain(&error)),
     }
+}
+
+/// The labels of the image that the registry has under that digest (`repository@sha256:…`).
+///
+/// # Errors
+/// A registry that does not answer or refuses, or has no image for [`super::PLATFORM`] there.
+pub(super) async fn labels(pinned: &str) -> Result<HashMap<String, String>, Error> {
+    let registry = Registry::of(pinned).await?;
+    let Registry { image, auth, .. } = &registry;
+    let pulled = registry.client.pull_manifest_and_config(image, auth).await;
+    let (_, _, config) = pulled.map_err(|error| registry.explain(&error))?;
+    Ok(labels_of(&config))
+}
+
+/// The labels in an image's configuration; one that cannot be read has none.
+fn labels_of(config: &str) -> HashMap<String, String> {
+    let config: serde_json::Value = serde_json::from_str(config).unwrap_or_default();
+    serde_json::from_value(config["config"]["Labels"].clone()).unwrap_or_default()
 }
 
 /// A client for an image's registry, with this machine's credentials.
@@ -82,6 +101,8 @@ fn client(image: &Reference) -> Client {
         connect_timeout: Some(Duration::from_secs(10)),
         read_timeout: Some(Duration::from_secs(30)),
         user_agent: concat!("uninlu/", env!("CARGO_PKG_VERSION")),
+        // What is built here, whatever this machine is.
+        platform_resolver: Some(Box::new(linux_amd64_resolver)),
         ..ClientConfig::default()
     })
 }
@@ -145,7 +166,21 @@ fn help(error: &OciDistributionError, registry: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::is_loopback;
+    use super::{is_loopback, labels_of};
+
+    #[test]
+    fn labels_stand_in_the_configuration() {
+        let labels = labels_of(r#"{ "config": { "Labels": { "a": "b" } } }"#);
+        assert_eq!(labels.get("a").map(String::as_str), Some("b"));
+        for without in [
+            "",
+            "{}",
+            r#"{ "config": { "Labels": null } }"#,
+            r#"{ "config": null }"#,
+        ] {
+            assert!(labels_of(without).is_empty(), "{without}");
+        }
+    }
 
     #[test]
     fn only_registries_of_this_machine_are_plain() {

@@ -28,15 +28,16 @@ const ALWAYS: [Kind; 4] = [
     Kind::Deployment,
 ];
 
-/// What no stack of that name could have, or could be without: `Deployment nlu/nlu: .spec.template.spec.hostPID`.
+/// What no stack of that name could have, or could be without: `Deployment nlu/nlu: uninlu renders no such
+/// .spec.template.spec.hostPID`.
 pub fn foreign(objects: &Desired, owner: &Owner) -> Option<String> {
-    let is_there = |kind: &Kind| objects.keys().any(|id| id.kind == *kind);
-    let missing = ALWAYS.iter().find(|kind| !is_there(kind));
     let field = objects.iter().find_map(|(id, body)| {
         let field = foreign_field(id.kind, body, owner)?;
         Some(format!("{id}: {field}"))
     });
-    field.or_else(|| missing.map(|kind| format!("no {}", kind.name())))
+    let is_there = |kind: &Kind| objects.keys().any(|id| id.kind == *kind);
+    let missing = ALWAYS.iter().find(|kind| !is_there(kind));
+    field.or_else(|| missing.map(|kind| format!("it has no {}", kind.name())))
 }
 
 fn foreign_field(kind: Kind, body: &Value, owner: &Owner) -> Option<String> {
@@ -363,7 +364,7 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// `Err` is the path of the first value that does not belong there.
+    /// `Err` names the first value that does not belong there.
     fn walk(&self, path: &mut Vec<String>, value: &Value) -> Result<(), String> {
         let fields = self.shape.iter().filter(|(field, _)| begins(field, path));
         let (leaves, inner): (Vec<&Field>, Vec<&Field>) =
@@ -378,7 +379,7 @@ impl Subject<'_> {
                 let items = items.iter().enumerate();
                 self.walk_all(path, items.map(|(index, item)| (key_of(index, item), item)))
             }
-            _ => Err(words(path)),
+            _ => Err(format!("uninlu renders no such {}", words(path))),
         }
     }
 

@@ -60,8 +60,8 @@ pub fn foreign(goal: &Goal, target: &Target) -> Option<String> {
         namespace: &target.namespace,
         member: (apply_set::PART_OF, &set),
     };
-    if let Some(field) = shape::foreign(&goal.objects, &owner) {
-        return Some(format!("uninlu never renders {field}"));
+    if let Some(reason) = shape::foreign(&goal.objects, &owner) {
+        return Some(reason);
     }
     let image = image(goal);
     if image != Some(goal.image.reference.as_str()) {
@@ -72,7 +72,7 @@ pub fn foreign(goal: &Goal, target: &Target) -> Option<String> {
 }
 
 /// What the goal reaches that the stack, as it is written now, does not name: an image repository, a Secret, a folder of
-/// the node.
+/// the node, the namespace itself.
 pub fn outside(goal: &Goal, stack: &Goal) -> Option<String> {
     let repository = |goal: &Goal| repository(&goal.image.reference).to_owned();
     let (found, own) = (repository(goal), repository(stack));
@@ -81,9 +81,13 @@ pub fn outside(goal: &Goal, stack: &Goal) -> Option<String> {
             "it runs an image of {found}, and the stack's is of {own}"
         ));
     }
+    let makes_namespace = |goal: &Goal| goal.objects.keys().any(|id| id.kind == Kind::Namespace);
+    if makes_namespace(goal) && !makes_namespace(stack) {
+        return Some("it takes the namespace for its own, and the stack does not".into());
+    }
     let named = references(stack);
     let other = references(goal).into_iter().find(|it| !named.contains(it));
-    other.map(|other| format!("it mounts or pulls with {other}, which the stack does not name"))
+    other.map(|other| format!("it uses {other}, which the stack does not name"))
 }
 
 /// `registry/path`, without tag and digest; a port is no tag.

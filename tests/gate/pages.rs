@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::Value;
 use uninlu::gate;
 
 #[test]
@@ -51,11 +52,8 @@ fn a_page_says_what_its_rule_says() {
 /// A workflow that is copied must run: each command and each flag that it uses is one of the binary's.
 #[test]
 fn workflows_use_commands_and_flags_that_exist() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci");
     for file in ["github-actions.yml", "gitlab-ci.yml"] {
-        let text = std::fs::read_to_string(folder.join(file)).expect("readable");
-        serde_saphyr::from_str::<serde_json::Value>(&text)
-            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let (text, _) = workflow(file);
         let commands: BTreeSet<(&str, &str)> = text
             .lines()
             .filter_map(|line| line.split_once("uninlu ")?.1.split_once(" \"$"))
@@ -69,6 +67,68 @@ fn workflows_use_commands_and_flags_that_exist() {
             for flag in flags {
                 assert!(help.contains(flag), "{file}: `{verb}` has no {flag}");
             }
+        }
+    }
+}
+
+fn workflow(file: &str) -> (String, Value) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci");
+    let text = std::fs::read_to_string(folder.join(file)).expect("readable");
+    let workflow = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    (text, workflow)
+}
+
+/// A tag can be moved to another commit after it was looked at.
+#[test]
+fn actions_are_pinned_by_their_commit() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci");
+    let files = std::fs::read_dir(&folder).expect("a folder");
+    let texts: Vec<String> = files
+        .map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("readable"))
+        .collect();
+    let actions: Vec<&str> = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.split_once("uses: "))
+        .map(|(_, action)| action)
+        .collect();
+    assert!(actions.len() >= 3, "{actions:?}");
+    for action in actions {
+        let (commit, version) = action
+            .split_once('@')
+            .and_then(|(_, pin)| pin.split_once(" # v"))
+            .unwrap_or_else(|| panic!("`{action}` is no `NAME@COMMIT # vVERSION`"));
+        let is_hex = commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(commit.len() == 40 && is_hex, "{action}");
+        assert!(
+            version.starts_with(|it: char| it.is_ascii_digit()),
+            "{action}"
+        );
+    }
+}
+
+/// A job that runs what a pull request says has no right to push what is deployed, nor to apply it.
+#[test]
+fn jobs_of_pull_requests_can_only_look() {
+    let (_, github) = workflow("github-actions.yml");
+    let (_, gitlab) = workflow("gitlab-ci.yml");
+    let of_github = github["jobs"].as_object().expect("jobs").iter();
+    let of_github = of_github.filter(|(_, job)| job["if"] != "github.event_name == 'push'");
+    let of_gitlab = gitlab.as_object().expect("jobs").iter();
+    let of_gitlab = of_gitlab.filter(|(_, job)| job["rules"].to_string().contains("merge_request"));
+    let jobs: Vec<(&String, &Value)> = of_github.chain(of_gitlab).collect();
+    assert_eq!(jobs.len(), 2, "{jobs:#?}");
+    for (name, job) in jobs {
+        let job = job.to_string();
+        assert!(job.contains("REGISTRY_PULL_PASSWORD"), "{name}: {job}");
+        for right in [
+            "PUSH",
+            "APPLY",
+            "CI_REGISTRY_PASSWORD",
+            "CI_JOB_TOKEN",
+            "--push",
+        ] {
+            assert!(!job.contains(right), "{name} has {right}: {job}");
         }
     }
 }

@@ -284,6 +284,34 @@ async fn what_was_pushed_is_what_is_resolved() {
     );
 }
 
+/// Somebody else's image under our tag, in the engine.
+#[test]
+#[ignore = "needs Docker: make test-image"]
+fn another_image_under_our_tag_is_not_taken_for_a_build() {
+    let project = tiny(&repository("foreign"));
+    let reference = project.inputs().reference();
+    for label in ["dev.uninlu.inputs=0123", "other=label"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dockerfile = "FROM scratch\nCOPY Dockerfile /\n";
+        std::fs::write(folder.path().join("Dockerfile"), dockerfile).expect("a file");
+        let path = folder.path().display().to_string();
+        docker(&[
+            "build", "--quiet", "--label", label, "--tag", &reference, &path,
+        ]);
+        let said = project.fails(&[]);
+        assert!(
+            said.contains("the Docker engine has another image"),
+            "{said}"
+        );
+        assert!(said.contains("docker image rm"), "the mend:\n{said}");
+    }
+    let (built, _) = project.built(&["--no-cache"]);
+    assert_eq!(
+        built["built"], true,
+        "asked for anew, the tag is ours again"
+    );
+}
+
 #[test]
 #[ignore = "needs Docker: make test-image"]
 fn a_registry_with_a_password_wants_a_login() {

@@ -7,5 +7,6 @@ mod engine;
 mod ignore;
 mod no_engine;
 mod progress;
+mod registry;
 mod rehearse;
 mod support;

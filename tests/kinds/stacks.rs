@@ -27,6 +27,7 @@ pub(crate) fn variants() -> Vec<Stack> {
 /// What stands in for an image that was built.
 pub(crate) const IMAGE: &str = "registry.test/siamese-uninlu@sha256:0123";
 
+#[allow(dead_code, reason = "tests of plans make goals instead")]
 pub(crate) fn desired(stack: &Stack) -> Desired {
     let facts = Facts {
         image: IMAGE.into(),

@@ -382,6 +382,15 @@ fn a_release_of_another_text_of_the_file_is_believed() {
     assert_eq!(outside(&earlier, &goal()), None);
 }
 
+#[test]
+fn a_release_that_takes_the_namespace_is_not_gone_back_to_where_the_stack_does_not() {
+    let text = STACK.replace("create-namespace = true", "");
+    let stack = stack::parse(&text, "uninlu.toml".as_ref(), None).expect("valid");
+    let reason = outside(&goal(), &goal_of(&stack)).unwrap_or_default();
+    assert!(reason.contains("the namespace"), "{reason}");
+    assert_eq!(outside(&goal_of(&stack), &goal()), None);
+}
+
 /// The gate's rules over pods refuse what is left out.
 #[test]
 fn a_release_without_its_security_context_is_refused_by_the_gate() {
