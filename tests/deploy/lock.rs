@@ -130,18 +130,27 @@ fn assert_fenced(mark: &Mark) {
     assert!(late.is_none(), "after {taken}: {late:#?} of {writes:#?}");
 }
 
-/// Another apply begins as soon as the one behind the proxy holds the lock, and gets it at last.
-async fn contend(sandbox: &Sandbox, proxy: &Proxy, arguments: &[&str]) -> (Run, Run) {
-    let other = async {
+/// Two applies: the second has made its plan, and asks for the lock as soon as the one behind the proxy holds it.
+async fn contend(sandbox: &Sandbox, proxy: &Proxy, arguments: &[&str]) -> Run {
+    let gate = Gate::default();
+    let rule = once(is_lock, Fault::Before(gate.clone()));
+    let way = Proxy::start_unmarked(sandbox, &[rule]).await;
+    let second = ["apply", "--yes", "--lock-timeout", "120"];
+    let first = async {
+        gate.reached().await;
+        sandbox.run_through(proxy, arguments).await
+    };
+    let is_locked = async {
         let exists = async || {
             let leases = leases(sandbox).list(&ListParams::default()).await;
             !leases.expect("the API server answers").items.is_empty()
         };
         sandbox.until("the lock is taken", exists).await;
-        let arguments = ["apply", "--yes", "--lock-timeout", "120"];
-        sandbox.run(&arguments).await
+        gate.open();
     };
-    tokio::join!(sandbox.run_through(proxy, arguments), other)
+    let (_, first, ()) = tokio::join!(sandbox.run_through(&way, &second), first, is_locked);
+    way.expect_spent();
+    first
 }
 
 async fn is_completed(sandbox: &Sandbox) {
@@ -159,7 +168,7 @@ async fn stops_in_time(test: &str, renewals: Fault) {
     let mark = sandbox.audit();
     let rules = [always(is_renewal, renewals), always(is_patch, SLOW)];
     let proxy = Proxy::start(&sandbox, &rules).await;
-    let (one, _) = contend(&sandbox, &proxy, &["apply", "--yes"]).await;
+    let one = contend(&sandbox, &proxy, &["apply", "--yes"]).await;
     let one = one.expect(1);
     assert!(one.stderr.contains("was lost"), "{}", one.stderr);
     assert_fenced(&mark);
@@ -193,7 +202,7 @@ async fn a_write_that_went_astray_arrives_before_another_begins() {
     let mark = sandbox.audit();
     let astray = once(is_patch, Fault::Astray(Duration::from_secs(3)));
     let proxy = Proxy::start(&sandbox, &[astray]).await;
-    let (one, _) = contend(&sandbox, &proxy, &["apply", "--yes", "--no-wait"]).await;
+    let one = contend(&sandbox, &proxy, &["apply", "--yes", "--no-wait"]).await;
     one.expect(0);
     proxy.expect_spent();
     assert_fenced(&mark);

@@ -81,7 +81,7 @@ pub(crate) struct Rule {
     pub(crate) fault: Fault,
 }
 
-/// Added to the user agent of what comes through the proxy: the audit log then tells it from the rest.
+/// Added to the user agent of what comes through a proxy: the audit log then tells it from the rest.
 pub(crate) const MARK: &str = " (proxy)";
 
 /// Anything that changes something.
@@ -135,6 +135,7 @@ pub(crate) struct Proxy {
 
 struct State {
     client: Client,
+    mark: &'static str,
     rules: Mutex<Vec<Rule>>,
     is_held: Notify,
 }
@@ -142,10 +143,20 @@ struct State {
 impl Proxy {
     /// Starts a proxy with these rules.
     pub(crate) async fn start(sandbox: &Sandbox, rules: &[Rule]) -> Self {
+        Self::start_with(sandbox, rules, MARK).await
+    }
+
+    /// One whose requests look in the audit log as if they came without a proxy.
+    pub(crate) async fn start_unmarked(sandbox: &Sandbox, rules: &[Rule]) -> Self {
+        Self::start_with(sandbox, rules, "").await
+    }
+
+    async fn start_with(sandbox: &Sandbox, rules: &[Rule], mark: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {
             client: sandbox.client.clone(),
+            mark,
             rules: Mutex::new(rules.to_vec()),
             is_held: Notify::new(),
         });
@@ -270,7 +281,7 @@ impl State {
         parts.headers.remove(CONNECTION);
         parts.version = http::Version::default();
         if let Some(agent) = parts.headers.get_mut(USER_AGENT) {
-            let marked = format!("{}{MARK}", agent.to_str().expect("the tool's own"));
+            let marked = format!("{}{}", agent.to_str().expect("the tool's own"), self.mark);
             *agent = marked.parse().expect("a valid header");
         }
         let mut answer = self
