@@ -1,11 +1,11 @@
 //! Files of a chart, or manifests → objects.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic;
 use serde_json::Value as Json;
 
+use super::modern::modern;
 use super::template::{self, Data, Engine, Line, Node, Value};
 use super::view::View;
 use super::{Object, Place, Source, yaml};
@@ -26,19 +26,57 @@ pub struct Chart {
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum Refused {
-    /// A values file is no YAML.
-    #[error("{file} cannot be read: {reason}")]
-    #[diagnostic(help("mend it; `helm lint` reads it too"))]
+    /// A values file or `Chart.yaml` is no YAML.
+    #[error("{place} cannot be read: {reason}")]
+    #[diagnostic(help("fix the line; `helm lint` reads the file too"))]
     Values {
-        /// The file.
-        file: String,
+        /// The file and its line.
+        place: Place,
         /// The parser's words.
         reason: String,
     },
+    /// A template that does not end, or makes more than a manifest can be.
+    #[error("{place}: {reason}")]
+    #[diagnostic(help(
+        "bound the loop, the recursion or the width in this line; `helm template DIR > FILE`, then `uninlu import yaml FILE`, reads what Helm makes of it"
+    ))]
+    Stopped {
+        /// The template's line.
+        place: Place,
+        /// Which bound was reached.
+        reason: String,
+    },
+    /// There is no Deployment, and something could not be read.
+    #[error("{place}: {reason}")]
+    #[diagnostic(help("fix the line: no Deployment is in what could be read{more}"))]
+    Unread {
+        /// The line.
+        place: Place,
+        /// What is not understood there.
+        reason: String,
+        /// How many places more.
+        more: String,
+    },
+    /// There is no Deployment, and something else that runs pods.
+    #[error("`{name}`{place} is a {kind}, and a stack is a Deployment")]
+    #[diagnostic(help("{help}"))]
+    OtherWorkload {
+        /// Its name.
+        name: String,
+        /// Where it is written, in brackets.
+        place: String,
+        /// Its kind.
+        kind: String,
+        /// What to do.
+        help: String,
+    },
     /// There is no Deployment.
-    #[error("no Deployment is in it")]
+    #[error("no Deployment is in it{found}")]
     #[diagnostic(help("name a chart, a folder of manifests, or a namespace that has one"))]
-    NoDeployment,
+    NoDeployment {
+        /// What was read instead.
+        found: String,
+    },
 }
 
 /// A template of the objects that charts made by `helm create` have, for values without a chart.
@@ -57,7 +95,7 @@ impl Chart {
         if is_chart || self.files.is_empty() {
             self.render(&mut source)?;
         } else {
-            for (file, text) in self.files.iter().filter(|(file, _)| is_yaml(file)) {
+            for (file, text) in self.files.iter().filter(|(file, _)| is_manifest(file)) {
                 plain(file, text, &mut source);
             }
             source.is_installed = true;
@@ -79,8 +117,9 @@ impl Chart {
     }
 
     fn render(&self, source: &mut Source) -> Result<(), Refused> {
-        let values = self.all_values()?;
-        let chart = self.located("Chart.yaml");
+        let values = self.all_values(source)?;
+        let chart = self.located("Chart.yaml")?;
+        source.excluded = excluded(&chart);
         let name = chart
             .get("name")
             .as_text()
@@ -114,17 +153,13 @@ impl Chart {
             source.unused = unused(&values, &read);
         }
         let root = self.root(values, chart, &release);
-        let engine = Engine {
-            files: &self.files,
-            named,
-            gaps: RefCell::default(),
-        };
-        for (file, nodes) in parsed.iter().filter(|(file, _)| is_yaml(file)) {
+        let engine = Engine::new(&self.files, named);
+        for (file, nodes) in parsed.iter().filter(|(file, _)| is_rendered(file)) {
             let mut root = root.clone();
-            if let Data::Map(entries) = &mut root.data {
-                entries.insert("Template".into(), template_of(&name, file));
-            }
-            let rendered = engine.render(nodes, root);
+            root.insert("Template", template_of(&name, file));
+            let rendered = engine
+                .render(nodes, root)
+                .map_err(|(place, reason)| Refused::Stopped { place, reason })?;
             read_documents(file, &rendered.text, &rendered.lines, source);
         }
         source.gaps.extend(engine.gaps.into_inner());
@@ -141,29 +176,39 @@ impl Chart {
         Ok(())
     }
 
-    fn located(&self, file: &str) -> Value {
+    fn located(&self, file: &str) -> Result<Value, Refused> {
         let text = self.files.get(file).map(String::as_str).unwrap_or_default();
-        let located = yaml::parse(text, 1).unwrap_or_default();
-        Value::located(&located, file)
+        let located = yaml::parse(text, 1).map_err(|fault| unreadable(file, fault))?;
+        Ok(Value::located(&located, file))
     }
 
-    fn all_values(&self) -> Result<Value, Refused> {
+    fn all_values(&self, source: &mut Source) -> Result<Value, Refused> {
         let own = self
             .files
             .get("values.yaml")
             .map(|text| ("values.yaml", text));
         let given = self.values.iter().map(|(file, text)| (file.as_str(), text));
-        let mut values = Value::from(Data::Map(BTreeMap::new()));
+        let mut values = Value::map(BTreeMap::new());
         for (file, text) in own.into_iter().chain(given) {
-            if text.trim().is_empty() {
-                continue;
-            }
-            let located = yaml::parse(text, 1).map_err(|reason| Refused::Values {
-                file: file.to_owned(),
-                reason,
-            })?;
-            if located.value.is_object() {
-                values = values.merged(Value::located(&located, file));
+            for (index, (first, document)) in yaml::documents(text).iter().enumerate() {
+                let located =
+                    yaml::parse(document, *first).map_err(|fault| unreadable(file, fault))?;
+                let at = |line| Place {
+                    file: file.to_owned(),
+                    line,
+                };
+                if index > 0 {
+                    let what = "another document in a values file: Helm 4 merges it into the first, Helm 3 drops it";
+                    source.ambiguous.insert((at(*first), what.to_owned()));
+                }
+                for (pointer, before, holds) in &located.repeated {
+                    source
+                        .ambiguous
+                        .insert(repetition(pointer, *before, at(*holds)));
+                }
+                if located.value.is_object() {
+                    values = values.merged(Value::located(&located, file));
+                }
             }
         }
         Ok(values)
@@ -177,22 +222,22 @@ impl Chart {
             .filter(|(file, _)| {
                 file.starts_with("templates/") && !file.starts_with("templates/tests/")
             })
-            .filter(|(file, _)| is_yaml(file) || file.ends_with(".tpl"))
+            .filter(|(file, _)| is_rendered(file) || file.ends_with(".tpl"))
             .map(|(file, text)| (file.clone(), text.clone()))
             .collect();
-        templates.sort_by_key(|(file, _)| (is_yaml(file), file.clone()));
+        templates.sort_by_key(|(file, _)| (is_rendered(file), file.clone()));
         templates
     }
 
     fn root(&self, values: Value, chart: Value, release: &str) -> Value {
         let mut chart_of_template = BTreeMap::new();
         // Helm writes its fields with a capital.
-        if let Data::Map(entries) = chart.data {
-            for (key, value) in entries {
+        if let Data::Map(entries) = &chart.data {
+            for (key, value) in entries.iter() {
                 let mut letters = key.chars();
                 let first = letters.next().map(|first| first.to_ascii_uppercase());
-                chart_of_template
-                    .insert(first.into_iter().chain(letters).collect::<String>(), value);
+                let key: String = first.into_iter().chain(letters).collect();
+                chart_of_template.insert(key, value.clone());
             }
         }
         chart_of_template
@@ -205,14 +250,14 @@ impl Chart {
             .entry("AppVersion".into())
             .or_insert_with(|| "".into());
         let version = Value::from_iter([
-            ("Version", "v1.34.0".into()),
-            ("GitVersion", "v1.34.0".into()),
+            ("Version", format!("v{KUBERNETES}").into()),
+            ("GitVersion", format!("v{KUBERNETES}").into()),
             ("Major", "1".into()),
             ("Minor", "34".into()),
         ]);
         Value::from_iter([
             ("Values", values),
-            ("Chart", Data::Map(chart_of_template).into()),
+            ("Chart", Value::map(chart_of_template)),
             (
                 "Release",
                 Value::from_iter([
@@ -252,8 +297,61 @@ fn template_of(chart: &str, file: &str) -> Value {
     ])
 }
 
+/// The Kubernetes with which templates are rendered.
+const KUBERNETES: &str = "1.34.0";
+
+/// A `kubeVersion` of the chart that excludes the Kubernetes with which it is rendered: its place, and the words.
+fn excluded(chart: &Value) -> Option<(Place, String)> {
+    let range = chart.get("kubeVersion");
+    let place = range.from.clone()?;
+    let text = range.as_text()?;
+    match template::semver_matches(&text, KUBERNETES) {
+        Ok(true) => None,
+        Ok(false) => Some((
+            place,
+            format!("`kubeVersion: {text}` excludes Kubernetes {KUBERNETES}"),
+        )),
+        Err(_) => Some((
+            place,
+            format!("`kubeVersion: {text}` is no range of versions"),
+        )),
+    }
+}
+
+fn unreadable(file: &str, fault: yaml::Fault) -> Refused {
+    Refused::Values {
+        place: Place {
+            file: file.to_owned(),
+            line: fault.line,
+        },
+        reason: fault.reason,
+    }
+}
+
+/// The last of two equal keys holds, in Helm and kubectl.
+fn repetition(pointer: &str, before: usize, holds: Place) -> (Place, String) {
+    let key = pointer.rsplit('/').next().unwrap_or_default();
+    let key = key.replace("~1", "/").replace("~0", "~");
+    let what = format!("`{key}` is set twice: this one holds, line {before} is dropped");
+    (holds, what)
+}
+
+/// A template whose output is manifests.
+fn is_rendered(file: &str) -> bool {
+    is_yaml(file) || file.ends_with(".json")
+}
+
 fn is_yaml(file: &str) -> bool {
     file.ends_with(".yaml") || file.ends_with(".yml")
+}
+
+/// What may hold manifests: YAML, JSON, and what was named without an ending (`/dev/stdin`).
+fn is_manifest(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or_default();
+    let is_plain = !name.contains('.') && !name.to_lowercase().starts_with("dockerfile");
+    is_yaml(file)
+        || file.ends_with(".json")
+        || (is_plain && name != "Containerfile" && name != "LICENSE")
 }
 
 fn plain(file: &str, text: &str, source: &mut Source) {
@@ -270,54 +368,75 @@ fn plain(file: &str, text: &str, source: &mut Source) {
 }
 
 fn read_documents(file: &str, text: &str, lines: &[Line], source: &mut Source) {
+    let place_of = |line: usize| {
+        let place = lines.get(line - 1).and_then(|line| line.template.clone());
+        place.unwrap_or(Place {
+            file: file.to_owned(),
+            line,
+        })
+    };
     for (first, document) in yaml::documents(text) {
-        let located = match yaml::parse(&document, first) {
-            Ok(located) => located,
-            Err(reason) => {
-                let place = lines.get(first - 1).and_then(|line| line.template.clone());
-                let place = place.unwrap_or(Place {
-                    file: file.to_owned(),
-                    line: first,
-                });
-                source
-                    .gaps
-                    .insert((place, format!("what it renders is no YAML: {reason}")));
+        let all = yaml::parse(&document, first).map(|located| vec![located]);
+        // JSON allows what YAML 1.1 does not, and kubectl reads it as JSON.
+        let all = all.or_else(|fault| yaml::json(&document, first).ok_or(fault));
+        let all = match all {
+            Ok(all) => all,
+            Err(fault) => {
+                let reason = format!("what stands here is no YAML: {}", fault.reason);
+                source.gaps.insert((place_of(fault.line), reason));
                 continue;
             }
         };
-        let places = located
-            .lines
-            .iter()
-            .map(|(pointer, line)| {
-                let line = lines.get(line - 1).cloned().unwrap_or_default();
-                let places = line.template.into_iter().chain(line.values).collect();
-                (pointer.clone(), places)
-            })
-            .collect();
-        push(
-            Object {
-                body: located.value,
-                places,
-            },
-            source,
-        );
+        for located in all {
+            for (pointer, before, holds) in &located.repeated {
+                let before = place_of(*before).line;
+                let found = repetition(pointer, before, place_of(*holds));
+                source.ambiguous.insert(found);
+            }
+            push(placed(located, lines), source);
+        }
     }
 }
 
-/// A `List` is its items.
-fn push(object: Object, source: &mut Source) {
-    if object.kind() != "List" {
-        if !object.kind().is_empty() || is_adapter(&object.body) {
-            source.objects.push(object);
+/// The object, with the lines of its template and of the values that went into it.
+fn placed(located: yaml::Located, lines: &[Line]) -> Object {
+    let places = located.lines.into_iter().map(|(pointer, line)| {
+        let line = lines.get(line - 1).cloned().unwrap_or_default();
+        let places = line.template.into_iter().chain(line.values).collect();
+        (pointer, places)
+    });
+    Object {
+        places: places.collect(),
+        body: located.value,
+    }
+}
+
+/// A `List` is its items; those of a `DeploymentList` say no kind themselves.
+fn push(mut object: Object, source: &mut Source) {
+    let of_items = object.kind().strip_suffix("List").map(str::to_owned);
+    let Some(kind) = of_items.filter(|_| object.body["items"].is_array()) else {
+        modern(&mut object);
+        match object.kind().is_empty() && !is_adapter(&object.body) {
+            true => (),
+            false if object.is_other_workload() => source.others.push(object),
+            false => source.objects.push(object),
         }
         return;
-    }
+    };
+    let version = object.body["apiVersion"].clone();
     for (pointer, item) in object.items("/items") {
-        let places = object.places.iter().filter_map(|(key, places)| {
-            Some((key.strip_prefix(&pointer)?.to_owned(), places.clone()))
-        });
+        let below = format!("{pointer}/");
+        let places = object.places.range(below.clone()..);
+        let places = places
+            .take_while(|(key, _)| key.starts_with(&below))
+            .map(|(key, places)| (key[pointer.len()..].to_owned(), places.clone()));
+        let mut body = item.clone();
+        if body["kind"].is_null() && body.is_object() && !kind.is_empty() {
+            body["kind"] = kind.as_str().into();
+            body["apiVersion"] = version.clone();
+        }
         let item = Object {
-            body: item.clone(),
+            body,
             places: places.collect(),
         };
         push(item, source);
@@ -394,7 +513,7 @@ fn collect_unused(
     }
     let is_partly_read = read.iter().any(|read| read.starts_with(path));
     if let (Data::Map(entries), true) = (&value.data, is_partly_read) {
-        for (key, entry) in entries {
+        for (key, entry) in entries.iter() {
             path.push(key.clone());
             collect_unused(entry, path, read, found);
             path.pop();
@@ -406,8 +525,17 @@ fn collect_unused(
 
 /// What a namespace holds.
 pub fn live(objects: Vec<Json>) -> Source {
+    let (others, objects) = objects
+        .into_iter()
+        .map(|body| {
+            let mut object = Object::live(body);
+            modern(&mut object);
+            object
+        })
+        .partition(Object::is_other_workload);
     Source {
-        objects: objects.into_iter().map(Object::live).collect(),
+        objects,
+        others,
         is_installed: true,
         is_live: true,
         ..Source::default()

@@ -4,12 +4,13 @@ mod pods;
 mod scaling;
 mod service;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::view::{POD, View};
+use super::view::{POD, View, deployments};
 use super::{Object, Place, Refused, Source};
 use crate::kinds::{MANAGED_BY, MANAGER};
 
@@ -130,9 +131,10 @@ impl Draft {
 /// What a stack says of the objects.
 ///
 /// # Errors
-/// [`Refused::NoDeployment`]
+/// Without a Deployment: what could not be read, or what was read instead.
 pub fn draft(source: &Source, given: &Given) -> Result<Draft, Refused> {
-    let view = View::of(source, given.name.as_deref()).ok_or(Refused::NoDeployment)?;
+    let name = given.name.as_deref();
+    let view = View::of(source, name).ok_or_else(|| refused(source, name))?;
     let mut draft = Draft::default();
     top(&view, given, &mut draft);
     cluster(&view, given, &mut draft);
@@ -151,6 +153,62 @@ pub fn draft(source: &Source, given: &Given) -> Result<Draft, Refused> {
     pods::leave_rest(&view, &mut draft);
     service::leave_others(&view, &mut draft);
     Ok(draft)
+}
+
+/// Why there is no Deployment.
+fn refused(source: &Source, name: Option<&str>) -> Refused {
+    let names: Vec<&str> = deployments(source).iter().map(|it| it.name()).collect();
+    if let (Some(name), false) = (name, names.is_empty()) {
+        let found = format!(" with the name `{name}`: there is {}", names.join(", "));
+        return Refused::NoDeployment { found };
+    }
+    let named = |object: &&Object| name.is_none_or(|name| object.name() == name);
+    if let Some(other) = source.others.iter().find(named).or(source.others.first()) {
+        return of_other(other);
+    }
+    if let Some((place, reason)) = source.gaps.first() {
+        return Refused::Unread {
+            place: place.clone(),
+            reason: reason.clone(),
+            more: match source.gaps.len() {
+                1 => String::new(),
+                count => format!("; {} more places could not be read", count - 1),
+            },
+        };
+    }
+    let kinds: BTreeSet<&str> = source.objects.iter().map(Object::kind).collect();
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    let found = match kinds.is_empty() {
+        true => String::new(),
+        false => format!(": it holds {}", kinds.join(", ")),
+    };
+    Refused::NoDeployment { found }
+}
+
+fn of_other(other: &Object) -> Refused {
+    let place = other
+        .places("/kind")
+        .first()
+        .map(|place| format!(" ({place})"));
+    let kind = match other.kind() {
+        "Service" | "Configuration" => format!("Knative {}", other.kind()),
+        kind => kind.to_owned(),
+    };
+    let help = match other.kind() {
+        "Job" | "CronJob" => "what runs to its end is no service: name the Deployment that serves",
+        "Pod" | "ReplicaSet" | "ReplicationController" => {
+            "name the Deployment that makes it; a Pod that no controller made is never made again"
+        }
+        _ => {
+            "write a Deployment with the same pods' template, or begin with `uninlu init`; delete the other one when the stack serves"
+        }
+    };
+    Refused::OtherWorkload {
+        name: other.name().to_owned(),
+        place: place.unwrap_or_default(),
+        kind,
+        help: help.to_owned(),
+    }
 }
 
 /// Labels that are a tool's, or that the stack sets itself.

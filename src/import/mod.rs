@@ -10,6 +10,7 @@
 
 mod chart;
 mod draft;
+mod modern;
 mod object;
 mod report;
 mod rules;

@@ -6,6 +6,27 @@ use serde_json::Value;
 
 use super::Place;
 
+/// What runs pods besides a Deployment: beginning of the group, and kind. Without a group the kind says enough.
+const WORKLOADS: [(&str, &str); 17] = [
+    ("", "StatefulSet"),
+    ("", "DaemonSet"),
+    ("", "ReplicaSet"),
+    ("", "ReplicationController"),
+    ("", "Pod"),
+    ("", "Job"),
+    ("", "CronJob"),
+    ("argoproj.io", "Rollout"),
+    ("serving.kserve.io", "InferenceService"),
+    ("serving.kserve.io", "LLMInferenceService"),
+    ("serving.knative.dev", "Service"),
+    ("serving.knative.dev", "Configuration"),
+    ("machinelearning.seldon.io", "SeldonDeployment"),
+    ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"),
+    ("ray.io", "RayService"),
+    ("apps.kruise.io", "CloneSet"),
+    ("apps.openshift.io", "DeploymentConfig"),
+];
+
 /// One document.
 #[derive(Debug, Clone, Default)]
 pub struct Object {
@@ -30,6 +51,20 @@ impl Object {
 
     pub(super) fn name(&self) -> &str {
         self.text("/metadata/name")
+    }
+
+    /// Group of its API, empty for the core's.
+    pub(super) fn group(&self) -> &str {
+        let version = self.text("/apiVersion");
+        version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Whether it runs pods and is no Deployment.
+    pub(super) fn is_other_workload(&self) -> bool {
+        let is_it = |(group, kind): &(&str, &str)| {
+            *kind == self.kind() && (group.is_empty() || self.group().starts_with(group))
+        };
+        WORKLOADS.iter().any(is_it)
     }
 
     /// `Deployment nlu`
@@ -129,6 +164,12 @@ pub struct Source {
     pub(super) code: Vec<(String, String)>,
     /// What was not understood, and where.
     pub(super) gaps: BTreeSet<(Place, String)>,
+    /// What runs pods and is no Deployment.
+    pub(super) others: Vec<Object>,
+    /// YAML that reads otherwise than it looks: keys that stand twice, documents of a values file.
+    pub(super) ambiguous: BTreeSet<(Place, String)>,
+    /// A `kubeVersion` of the chart that excludes the Kubernetes with which it is rendered.
+    pub(super) excluded: Option<(Place, String)>,
     /// Values that no template reads.
     pub(super) unused: Vec<(String, Place)>,
     /// The chart's name.

@@ -23,6 +23,11 @@ pub fn text(findings: &[Finding], imported: &Imported, source: &Source) -> Strin
     ));
     list(
         &mut text,
+        "other Deployments, which the stack is not made of (`--name NAME` takes one of them instead)",
+        imported.other_deployments.iter().cloned(),
+    );
+    list(
+        &mut text,
         "to set before an apply",
         imported
             .to_set
@@ -134,6 +139,7 @@ pub fn json(findings: &[Finding], imported: &Imported, source: &Source) -> Value
         "mended": imported.mended,
         "not_taken": imported.not_taken,
         "not_understood": gaps,
+        "other_deployments": imported.other_deployments,
         "first_apply": imported.first_apply,
     })
 }

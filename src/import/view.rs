@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
 use super::{Object, Source};
+use crate::stack::Quantity;
 
 /// The objects of one inference service.
 pub(super) struct View<'s> {
@@ -55,6 +58,19 @@ impl<'s> View<'s> {
         })
     }
 
+    /// Deployments that were not chosen.
+    pub(super) fn others(&self) -> Vec<String> {
+        let others = deployments(self.source).into_iter();
+        let others = others.filter(|other| !std::ptr::eq(*other, self.deployment));
+        others.map(|other| other.name().to_owned()).collect()
+    }
+
+    /// Every container of the pods, the server's, those beside it, and those before it.
+    pub(super) fn containers(&self) -> Vec<String> {
+        let containers = containers(self.deployment).into_iter();
+        containers.map(|(pointer, _)| pointer).collect()
+    }
+
     /// Pointer of a field of the container.
     pub(super) fn in_container(&self, field: &str) -> String {
         format!("{}{field}", self.container)
@@ -62,9 +78,14 @@ impl<'s> View<'s> {
 
     /// Of the container's environment: values by name, with the pointer of each.
     pub(super) fn environment(&self) -> BTreeMap<String, (String, String)> {
+        self.environment_of(&self.container)
+    }
+
+    /// The same of any container.
+    pub(super) fn environment_of(&self, container: &str) -> BTreeMap<String, (String, String)> {
         let variables = self
             .deployment
-            .items(&self.in_container("/env"))
+            .items(&format!("{container}/env"))
             .into_iter();
         variables
             .filter_map(|(pointer, item)| {
@@ -89,6 +110,20 @@ impl<'s> View<'s> {
     /// Mounts of the container, each with its pointer.
     pub(super) fn mounts(&self) -> Vec<(String, &'s serde_json::Value)> {
         self.deployment.items(&self.in_container("/volumeMounts"))
+    }
+
+    /// The CPU target of an autoscaler's metric, of the pods or of the server's container, in percent of the request.
+    pub(super) fn cpu_target(&self, metric: &Json) -> Option<i64> {
+        let container = self.deployment.text(&self.in_container("/name"));
+        let of_container = &metric["containerResource"];
+        let source = match of_container["container"] == container {
+            true if !container.is_empty() => of_container,
+            _ => &metric["resource"],
+        };
+        let is_cpu = source["name"] == "cpu";
+        source["target"]["averageUtilization"]
+            .as_i64()
+            .filter(|_| is_cpu)
     }
 
     /// Where the model is read: as the environment says, or a mount that is called so.
@@ -157,13 +192,9 @@ pub(super) const MODEL_VARIABLES: [&str; 5] = [
     "MODEL_NAME_OR_PATH",
 ];
 
-/// The one that is named; else the one that is scaled, or mounts a model; else the first.
+/// The one that is named; else the one that looks most like the model's server; of equal ones the first.
 fn deployment<'s>(source: &'s Source, name: Option<&str>) -> Option<&'s Object> {
-    let all: Vec<&Object> = source
-        .objects
-        .iter()
-        .filter(|object| object.kind() == "Deployment")
-        .collect();
+    let all = deployments(source);
     if let Some(name) = name {
         let named = all.iter().find(|deployment| deployment.name() == name);
         if named.is_some() {
@@ -177,21 +208,111 @@ fn deployment<'s>(source: &'s Source, name: Option<&str>) -> Option<&'s Object> 
             return of_instance.copied();
         }
     }
-    let is_scaled = |deployment: &&&Object| {
-        source.objects.iter().any(|object| {
-            object.kind() == "HorizontalPodAutoscaler"
-                && object.text("/spec/scaleTargetRef/name") == deployment.name()
+    let likeness = |deployment: &&&Object| likeness(source, deployment);
+    // Of equal ones `max_by_key` gives the last.
+    all.iter().rev().max_by_key(likeness).copied()
+}
+
+pub(super) fn deployments(source: &Source) -> Vec<&Object> {
+    let objects = source.objects.iter();
+    objects
+        .filter(|object| object.kind() == "Deployment")
+        .collect()
+}
+
+/// How much speaks for its being the model's server, and its memory in bytes.
+fn likeness(source: &Source, deployment: &Object) -> (u32, i128) {
+    let is_scaled = source.objects.iter().any(|object| {
+        object.kind() == "HorizontalPodAutoscaler"
+            && object.text("/spec/scaleTargetRef/name") == deployment.name()
+    });
+    let memory = memory(deployment);
+    let others = deployments(source);
+    let is_largest = memory > 0 && others.iter().all(|other| self::memory(other) <= memory);
+    let pod = deployment.body.pointer(POD).unwrap_or(&Json::Null);
+    let claims = pod["volumes"].as_array().into_iter().flatten();
+    let has_claim = claims.into_iter().any(|volume| {
+        volume["persistentVolumeClaim"].is_object() || volume["ephemeral"].is_object()
+    });
+    let reasons = [
+        (8, has_gpu(deployment)),
+        (6, knows_model(deployment)),
+        (3, has_claim),
+        (2, is_largest),
+        (1, is_scaled),
+        (1, deployment.name().contains("uninlu")),
+    ];
+    let weight = reasons
+        .iter()
+        .filter(|(_, holds)| *holds)
+        .map(|(weight, _)| weight);
+    (weight.sum(), memory)
+}
+
+/// Every container of the pods: those that serve, then those that run before.
+pub(super) fn containers(deployment: &Object) -> Vec<(String, &Json)> {
+    ["containers", "initContainers", "ephemeralContainers"]
+        .into_iter()
+        .flat_map(|field| deployment.items(&format!("{POD}/{field}")))
+        .collect()
+}
+
+fn has_gpu(deployment: &Object) -> bool {
+    containers(deployment).iter().any(|(_, container)| {
+        let limits = &container["resources"]["limits"];
+        let requests = &container["resources"]["requests"];
+        let names = [limits, requests].into_iter().filter_map(Json::as_object);
+        names.flatten().any(|(name, count)| {
+            let is_some = !matches!(count, Json::Null) && count != 0 && count != "0";
+            (name.contains("gpu") || name.contains("nvidia.com/mig")) && is_some
         })
+    })
+}
+
+/// Whether a container is told where the model is, or mounts it.
+fn knows_model(deployment: &Object) -> bool {
+    containers(deployment).iter().any(|(_, container)| {
+        let texts = |item: &Json, fields: &[&str]| {
+            let texts = fields.iter().filter_map(|field| item[*field].as_str());
+            texts.map(str::to_lowercase).collect::<Vec<_>>()
+        };
+        let mut mounts = container["volumeMounts"].as_array().into_iter().flatten();
+        let mut variables = container["env"].as_array().into_iter().flatten();
+        mounts.any(|mount| {
+            let texts = texts(mount, &["name", "mountPath"]);
+            texts.iter().any(|text| text.contains("model"))
+        }) || variables.any(|variable| {
+            let name = variable["name"].as_str().unwrap_or_default();
+            let is_path = variable["value"]
+                .as_str()
+                .is_some_and(|value| value.starts_with('/'));
+            MODEL_VARIABLES.contains(&name) && is_path
+        })
+    })
+}
+
+/// The most memory that one container may have, in thousandths of a byte.
+fn memory(deployment: &Object) -> i128 {
+    let of = |container: &Json| {
+        let bounds = ["limits", "requests"].map(|bound| &container["resources"][bound]["memory"]);
+        let quantities = bounds.into_iter().filter_map(quantity);
+        quantities.map(|quantity| quantity.milli).max()
     };
-    let has_model = |deployment: &&&Object| {
-        let text = deployment.body["spec"]["template"]["spec"].to_string();
-        text.contains("model")
+    let containers = deployment.items(&format!("{POD}/containers")).into_iter();
+    containers
+        .filter_map(|(_, container)| of(container))
+        .max()
+        .unwrap_or_default()
+}
+
+/// A quantity as text or as a number.
+pub(super) fn quantity(value: &Json) -> Option<Quantity> {
+    let text = match value {
+        Json::String(text) => text.clone(),
+        Json::Number(number) => number.to_string(),
+        _ => return None,
     };
-    let chosen = all.iter().find(|it| is_scaled(it) && has_model(it));
-    let chosen = chosen
-        .or_else(|| all.iter().find(has_model))
-        .or_else(|| all.iter().find(is_scaled));
-    chosen.or(all.first()).copied()
+    Quantity::parse(&text).ok()
 }
 
 /// The container that mounts the model or is told of it; else the first.

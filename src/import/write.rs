@@ -23,6 +23,8 @@ pub struct Imported {
     pub mended: Vec<Noted>,
     /// What has no place in a stack.
     pub not_taken: Vec<Left>,
+    /// Deployments that were read and not chosen; `--name` chooses one.
+    pub other_deployments: Vec<String>,
     /// What the first apply does to the objects that were read.
     pub first_apply: Vec<Effect>,
 }
@@ -128,6 +130,7 @@ pub fn written(
     Ok(Imported {
         mended: mended(&draft.sections),
         to_set,
+        other_deployments: View::of(source, name).map_or_else(Vec::new, |view| view.others()),
         first_apply: effects(&stack, source, name),
         not_taken,
         stack: text,

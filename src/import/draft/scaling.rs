@@ -29,7 +29,9 @@ pub(super) fn autoscaling(view: &View<'_>, draft: &mut Draft) {
         let is_taken = take_metric(view, autoscaler, &pointer, metric, draft);
         has_target |= is_taken;
     }
-    if !has_target {
+    if autoscaler.items("/spec/metrics").is_empty() {
+        default_target(view, draft);
+    } else if !has_target {
         draft.mend(
             "autoscaling",
             "cpu",
@@ -38,6 +40,26 @@ pub(super) fn autoscaling(view: &View<'_>, draft: &mut Draft) {
         );
     }
     behavior(autoscaler, draft);
+}
+
+/// Percent of the request to which Kubernetes scales where an autoscaler names no metric (`autoscaling/v2` defaults).
+const DEFAULT_CPU: i64 = 80;
+
+fn default_target(view: &View<'_>, draft: &mut Draft) {
+    match is_reachable(view, DEFAULT_CPU) {
+        true => draft.mend(
+            "autoscaling",
+            "cpu",
+            DEFAULT_CPU,
+            "no target was set: this is Kubernetes' default",
+        ),
+        false => draft.mend(
+            "autoscaling",
+            "cpu",
+            60,
+            format!("no target was set, and Kubernetes' default of {DEFAULT_CPU} % of the request is not below the limit"),
+        ),
+    }
 }
 
 /// Whether the metric became a key.
@@ -57,11 +79,7 @@ fn take_metric(
             .flat_map(|section| &section.entries)
             .any(|entry| entry.key == key)
     };
-    let utilization = metric["resource"]["target"]["averageUtilization"].as_i64();
-    if let ("cpu", Some(target)) = (
-        metric["resource"]["name"].as_str().unwrap_or_default(),
-        utilization,
-    ) {
+    if let Some(target) = view.cpu_target(metric) {
         if has(draft, "cpu") {
             return false;
         }

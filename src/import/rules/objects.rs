@@ -1,11 +1,8 @@
 //! Objects that name each other, the image, and what a pod gets.
 
-use serde_json::Value;
-
-use super::scaling::quantity;
 use super::{Object, Rule, Spot};
 use crate::gate::Severity;
-use crate::import::view::{View, selects};
+use crate::import::view::{View, quantity, selects};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -49,6 +46,13 @@ pub(super) const RULES: &[Rule] = &[
         why: "without a memory request the node may have no room for the model, and the pod is the first to be evicted; without a limit a leak takes the node's other pods along",
         mend: "say `[resources] memory = { request = …, limit = … }`; a stack has a default",
         find: missing,
+    },
+    Rule {
+        id: "api-version-gone",
+        severity: Severity::Error,
+        why: "no cluster of today serves this version: it refuses the object, and with it the release",
+        mend: "write the version that is served; the stack does",
+        find: gone,
     },
 ];
 
@@ -119,26 +123,32 @@ fn port(view: &View<'_>) -> Vec<Spot> {
 }
 
 fn mutable_tag(view: &View<'_>) -> Vec<Spot> {
-    let pointer = view.in_container("/image");
-    let image = view.deployment.text(&pointer);
-    if image.contains('@') || image.is_empty() {
-        return Vec::new();
-    }
-    vec![Spot::at(
-        view.deployment,
-        &pointer,
-        format!("`{image}` is named by a tag"),
-    )]
+    let containers = view.containers().into_iter();
+    containers
+        .filter_map(|container| {
+            let pointer = format!("{container}/image");
+            let image = view.deployment.text(&pointer);
+            let what = format!("`{image}` is named by a tag");
+            (!image.contains('@') && !image.is_empty())
+                .then(|| Spot::at(view.deployment, &pointer, what))
+        })
+        .collect()
 }
 
 fn limits(view: &View<'_>) -> Vec<Spot> {
-    let resources = view.in_container("/resources");
+    let containers = view.containers().into_iter();
+    containers
+        .flat_map(|container| limits_of(view, &format!("{container}/resources")))
+        .collect()
+}
+
+fn limits_of(view: &View<'_>, resources: &str) -> Vec<Spot> {
     let bound = |bound: &str, name: &str| {
         view.deployment
             .at(&format!("{resources}/{bound}/{name}"))
             .and_then(quantity)
     };
-    ["cpu", "memory"]
+    ["cpu", "memory", "ephemeral-storage"]
         .into_iter()
         .filter_map(|name| {
             let (request, limit) = (bound("requests", name)?, bound("limits", name)?);
@@ -149,12 +159,23 @@ fn limits(view: &View<'_>) -> Vec<Spot> {
         .collect()
 }
 
+/// Of what runs for as long as the pod does: containers, and init containers that stay.
 fn missing(view: &View<'_>) -> Vec<Spot> {
-    let resources = view.in_container("/resources");
+    let stays = |container: &String| {
+        let always = view.deployment.text(&format!("{container}/restartPolicy")) == "Always";
+        container.contains("/containers/") || always
+    };
+    let containers = view.containers().into_iter().filter(stays);
+    containers
+        .filter_map(|container| missing_of(view, &format!("{container}/resources")))
+        .collect()
+}
+
+fn missing_of(view: &View<'_>, resources: &str) -> Option<Spot> {
     let has = |bound: &str| {
         view.deployment
             .at(&format!("{resources}/{bound}/memory"))
-            .is_some_and(|it| *it != Value::Null)
+            .is_some()
     };
     let missing: Vec<&str> = [("limits", "limit"), ("requests", "request")]
         .into_iter()
@@ -162,9 +183,128 @@ fn missing(view: &View<'_>) -> Vec<Spot> {
         .filter(|(bound, _)| !(has(bound) || *bound == "requests" && has("limits")))
         .map(|(_, word)| word)
         .collect();
-    if missing.is_empty() {
-        return Vec::new();
-    }
     let what = format!("no memory {}", missing.join(" and no memory "));
-    vec![Spot::at(view.deployment, &resources, what)]
+    (!missing.is_empty()).then(|| Spot::at(view.deployment, resources, what))
+}
+
+/// API versions that are gone: beginning of the version, kinds (none: all), since when, and what is served instead.
+const GONE: [(&str, &[&str], &str, &str); 24] = [
+    ("autoscaling/v2beta1", &[], "1.25", "autoscaling/v2"),
+    ("autoscaling/v2beta2", &[], "1.26", "autoscaling/v2"),
+    (
+        "policy/v1beta1",
+        &["PodSecurityPolicy"],
+        "1.25",
+        "a PodSecurity label of the namespace",
+    ),
+    ("policy/v1beta1", &[], "1.25", "policy/v1"),
+    (
+        "extensions/v1beta1",
+        &["Ingress"],
+        "1.22",
+        "networking.k8s.io/v1",
+    ),
+    (
+        "extensions/v1beta1",
+        &["NetworkPolicy"],
+        "1.16",
+        "networking.k8s.io/v1",
+    ),
+    (
+        "extensions/v1beta1",
+        &["HorizontalPodAutoscaler"],
+        "1.8",
+        "autoscaling/v2",
+    ),
+    ("extensions/v1beta1", &[], "1.16", "apps/v1"),
+    ("apps/v1beta1", &[], "1.16", "apps/v1"),
+    ("apps/v1beta2", &[], "1.16", "apps/v1"),
+    (
+        "networking.k8s.io/v1beta1",
+        &["Ingress", "IngressClass"],
+        "1.22",
+        "networking.k8s.io/v1",
+    ),
+    ("batch/v1beta1", &[], "1.25", "batch/v1"),
+    ("batch/v2alpha1", &[], "1.21", "batch/v1"),
+    (
+        "rbac.authorization.k8s.io/v1beta1",
+        &[],
+        "1.22",
+        "rbac.authorization.k8s.io/v1",
+    ),
+    (
+        "rbac.authorization.k8s.io/v1alpha1",
+        &[],
+        "1.22",
+        "rbac.authorization.k8s.io/v1",
+    ),
+    (
+        "apiextensions.k8s.io/v1beta1",
+        &[],
+        "1.22",
+        "apiextensions.k8s.io/v1",
+    ),
+    (
+        "scheduling.k8s.io/v1beta1",
+        &[],
+        "1.22",
+        "scheduling.k8s.io/v1",
+    ),
+    (
+        "coordination.k8s.io/v1beta1",
+        &["Lease"],
+        "1.22",
+        "coordination.k8s.io/v1",
+    ),
+    (
+        "discovery.k8s.io/v1beta1",
+        &[],
+        "1.25",
+        "discovery.k8s.io/v1",
+    ),
+    ("node.k8s.io/v1beta1", &[], "1.25", "node.k8s.io/v1"),
+    (
+        "storage.k8s.io/v1beta1",
+        &["StorageClass", "CSIDriver", "CSINode"],
+        "1.22",
+        "storage.k8s.io/v1",
+    ),
+    (
+        "storage.k8s.io/v1beta1",
+        &["CSIStorageCapacity"],
+        "1.27",
+        "storage.k8s.io/v1",
+    ),
+    (
+        "apiregistration.k8s.io/v1beta1",
+        &[],
+        "1.22",
+        "apiregistration.k8s.io/v1",
+    ),
+    (
+        "admissionregistration.k8s.io/v1beta1",
+        &[
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+        ],
+        "1.22",
+        "admissionregistration.k8s.io/v1",
+    ),
+];
+
+/// What no cluster serves any more (kubernetes.io/docs/reference/using-api/deprecation-guide).
+fn gone(view: &View<'_>) -> Vec<Spot> {
+    let objects = view.source.objects.iter();
+    objects
+        .filter_map(|object| {
+            let version = object.text("/apiVersion");
+            let is_it = |(gone, kinds, ..): &&(&str, &[&str], &str, &str)| {
+                *gone == version && (kinds.is_empty() || kinds.contains(&object.kind()))
+            };
+            let (_, _, since, instead) = GONE.iter().find(is_it)?;
+            let what = format!("`{version}` is not served since Kubernetes {since}: {instead} is");
+            Some(Spot::at(object, "/apiVersion", what))
+        })
+        .collect()
 }

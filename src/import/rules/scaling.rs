@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Rule, Spot};
 use crate::gate::Severity;
-use crate::import::view::View;
+use crate::import::view::{View, quantity};
 use crate::stack::Quantity;
 
 pub(super) const RULES: &[Rule] = &[
@@ -107,15 +107,18 @@ fn range(view: &View<'_>) -> Vec<Spot> {
 /// The CPU target in percent of the request, with its pointer.
 fn cpu_target(view: &View<'_>) -> Option<(String, i64)> {
     let metrics = view.autoscaler?.items("/spec/metrics").into_iter();
-    metrics
-        .filter(|(_, metric)| metric["resource"]["name"] == "cpu")
-        .find_map(|(pointer, metric)| {
-            let target = metric["resource"]["target"]["averageUtilization"].as_i64()?;
-            Some((
-                format!("{pointer}/resource/target/averageUtilization"),
-                target,
-            ))
-        })
+    let targets = metrics.filter_map(|(pointer, metric)| {
+        let source = match metric["resource"].is_object() {
+            true => "resource",
+            false => "containerResource",
+        };
+        let target = view.cpu_target(metric)?;
+        Some((
+            format!("{pointer}/{source}/target/averageUtilization"),
+            target,
+        ))
+    });
+    targets.into_iter().next()
 }
 
 fn cpu(view: &View<'_>, bound: &str) -> Option<Quantity> {
@@ -123,14 +126,6 @@ fn cpu(view: &View<'_>, bound: &str) -> Option<Quantity> {
         .deployment
         .at(&view.in_container(&format!("/resources/{bound}/cpu")))?;
     quantity(value)
-}
-
-/// A quantity as text or as a number.
-pub(super) fn quantity(value: &Value) -> Option<Quantity> {
-    let text = value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
-    Quantity::parse(&text).ok()
 }
 
 fn target_without_request(view: &View<'_>) -> Vec<Spot> {

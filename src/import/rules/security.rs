@@ -75,17 +75,16 @@ const OF_POD: [&str; 4] = [
 ];
 
 fn writable_root(view: &View<'_>) -> Vec<Spot> {
-    let pointer = view.in_container("/securityContext/readOnlyRootFilesystem");
-    match view.deployment.at(&pointer) {
-        Some(Value::Bool(true)) => Vec::new(),
-        written => {
-            let what = match written {
-                Some(value) => format!("`readOnlyRootFilesystem` is {value}"),
-                None => "`readOnlyRootFilesystem` is not set on the container".to_owned(),
-            };
-            vec![Spot::at(view.deployment, &pointer, what)]
-        }
-    }
+    let of = |container: String| {
+        let pointer = format!("{container}/securityContext/readOnlyRootFilesystem");
+        let what = match view.deployment.at(&pointer) {
+            Some(Value::Bool(true)) => return None,
+            Some(value) => format!("`readOnlyRootFilesystem` is {value}"),
+            None => "`readOnlyRootFilesystem` is not set on the container".to_owned(),
+        };
+        Some(Spot::at(view.deployment, &pointer, what))
+    };
+    view.containers().into_iter().filter_map(of).collect()
 }
 
 fn wrong_level(view: &View<'_>) -> Vec<Spot> {
@@ -113,97 +112,145 @@ fn wrong_level(view: &View<'_>) -> Vec<Spot> {
         POD,
         &["runAsUser", "runAsNonRoot", "runAsGroup", "fsGroup"],
     );
-    look(
-        "the container",
-        &view.in_container("/securityContext"),
-        &OF_POD,
-    );
-    look(
-        "the container, outside of `securityContext`",
-        &view.container,
-        &["runAsUser", "runAsNonRoot", "readOnlyRootFilesystem"],
-    );
+    for container in view.containers() {
+        let context = format!("{container}/securityContext");
+        look("the container", &context, &OF_POD);
+        look(
+            "the container, outside of `securityContext`",
+            &container,
+            &[
+                "runAsUser",
+                "runAsNonRoot",
+                "readOnlyRootFilesystem",
+                "privileged",
+            ],
+        );
+    }
     look("the Deployment", "/spec", &["securityContext"]);
     look("the pods' template", "/spec/template", &["securityContext"]);
     spots
 }
 
-/// The user stands in the pod's securityContext, and the container has one of its own without it.
+/// The user stands in the pod's securityContext, and a container has one of its own without it.
 fn split(view: &View<'_>) -> Vec<Spot> {
     let of_pod = format!("{POD}/securityContext/runAsUser");
-    let container = view.in_container("/securityContext");
-    let is_split = view
-        .deployment
-        .at(&container)
-        .is_some_and(|context| context["runAsUser"].is_null());
-    match view.deployment.int(&of_pod) {
-        // `uninlu` has it so, and reads it where it is.
-        Some(user) if is_split && !view.is_own_server() => {
-            let what = format!(
-                "`runAsUser: {user}` is the pod's; the container has a securityContext of its own, without it"
-            );
-            vec![Spot::at(view.deployment, &of_pod, what)]
-        }
-        _ => Vec::new(),
+    let Some(user) = view.deployment.int(&of_pod) else {
+        return Vec::new();
+    };
+    let is_split = |container: &String| {
+        let context = view.deployment.at(&format!("{container}/securityContext"));
+        context.is_some_and(|context| context["runAsUser"].is_null())
+    };
+    // `uninlu` has it so, and reads it where it is.
+    if view.is_own_server() || !view.containers().iter().any(is_split) {
+        return Vec::new();
+    }
+    let what = format!(
+        "`runAsUser: {user}` is the pod's; the container has a securityContext of its own, without it"
+    );
+    vec![Spot::at(view.deployment, &of_pod, what)]
+}
+
+/// A container's own field holds; without one, the pod's.
+fn either(view: &View<'_>, container: &str, field: &str) -> String {
+    let of_container = format!("{container}/securityContext/{field}");
+    let of_pod = format!("{POD}/securityContext/{field}");
+    match view.deployment.at(&of_container).is_some() {
+        true => of_container,
+        false => of_pod,
     }
 }
 
 fn runs_as_root(view: &View<'_>) -> Vec<Spot> {
-    let either = |field: &str| {
-        let of_container = view.in_container(&format!("/securityContext/{field}"));
-        let of_pod = format!("{POD}/securityContext/{field}");
-        let pointer = [of_container, of_pod.clone()]
-            .into_iter()
-            .find(|at| view.deployment.at(at).is_some());
-        pointer.unwrap_or(of_pod)
-    };
-    let user_at = either("runAsUser");
+    let mut spots: Vec<Spot> = Vec::new();
+    for container in view.containers() {
+        let found = root_of(view, &container);
+        // What the pod says, or does not, is said once.
+        spots.extend(found.filter(|spot| spots.iter().all(|known| known.field != spot.field)));
+    }
+    spots
+}
+
+fn root_of(view: &View<'_>, container: &str) -> Option<Spot> {
+    let user_at = either(view, container, "runAsUser");
     let user = view.deployment.int(&user_at);
     if user == Some(0) {
-        return vec![Spot::at(view.deployment, &user_at, "`runAsUser` is 0")];
+        return Some(Spot::at(view.deployment, &user_at, "`runAsUser` is 0"));
     }
-    let is_non_root = view
-        .deployment
-        .at(&either("runAsNonRoot"))
-        .and_then(Value::as_bool)
-        == Some(true);
-    if user.is_some() || is_non_root {
-        return Vec::new();
+    let non_root = either(view, container, "runAsNonRoot");
+    if user.is_some() || view.deployment.at(&non_root) == Some(&Value::Bool(true)) {
+        return None;
     }
-    let pointer = format!("{POD}/securityContext");
-    vec![Spot::at(
-        view.deployment,
-        &pointer,
-        "neither `runAsNonRoot` nor `runAsUser` is set",
-    )]
+    let pod = format!("{POD}/securityContext");
+    Some(match view.deployment.at(&non_root) {
+        // The container takes back what the pod promises.
+        Some(_) => Spot::at(view.deployment, &non_root, "`runAsNonRoot` is false"),
+        None => Spot::at(
+            view.deployment,
+            &pod,
+            "neither `runAsNonRoot` nor `runAsUser` is set",
+        ),
+    })
 }
 
 fn not_restricted(view: &View<'_>) -> Vec<Spot> {
-    let context = view.in_container("/securityContext");
-    let of_container = |field: &str| view.deployment.at(&format!("{context}/{field}"));
-    let mut missing = Vec::new();
-    if of_container("allowPrivilegeEscalation") != Some(&Value::Bool(false)) {
-        missing.push("`allowPrivilegeEscalation: false`");
+    let mut spots: Vec<Spot> = ["hostNetwork", "hostPID", "hostIPC"]
+        .into_iter()
+        .filter_map(|field| {
+            let pointer = format!("{POD}/{field}");
+            let what = format!("without `{field}: false`");
+            (view.deployment.at(&pointer) == Some(&Value::Bool(true)))
+                .then(|| Spot::at(view.deployment, &pointer, what))
+        })
+        .collect();
+    for container in view.containers() {
+        let missing = unrestricted(view, &container);
+        if !missing.is_empty() {
+            let context = format!("{container}/securityContext");
+            let what = format!("without {}", missing.join(", "));
+            spots.push(Spot::at(view.deployment, &context, what));
+        }
     }
-    let dropped = of_container("capabilities/drop").and_then(Value::as_array);
-    if !dropped.is_some_and(|dropped| dropped.iter().any(|it| it == "ALL")) {
-        missing.push("`capabilities.drop: [ALL]`");
-    }
-    let profile = of_container("seccompProfile/type").or_else(|| {
-        view.deployment
-            .at(&format!("{POD}/securityContext/seccompProfile/type"))
-    });
-    if !profile.is_some_and(|profile| profile == "RuntimeDefault" || profile == "Localhost") {
-        missing.push("`seccompProfile: {type: RuntimeDefault}`");
-    }
-    if of_container("privileged") == Some(&Value::Bool(true)) {
-        missing.push("`privileged: false`");
-    }
-    if missing.is_empty() {
-        return Vec::new();
-    }
-    let what = format!("without {}", missing.join(", "));
-    vec![Spot::at(view.deployment, &context, what)]
+    spots
+}
+
+/// What the level asks of a container, and this one has not.
+fn unrestricted(view: &View<'_>, container: &str) -> Vec<&'static str> {
+    let of_container = |field: &str| {
+        let pointer = format!("{container}/securityContext/{field}");
+        view.deployment.at(&pointer)
+    };
+    let list = |field: &str| {
+        of_container(field)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let profile = view
+        .deployment
+        .at(&either(view, container, "seccompProfile/type"));
+    let is_profile = profile.is_some_and(|it| it == "RuntimeDefault" || it == "Localhost");
+    let asked = [
+        (
+            of_container("allowPrivilegeEscalation") == Some(&Value::Bool(false)),
+            "`allowPrivilegeEscalation: false`",
+        ),
+        (
+            list("capabilities/drop").any(|it| it == "ALL"),
+            "`capabilities.drop: [ALL]`",
+        ),
+        (
+            list("capabilities/add").all(|it| it == "NET_BIND_SERVICE"),
+            "`capabilities.add` left out",
+        ),
+        (is_profile, "`seccompProfile: {type: RuntimeDefault}`"),
+        (
+            of_container("privileged") != Some(&Value::Bool(true)),
+            "`privileged: false`",
+        ),
+    ];
+    let missing = asked.into_iter().filter(|(holds, _)| !holds);
+    missing.map(|(_, what)| what).collect()
 }
 
 fn token(view: &View<'_>) -> Vec<Spot> {
@@ -226,23 +273,13 @@ const SECRET_WORDS: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_K
 
 /// The value itself is never told.
 fn plain_secret(view: &View<'_>) -> Vec<Spot> {
-    let mut spots: Vec<Spot> = view
-        .environment()
-        .into_iter()
-        .filter(|(name, (value, _))| {
-            let upper = name.to_uppercase();
-            let is_reference =
-                upper.ends_with("_FILE") || upper.ends_with("_PATH") || value.starts_with('/');
-            // MAX_TOKENS and the like count tokens of text.
-            let is_number = value.parse::<f64>().is_ok() || value.is_empty();
-            SECRET_WORDS.iter().any(|word| upper.contains(word)) && !is_reference && !is_number
-        })
+    let containers = view.containers().into_iter();
+    let mut spots: Vec<Spot> = containers
+        .flat_map(|container| view.environment_of(&container))
+        .filter(|(name, (value, _))| is_secret(name, value))
         .map(|(name, (_, pointer))| {
-            Spot::at(
-                view.deployment,
-                &pointer,
-                format!("the variable `{name}` holds its value in plain text"),
-            )
+            let what = format!("the variable `{name}` holds its value in plain text");
+            Spot::at(view.deployment, &pointer, what)
         })
         .collect();
     let secrets = view
@@ -254,4 +291,13 @@ fn plain_secret(view: &View<'_>) -> Vec<Spot> {
         secrets.map(|secret| Spot::at(secret, "/data", "the values of a Secret are written in it")),
     );
     spots
+}
+
+fn is_secret(name: &str, value: &str) -> bool {
+    let upper = name.to_uppercase();
+    let is_reference =
+        upper.ends_with("_FILE") || upper.ends_with("_PATH") || value.starts_with('/');
+    // MAX_TOKENS and the like count tokens of text.
+    let is_number = value.parse::<f64>().is_ok() || value.is_empty();
+    SECRET_WORDS.iter().any(|word| upper.contains(word)) && !is_reference && !is_number
 }

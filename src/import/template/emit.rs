@@ -18,13 +18,13 @@ fn write(value: &Value, level: usize, lines: &mut Vec<(String, Line)>) {
     let pad = "  ".repeat(level);
     match &value.data {
         Data::Map(entries) if !entries.is_empty() => {
-            for (key, item) in entries {
+            for (key, item) in entries.iter() {
                 let head = format!("{pad}{}:", scalar(key));
                 entry(head, item, level, lines);
             }
         }
         Data::List(items) if !items.is_empty() => {
-            for item in items {
+            for item in items.iter() {
                 list_item(&pad, item, level, lines);
             }
         }

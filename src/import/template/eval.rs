@@ -1,12 +1,12 @@
 //! Running a template.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::functions;
 use super::parse::{Base, Named, Node, Operand, Pipe};
 use super::text::{Line, Text};
-use super::value::{Data, Value};
+use super::value::{Data, STEP, Value};
 use crate::import::Place;
 
 /// What templates can reach.
@@ -17,6 +17,12 @@ pub(in crate::import) struct Engine<'a> {
     pub(in crate::import) named: Named,
     /// What was not understood, and where.
     pub(in crate::import) gaps: RefCell<BTreeSet<(Place, String)>>,
+    /// Bytes that may still be made or looked at.
+    left: Cell<usize>,
+    /// Blocks, pipes and templates in each other.
+    depth: Cell<usize>,
+    /// Why rendering ended, and where.
+    stopped: RefCell<Option<(Option<Place>, String)>>,
 }
 
 /// A template's output; `lines` has an entry for each line of `text`.
@@ -31,10 +37,24 @@ pub(super) type Computed = Result<Value, String>;
 
 /// Templates that include each other for ever end here; Helm's bound is 1000, with a larger stack.
 const DEEPEST: usize = 100;
+/// Blocks, pipes and templates in each other, for the stack's sake.
+const MOST_NESTED: usize = 250;
+/// Work of a chart in bytes made or looked at, a step being 32 of them: a million steps, below a second.
+const MOST_WORK: usize = 32 << 20;
+/// Bytes of one value, which is more than an object of Kubernetes may have.
+const HEAVIEST: usize = 4 << 20;
+/// Collections in each other in one value.
+const DEEPEST_VALUE: usize = 100;
+/// Widths, repetitions, and numbers of a list.
+const WIDEST: usize = 10_000;
+/// Places that are noted as not understood.
+const MOST_GAPS: usize = 1_000;
 
 /// How a block ended.
 enum Flow {
     On,
+    /// A bound was reached.
+    Stop,
     Break,
     Continue,
 }
@@ -47,16 +67,108 @@ struct Frame {
     depth: usize,
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
+    pub(in crate::import) fn new(files: &'a BTreeMap<String, String>, named: Named) -> Self {
+        Self {
+            files,
+            named,
+            gaps: RefCell::default(),
+            left: Cell::new(MOST_WORK),
+            depth: Cell::new(0),
+            stopped: RefCell::default(),
+        }
+    }
+
     /// Runs the template of a file; `root` is `Values`, `Release`, `Chart`, …
-    pub(in crate::import) fn render(&self, nodes: &[Node], root: Value) -> Rendered {
+    ///
+    /// # Errors
+    /// A bound that was reached, and the template's line.
+    pub(in crate::import) fn render(
+        &self,
+        nodes: &[Node],
+        root: Value,
+    ) -> Result<Rendered, (Place, String)> {
         let text = self.run(nodes, root, 0);
+        if let Some((place, reason)) = self.stopped.borrow().clone() {
+            let place = place.unwrap_or_else(|| Place {
+                file: "templates".to_owned(),
+                line: 1,
+            });
+            return Err((place, reason));
+        }
         let mut lines = text.lines;
         lines.resize(text.text.split('\n').count(), Line::default());
-        Rendered {
+        Ok(Rendered {
             text: text.text,
             lines,
+        })
+    }
+
+    /// Ends the rendering; the words are the error of what asked for too much.
+    pub(super) fn stop(&self, reason: String) -> String {
+        let mut stopped = self.stopped.borrow_mut();
+        stopped.get_or_insert_with(|| (None, reason.clone()));
+        reason
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.borrow().is_some()
+    }
+
+    /// Takes work from what is left.
+    pub(super) fn spend(&self, bytes: usize) -> Result<(), String> {
+        match self.left.get().checked_sub(bytes) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(self.stop(format!(
+                "the chart's templates take more than {} MiB of work, a step being {STEP} bytes",
+                MOST_WORK >> 20
+            ))),
         }
+    }
+
+    /// A count that is no more than a template needs.
+    pub(super) fn within(&self, name: &str, count: usize) -> Result<usize, String> {
+        match count > WIDEST {
+            true => Err(self.stop(format!(
+                "`{name}` asks for {count}, and {WIDEST} is the most"
+            ))),
+            false => Ok(count),
+        }
+    }
+
+    /// Bytes that a text may have.
+    pub(super) fn fits(&self, name: &str, bytes: usize) -> Result<(), String> {
+        match bytes > HEAVIEST {
+            true => Err(self.stop(format!("`{name}` makes more than {} MiB", HEAVIEST >> 20))),
+            false => self.spend(bytes),
+        }
+    }
+
+    fn bounded(&self, name: &str, value: Value) -> Computed {
+        if value.depth() > DEEPEST_VALUE {
+            let reason =
+                format!("`{name}` makes more than {DEEPEST_VALUE} collections in each other");
+            return Err(self.stop(reason));
+        }
+        self.fits(name, value.weight())?;
+        Ok(value)
+    }
+
+    /// One level deeper, as long as the stack lasts.
+    fn nested<T>(&self, run: impl FnOnce() -> T) -> Result<T, String> {
+        let depth = self.depth.get() + 1;
+        if depth > MOST_NESTED {
+            return Err(self.stop(format!(
+                "more than {MOST_NESTED} blocks, brackets and templates in each other"
+            )));
+        }
+        self.depth.set(depth);
+        let result = run();
+        self.depth.set(depth - 1);
+        Ok(result)
     }
 
     fn run(&self, nodes: &[Node], dot: Value, depth: usize) -> Text {
@@ -73,49 +185,78 @@ impl Engine<'_> {
     /// A named template's output.
     pub(super) fn include(&self, name: &str, dot: Value, depth: usize) -> Result<Text, String> {
         if depth > DEEPEST {
-            return Err(format!("`{name}` includes itself without end"));
+            return Err(self.stop(format!("`{name}` includes itself without end")));
         }
         let nodes = self.named.get(name);
         let nodes = nodes.ok_or_else(|| format!("there is no template `{name}`"))?;
-        Ok(self.run(nodes, dot, depth + 1))
+        self.nested(|| self.run(nodes, dot, depth + 1))
     }
 
     /// `tpl`: text that is a template itself.
     pub(super) fn expand(&self, text: &str, dot: Value, depth: usize) -> Result<Text, String> {
         if depth > DEEPEST {
-            return Err("`tpl` expands itself without end".to_owned());
+            return Err(self.stop("`tpl` expands itself without end".to_owned()));
         }
+        self.spend(text.len() * 16)?;
         let nodes = super::parse(text, "tpl", &mut Named::new()).map_err(|(_, why)| why)?;
-        Ok(self.run(&nodes, dot, depth + 1))
+        self.nested(|| self.run(&nodes, dot, depth + 1))
     }
 
+    /// Notes why there is no value; where a bound was reached, its place is the innermost one.
     fn note(&self, place: &Place, why: String) {
-        self.gaps.borrow_mut().insert((place.clone(), why));
+        if let Some((at, _)) = self.stopped.borrow_mut().as_mut() {
+            // Text that is a template itself stands where `tpl` is called.
+            if at.is_none() && place.file != "tpl" {
+                *at = Some(place.clone());
+            }
+            return;
+        }
+        let mut gaps = self.gaps.borrow_mut();
+        if gaps.len() < MOST_GAPS {
+            gaps.insert((place.clone(), why));
+        }
     }
 
     fn block(&self, nodes: &[Node], frame: &mut Frame) -> Flow {
         let scope = frame.variables.len();
+        let mut flow = Flow::On;
         for node in nodes {
-            match self.step(node, frame) {
-                Flow::On => (),
-                other => {
-                    frame.variables.truncate(scope);
-                    return other;
-                }
+            let paid = self.spend(STEP);
+            let stepped = paid.and_then(|()| self.nested(|| self.step(node, frame)));
+            flow = stepped.unwrap_or_else(|why| {
+                node.place()
+                    .into_iter()
+                    .for_each(|place| self.note(place, why.clone()));
+                Flow::Stop
+            });
+            if self.is_stopped() {
+                node.place()
+                    .into_iter()
+                    .for_each(|place| self.note(place, String::new()));
+                flow = Flow::Stop;
+            }
+            if !matches!(flow, Flow::On) {
+                break;
             }
         }
         frame.variables.truncate(scope);
-        Flow::On
+        flow
     }
 
     fn step(&self, node: &Node, frame: &mut Frame) -> Flow {
         match node {
-            Node::Literal(text, place) => frame.out.push_literal(text, place),
+            Node::Literal(text, place) => match self.spend(text.len()) {
+                Ok(()) => frame.out.push_literal(text, place),
+                Err(why) => self.note(place, why),
+            },
             Node::Output(pipe) => {
                 if let Some(value) = self.noted(pipe, frame) {
                     match pipe.variables.first() {
                         Some(name) => set(frame, name, value, pipe.assigns),
-                        None => frame.out.push(&value.print(), Some(&pipe.place)),
+                        None => match self.fits("the output", value.weight()) {
+                            Ok(()) => frame.out.push(&value.print(), Some(&pipe.place)),
+                            Err(why) => self.note(&pipe.place, why),
+                        },
                     }
                 }
             }
@@ -164,7 +305,7 @@ impl Engine<'_> {
     fn range(&self, pipe: &Pipe, body: &[Node], otherwise: &[Node], frame: &mut Frame) -> Flow {
         let items: Vec<(Value, Value)> = match self.noted(pipe, frame).map(|value| value.data) {
             Some(Data::List(items)) => {
-                let items = items.into_iter().enumerate();
+                let items = items.take().into_iter().enumerate();
                 items
                     .map(|(index, item)| ((index as i64).into(), item))
                     .collect()
@@ -175,16 +316,24 @@ impl Engine<'_> {
                     from: item.from.clone(),
                     ..key.into()
                 };
+                let entries = entries.take().into_iter();
                 entries
-                    .into_iter()
                     .map(|(name, item)| (key(name, &item), item))
                     .collect()
             }
-            Some(Data::Int(count)) => (0..count.min(MOST_TURNS))
-                .map(|at| (at.into(), at.into()))
-                .collect(),
+            Some(Data::Int(count)) => {
+                let count = usize::try_from(count).unwrap_or_default();
+                let turns = self.within("range", count).unwrap_or_else(|why| {
+                    self.note(&pipe.place, why);
+                    0
+                });
+                (0..turns as i64).map(|at| (at.into(), at.into())).collect()
+            }
             _ => Vec::new(),
         };
+        if self.is_stopped() {
+            return Flow::Stop;
+        }
         if items.is_empty() {
             return self.block(otherwise, frame);
         }
@@ -201,8 +350,13 @@ impl Engine<'_> {
             frame.dot = item;
             let flow = self.block(body, frame);
             frame.variables.truncate(scope);
-            if let Flow::Break = flow {
-                break;
+            match flow {
+                Flow::Break => break,
+                Flow::Stop => {
+                    frame.dot = outer;
+                    return Flow::Stop;
+                }
+                Flow::On | Flow::Continue => (),
             }
         }
         frame.dot = outer;
@@ -247,7 +401,8 @@ impl Engine<'_> {
             }
             let mut values = self.operands(arguments, frame)?;
             values.extend(piped);
-            return functions::call(self, name, values, frame.depth);
+            let value = functions::call(self, name, values, frame.depth)?;
+            return self.bounded(name, value);
         }
         if arguments.is_empty() && piped.is_none() {
             return self.operand(first, frame);
@@ -281,20 +436,30 @@ impl Engine<'_> {
     }
 
     fn operand(&self, operand: &Operand, frame: &Frame) -> Computed {
-        let base = match &operand.base {
-            Base::Dot => frame.dot.clone(),
+        let value = match &operand.base {
+            Base::Dot => follow(&frame.dot, &operand.fields)?,
             Base::Variable(name) => {
                 let mut variables = frame.variables.iter().rev();
                 let found = variables.find(|(known, _)| known == name);
-                found
-                    .map(|(_, value)| value.clone())
-                    .ok_or_else(|| format!("`${name}` is not set"))?
+                let (_, base) = found.ok_or_else(|| format!("`${name}` is not set"))?;
+                follow(base, &operand.fields)?
             }
             Base::Literal(value) => value.clone(),
-            Base::Pipe(pipe) => self.pipe(pipe, frame)?,
-            Base::Function(name) => functions::call(self, name, Vec::new(), frame.depth)?,
+            Base::Pipe(pipe) => {
+                let base = self.nested(|| self.pipe(pipe, frame))??;
+                follow(&base, &operand.fields)?
+            }
+            Base::Function(name) => {
+                let base = functions::call(self, name, Vec::new(), frame.depth)?;
+                follow(&base, &operand.fields)?
+            }
         };
-        follow(base, &operand.fields)
+        let copied = match &value.data {
+            Data::Text(text) => text.weight(),
+            _ => 0,
+        };
+        self.spend(STEP + copied)?;
+        Ok(value)
     }
 
     /// `.Files.Get "NAME"`, `.Capabilities.APIVersions.Has "GROUP/VERSION"`
@@ -328,16 +493,14 @@ impl Engine<'_> {
                 .into()),
             (Data::Files, "Lines") => {
                 let text = self.files.get(&argument).cloned().unwrap_or_default();
-                Ok(Data::List(text.lines().map(Value::from).collect()).into())
+                self.spend(text.len() * 2)?;
+                Ok(Value::list(text.lines().map(Value::from).collect()))
             }
             (Data::ApiVersions, "Has") => Ok(is_served(&argument).into()),
             _ => Err(format!("`.{method}` with arguments is not understood")),
         }
     }
 }
-
-/// A number in a values file must not keep us busy for ever.
-const MOST_TURNS: i64 = 1_000;
 
 fn set(frame: &mut Frame, name: &str, value: Value, assigns: bool) {
     let known = match assigns {
@@ -354,11 +517,11 @@ fn set(frame: &mut Frame, name: &str, value: Value, assigns: bool) {
     }
 }
 
-fn follow(base: Value, fields: &[String]) -> Computed {
+fn follow(base: &Value, fields: &[String]) -> Computed {
     let mut value = base;
     for (index, field) in fields.iter().enumerate() {
         value = match &value.data {
-            Data::Map(entries) => entries.get(field).cloned().unwrap_or(Value::NIL),
+            Data::Map(entries) => entries.get(field).unwrap_or(&Value::NIL),
             // A chart that reads below what is not set stops in Helm.
             Data::Nil if index > 0 => {
                 return Err(format!(
@@ -370,7 +533,7 @@ fn follow(base: Value, fields: &[String]) -> Computed {
             _ => return Err(format!("`.{}` cannot be read", fields[..=index].join("."))),
         };
     }
-    Ok(value)
+    Ok(value.clone())
 }
 
 /// Whether a cluster without extensions serves it.

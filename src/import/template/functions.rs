@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use regex::{Regex, RegexBuilder};
 
-use super::emit;
 use super::eval::{Computed, Engine};
+use super::printf;
 use super::text::Text;
-use super::value::{Data, Value};
+use super::value::{Data, STEP, Value};
+use super::{emit, semver};
 use crate::digest::sha256;
 use crate::import::yaml;
 
@@ -26,8 +28,10 @@ pub(super) fn call(
     let from = arguments.iter().find_map(|value| value.from.clone());
     let arguments = Arguments {
         name,
+        engine,
         values: arguments,
     };
+    engine.spend(arguments.cost())?;
     let mut value = dispatch(engine, &arguments, depth)?;
     // A number that was computed comes from where its first argument does.
     if let Data::Int(_) | Data::Float(_) = value.data {
@@ -35,6 +39,12 @@ pub(super) fn call(
     }
     Ok(value)
 }
+
+/// Functions that look at no more than the top of their arguments.
+const SHALLOW: [&str; 20] = [
+    "include", "tpl", "get", "hasKey", "dig", "index", "default", "ternary", "coalesce", "kindIs",
+    "kindOf", "typeOf", "empty", "not", "len", "required", "list", "tuple", "dict", "deepCopy",
+];
 
 fn dispatch(engine: &Engine<'_>, arguments: &Arguments<'_>, depth: usize) -> Computed {
     match arguments.name {
@@ -47,7 +57,7 @@ fn dispatch(engine: &Engine<'_>, arguments: &Arguments<'_>, depth: usize) -> Com
             Ok(engine.expand(&arguments.text(0)?, dot, depth)?.into())
         }
         // Without a cluster `helm template` finds nothing either.
-        "lookup" => Ok(Data::Map(BTreeMap::new()).into()),
+        "lookup" => Ok(Value::map(BTreeMap::new())),
         "required" => match arguments.want(1)? {
             value if is_unset(&value) => Err(format!(
                 "the chart asks for a value: {}",
@@ -74,12 +84,29 @@ fn is_unset(value: &Value) -> bool {
     }
 }
 
+/// What it takes to make a pattern, in bytes of work.
+const PATTERN: usize = 64 << 10;
+
 struct Arguments<'a> {
     name: &'a str,
+    engine: &'a Engine<'a>,
     values: Vec<Value>,
 }
 
 impl Arguments<'_> {
+    /// What it takes to look at the arguments.
+    fn cost(&self) -> usize {
+        let is_shallow = SHALLOW.contains(&self.name);
+        let costs = self
+            .values
+            .iter()
+            .map(|value| match (&value.data, is_shallow) {
+                (Data::List(_) | Data::Map(_), true) => STEP,
+                _ => value.weight(),
+            });
+        costs.fold(STEP, usize::saturating_add)
+    }
+
     fn get(&self, index: usize) -> Option<Value> {
         self.values.get(index).cloned()
     }
@@ -99,24 +126,19 @@ impl Arguments<'_> {
 
     fn int(&self, index: usize) -> Result<i64, String> {
         let value = self.want(index)?;
-        value.as_int().ok_or_else(|| {
-            format!(
-                "`{}` takes a number, not `{}`",
-                self.name,
-                value.print().text
-            )
-        })
+        value
+            .as_int()
+            .ok_or_else(|| format!("`{}` takes a number", self.name))
     }
 
     fn width(&self, index: usize) -> Result<usize, String> {
-        Ok(usize::try_from(self.int(index)?)
-            .unwrap_or_default()
-            .min(1_000))
+        let count = usize::try_from(self.int(index)?).unwrap_or_default();
+        self.engine.within(self.name, count)
     }
 
     fn map(&self, index: usize) -> Result<BTreeMap<String, Value>, String> {
         match self.want(index)?.data {
-            Data::Map(entries) => Ok(entries),
+            Data::Map(entries) => Ok(entries.take()),
             Data::Nil => Ok(BTreeMap::new()),
             _ => Err(format!("`{}` takes a map", self.name)),
         }
@@ -124,10 +146,30 @@ impl Arguments<'_> {
 
     fn list(&self, index: usize) -> Result<Vec<Value>, String> {
         match self.want(index)?.data {
-            Data::List(items) => Ok(items),
+            Data::List(items) => Ok(items.take()),
             Data::Nil => Ok(Vec::new()),
             _ => Err(format!("`{}` takes a list", self.name)),
         }
+    }
+
+    /// Refuses a result of more bytes than a value may have.
+    fn fits(&self, bytes: usize) -> Result<(), String> {
+        self.engine.fits(self.name, bytes)
+    }
+
+    /// The first argument as a pattern; making one takes much, and matching takes the pattern's length for each byte.
+    fn pattern(&self) -> Result<Regex, String> {
+        let pattern = self.text(0)?;
+        let text = self.text(1)?;
+        let work = (pattern.len() / 16 + 1).saturating_mul(text.len());
+        self.engine.spend(work.saturating_add(PATTERN))?;
+        let pattern = RegexBuilder::new(&pattern).size_limit(PATTERN * 4).build();
+        pattern.map_err(|_| {
+            format!(
+                "`{}`: the pattern is not understood, or too large",
+                self.name
+            )
+        })
     }
 
     /// The last argument's text, changed; its lines keep their places.
@@ -151,17 +193,22 @@ impl Arguments<'_> {
 fn logic(arguments: &Arguments<'_>) -> Option<Computed> {
     let compare = |holds: fn(Ordering) -> bool| {
         let (left, right) = (arguments.want(0)?, arguments.want(1)?);
+        comparable(&left, &right)?;
         Ok(ordering(&left, &right).is_some_and(holds).into())
     };
     let result = match arguments.name {
         "not" => arguments.want(0).map(|value| (!value.is_true()).into()),
-        "eq" => arguments.want(0).map(|first| {
+        "eq" => arguments.want(0).and_then(|first| {
             let others = &arguments.values[1..];
-            others.iter().any(|other| is_equal(&first, other)).into()
+            others
+                .iter()
+                .try_for_each(|other| comparable(&first, other))?;
+            Ok(others.iter().any(|other| is_equal(&first, other)).into())
         }),
-        "ne" => arguments
-            .want(1)
-            .map(|other| (!is_equal(&arguments.values[0], &other)).into()),
+        "ne" => arguments.want(1).and_then(|other| {
+            comparable(&arguments.values[0], &other)?;
+            Ok((!is_equal(&arguments.values[0], &other)).into())
+        }),
         "lt" => compare(Ordering::is_lt),
         "le" => compare(Ordering::is_le),
         "gt" => compare(Ordering::is_gt),
@@ -189,11 +236,38 @@ fn logic(arguments: &Arguments<'_>) -> Option<Computed> {
             let versions = arguments
                 .text(0)
                 .and_then(|constraint| Ok((constraint, arguments.text(1)?)));
-            versions.and_then(|(constraint, version)| semver_matches(&constraint, &version))
+            versions.and_then(|(range, version)| Ok(semver::matches(&range, &version)?.into()))
         }
+        "semver" => arguments
+            .text(0)
+            .and_then(|text| Ok(version(semver::Version::parse(&text)?))),
         _ => return None,
     };
     Some(result)
+}
+
+/// What `semver` gives: a version with its parts.
+fn version(version: semver::Version) -> Value {
+    let [major, minor, patch] = version.numbers.map(|number| Value::from(number as i64));
+    Value::from_iter([
+        ("Major", major),
+        ("Minor", minor),
+        ("Patch", patch),
+        ("Prerelease", version.pre.as_str().into()),
+        ("Metadata", version.metadata.as_str().into()),
+        ("String", version.to_string().into()),
+    ])
+}
+
+/// Go compares only what is of one kind; the numbers of values have a fraction, those of templates have none.
+fn comparable(left: &Value, right: &Value) -> Result<(), String> {
+    let (one, other) = (kind(left), kind(right));
+    match one == other || one == "invalid" || other == "invalid" {
+        true => Ok(()),
+        false => Err(format!(
+            "{one} and {other} cannot be compared, and Helm stops here (`int` makes a number of a value)"
+        )),
+    }
 }
 
 fn is_equal(left: &Value, right: &Value) -> bool {
@@ -233,44 +307,6 @@ const fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// `>=1.21-0`, `^1.2`, …: one comparison of major and minor, which is what charts ask of a cluster's version.
-fn semver_matches(constraint: &str, version: &str) -> Computed {
-    let digits = constraint
-        .find(|c: char| c.is_ascii_digit())
-        .unwrap_or(constraint.len());
-    let (operator, wanted) = constraint.split_at(digits);
-    let order = semver(version).cmp(&semver(wanted));
-    let holds = match operator.trim().trim_end_matches('v') {
-        ">=" | "^" | "~" => order.is_ge(),
-        ">" => order.is_gt(),
-        "<" => order.is_lt(),
-        "<=" => order.is_le(),
-        "=" | "" => order.is_eq(),
-        "!=" => order.is_ne(),
-        _ => {
-            return Err(format!(
-                "`semverCompare` of `{constraint}` is not understood"
-            ));
-        }
-    };
-    Ok(holds.into())
-}
-
-fn semver(text: &str) -> Vec<u64> {
-    let numbers = text
-        .trim()
-        .trim_start_matches('v')
-        .split(['-', '+'])
-        .next()
-        .unwrap_or_default();
-    let mut parts: Vec<u64> = numbers
-        .split('.')
-        .map(|part| part.parse().unwrap_or(0))
-        .collect();
-    parts.resize(3, 0);
-    parts
-}
-
 fn text(arguments: &Arguments<'_>) -> Option<Computed> {
     let with = |change: fn(&str, &str) -> String| {
         let other = arguments.text(0)?;
@@ -297,39 +333,58 @@ fn text(arguments: &Arguments<'_>) -> Option<Computed> {
             .and_then(|length| arguments.mapped(|text| truncated(text, length))),
         "replace" => arguments.text(0).and_then(|old| {
             let new = arguments.text(1)?;
+            let count = arguments.last()?.print().text.matches(&old).count();
+            arguments.fits(count.saturating_mul(new.len()))?;
             arguments.mapped(|text| text.replace(&old, &new))
         }),
-        "repeat" => arguments
-            .width(0)
-            .and_then(|times| arguments.mapped(|text| text.repeat(times))),
+        "repeat" => arguments.width(0).and_then(|times| {
+            arguments.fits(arguments.last()?.weight().saturating_mul(times))?;
+            arguments.mapped(|text| text.repeat(times))
+        }),
         "contains" => test(|text, part| text.contains(part)),
         "hasPrefix" => test(|text, part| text.starts_with(part)),
         "hasSuffix" => test(|text, part| text.ends_with(part)),
         "indent" | "nindent" => arguments.width(0).and_then(|width| {
-            Ok(arguments
-                .last()?
-                .print()
-                .indented(width, arguments.name == "nindent")
-                .into())
+            let text = arguments.last()?.print();
+            let breaks = text.text.matches('\n').count() + 1;
+            arguments.fits(breaks.saturating_mul(width))?;
+            Ok(text.indented(width, arguments.name == "nindent").into())
         }),
-        "printf" => arguments
-            .text(0)
-            .map(|format| formatted(&format, &arguments.values[1..])),
-        "regexMatch" => arguments.text(0).and_then(|pattern| {
-            let pattern = regex::Regex::new(&pattern).map_err(|error| error.to_string())?;
-            Ok(pattern.is_match(&arguments.text(1)?).into())
+        "printf" => arguments.text(0).and_then(|format| {
+            let within = |count| arguments.engine.within("printf", count);
+            Ok(printf::formatted(&format, &arguments.values[1..], &within)?.into())
         }),
-        "regexReplaceAll" => arguments.text(0).and_then(|pattern| {
-            let pattern = regex::Regex::new(&pattern).map_err(|error| error.to_string())?;
-            let with = arguments.text(2)?;
-            Ok(pattern
-                .replace_all(&arguments.text(1)?, with)
-                .into_owned()
-                .into())
+        "regexMatch" | "mustRegexMatch" => arguments
+            .pattern()
+            .and_then(|pattern| Ok(pattern.is_match(&arguments.text(1)?).into())),
+        "regexReplaceAll" | "mustRegexReplaceAll" => arguments.pattern().and_then(|pattern| {
+            replaced(
+                arguments,
+                &pattern,
+                &arguments.text(1)?,
+                &arguments.text(2)?,
+            )
         }),
         _ => return None,
     };
     Some(result)
+}
+
+/// Like `regex`'s own, with a bound on what it makes.
+fn replaced(arguments: &Arguments<'_>, pattern: &Regex, text: &str, with: &str) -> Computed {
+    let mut result = String::new();
+    let mut end = 0;
+    for found in pattern.captures_iter(text) {
+        let Some(whole) = found.get(0) else { continue };
+        result.push_str(&text[end..whole.start()]);
+        // Each `$` stands for the whole match at most.
+        let most = with.matches('$').count().saturating_mul(whole.len());
+        arguments.fits(most.saturating_add(with.len()).saturating_add(result.len()))?;
+        found.expand(with, &mut result);
+        end = whole.end();
+    }
+    result.push_str(&text[end..]);
+    Ok(result.into())
 }
 
 fn titled(text: &str) -> String {
@@ -389,61 +444,12 @@ fn printed(arguments: &Arguments<'_>) -> Value {
     result.into()
 }
 
-/// Go's `printf` with the verbs that charts use; width and precision of numbers included.
-fn formatted(format: &str, values: &[Value]) -> Value {
-    let mut result = Text::default();
-    let mut values = values.iter();
-    let mut rest = format;
-    while let Some(at) = rest.find('%') {
-        result.push(&Text::plain(&rest[..at]), None);
-        let spec = &rest[at + 1..];
-        let verb_at = spec
-            .find(|c: char| c.is_alphabetic() || c == '%')
-            .unwrap_or(0);
-        let (flags, verb) = (
-            &spec[..verb_at],
-            spec[verb_at..].chars().next().unwrap_or('%'),
-        );
-        rest = spec.get(verb_at + verb.len_utf8()..).unwrap_or_default();
-        if verb == '%' {
-            result.push(&Text::plain("%"), None);
-        } else if let Some(value) = values.next() {
-            result.push(&verb_of(verb, flags, value), None);
-        }
-    }
-    result.push(&Text::plain(rest), None);
-    result.into()
-}
-
-fn verb_of(verb: char, flags: &str, value: &Value) -> Text {
-    let printed = value.print();
-    match verb {
-        'q' => printed.map(|text| serde_json::Value::from(text).to_string()),
-        'd' => {
-            let width = flags.trim_start_matches('0').parse().unwrap_or(0);
-            let number = value.as_int().unwrap_or_default();
-            printed.map(|_| match flags.starts_with('0') {
-                true => format!("{number:0width$}"),
-                false => format!("{number:width$}"),
-            })
-        }
-        'f' => {
-            let (width, precision) = flags.split_once('.').unwrap_or((flags, "6"));
-            let width = width.parse().unwrap_or(0);
-            let precision = precision.parse().unwrap_or(0);
-            let number = value.as_float().unwrap_or_default();
-            printed.map(|_| format!("{number:width$.precision$}"))
-        }
-        _ => printed,
-    }
-}
-
 fn collections(arguments: &Arguments<'_>) -> Option<Computed> {
     let of_list = |pick: fn(Vec<Value>) -> Value| arguments.list(0).map(pick);
     let texts = |items: Vec<Value>| items.into_iter().map(|item| item.print().text);
     let result = match arguments.name {
-        "list" | "tuple" => Ok(Data::List(arguments.values.clone()).into()),
-        "dict" => Ok(Data::Map(arguments.pairs(0)).into()),
+        "list" | "tuple" => Ok(Value::list(arguments.values.clone())),
+        "dict" => Ok(Value::map(arguments.pairs(0))),
         "get" => arguments.map(0).and_then(|map| {
             let key = arguments.text(1)?;
             Ok(map.get(&key).cloned().unwrap_or_else(|| "".into()))
@@ -453,14 +459,14 @@ fn collections(arguments: &Arguments<'_>) -> Option<Computed> {
             .and_then(|map| Ok(map.contains_key(&arguments.text(1)?).into())),
         "keys" => arguments
             .map(0)
-            .map(|map| Data::List(map.into_keys().map(Value::from).collect()).into()),
+            .map(|map| Value::list(map.into_keys().map(Value::from).collect())),
         "values" => arguments
             .map(0)
-            .map(|map| Data::List(map.into_values().collect()).into()),
+            .map(|map| Value::list(map.into_values().collect())),
         "pick" | "omit" => arguments.map(0).map(|mut map| {
             let named: Vec<String> = texts(arguments.values[1..].to_vec()).collect();
             map.retain(|key, _| named.contains(key) == (arguments.name == "pick"));
-            Data::Map(map).into()
+            Value::map(map)
         }),
         "merge" | "mergeOverwrite" => {
             let values = arguments.values.iter().cloned();
@@ -474,18 +480,18 @@ fn collections(arguments: &Arguments<'_>) -> Option<Computed> {
         "dig" => dig(arguments),
         "first" => of_list(|items| items.into_iter().next().unwrap_or(Value::NIL)),
         "last" => of_list(|items| items.into_iter().last().unwrap_or(Value::NIL)),
-        "rest" => of_list(|items| Data::List(items.into_iter().skip(1).collect()).into()),
+        "rest" => of_list(|items| Value::list(items.into_iter().skip(1).collect())),
         "compact" => {
-            of_list(|items| Data::List(items.into_iter().filter(Value::is_true).collect()).into())
+            of_list(|items| Value::list(items.into_iter().filter(Value::is_true).collect()))
         }
         "append" => arguments.list(0).and_then(|mut items| {
             items.push(arguments.want(1)?);
-            Ok(Data::List(items).into())
+            Ok(Value::list(items))
         }),
         "concat" => (0..arguments.values.len())
             .map(|index| arguments.list(index))
             .collect::<Result<Vec<_>, _>>()
-            .map(|lists| Data::List(lists.concat()).into()),
+            .map(|lists| Value::list(lists.concat())),
         "has" => arguments.list(1).and_then(|items| {
             let wanted = arguments.want(0)?;
             Ok(items.iter().any(|item| is_equal(item, &wanted)).into())
@@ -497,20 +503,24 @@ fn collections(arguments: &Arguments<'_>) -> Option<Computed> {
                     kept.push(item);
                 }
             }
-            Data::List(kept).into()
+            Value::list(kept)
         }),
         "sortAlpha" => arguments.list(0).map(|items| {
             let mut items: Vec<String> = texts(items).collect();
             items.sort();
-            Data::List(items.into_iter().map(Value::from).collect()).into()
+            Value::list(items.into_iter().map(Value::from).collect())
         }),
         "join" => arguments.list(1).and_then(|items| {
             let separator = arguments.text(0)?;
+            arguments.fits(items.len().saturating_mul(separator.len()))?;
             Ok(texts(items).collect::<Vec<_>>().join(&separator).into())
         }),
         "splitList" => arguments.text(0).and_then(|separator| {
             let text = arguments.text(1)?;
-            Ok(Data::List(text.split(&separator).map(Value::from).collect()).into())
+            arguments.fits(text.len().saturating_mul(STEP))?;
+            Ok(Value::list(
+                text.split(&separator).map(Value::from).collect(),
+            ))
         }),
         "index" => index(arguments),
         "len" => arguments.want(0).map(|value| length(&value).into()),
@@ -586,20 +596,59 @@ fn numbers(arguments: &Arguments<'_>) -> Option<Computed> {
         "add1" => arguments.int(0).map(|value| value.saturating_add(1).into()),
         "until" => arguments
             .width(0)
-            .map(|count| Data::List((0..count as i64).map(Value::from).collect()).into()),
+            .map(|count| Value::list((0..count as i64).map(Value::from).collect())),
+        "untilStep" | "seq" => steps(arguments),
         _ => return None,
     };
     Some(result)
 }
 
+/// `untilStep START STOP STEP` gives a list without its end; `seq [FIRST [STEP]] LAST` a text with it.
+fn steps(arguments: &Arguments<'_>) -> Computed {
+    let is_text = arguments.name == "seq";
+    let one = arguments.int(0)?;
+    let (start, stop, step) = match (is_text, arguments.values.len()) {
+        (false, _) => (one, arguments.int(1)?, arguments.int(2)?),
+        (true, 1) => (1, one, if one < 1 { -1 } else { 1 }),
+        (true, 2) => {
+            let last = arguments.int(1)?;
+            (one, last, if last < one { -1 } else { 1 })
+        }
+        (true, _) => (one, arguments.int(2)?, arguments.int(1)?),
+    };
+    let stop = if is_text {
+        stop.saturating_add(step.signum())
+    } else {
+        stop
+    };
+    let distance = i128::from(stop) - i128::from(start);
+    let step = i128::from(step);
+    // A step in the wrong direction, or none, makes nothing.
+    let count = match step != 0 && distance.signum() == step.signum() {
+        true => (distance.abs() + step.abs() - 1) / step.abs(),
+        false => 0,
+    };
+    let count = arguments
+        .engine
+        .within(arguments.name, usize::try_from(count).unwrap_or(usize::MAX))?;
+    let numbers = (0..count as i128).map(|at| (i128::from(start) + at * step) as i64);
+    if is_text {
+        let texts: Vec<String> = numbers.map(|number| number.to_string()).collect();
+        return Ok(texts.join(" ").into());
+    }
+    Ok(Value::list(numbers.map(Value::from).collect()))
+}
+
 fn encodings(arguments: &Arguments<'_>) -> Option<Computed> {
     let result = match arguments.name {
-        "toYaml" | "toYamlPretty" => arguments.want(0).map(|value| emit::yaml(&value).into()),
+        "toYaml" | "toYamlPretty" | "mustToYaml" => {
+            arguments.want(0).map(|value| emit::yaml(&value).into())
+        }
         "toJson" | "toRawJson" | "mustToJson" => arguments
             .want(0)
             .map(|value| Text::of(value.to_json().to_string(), value.from.as_ref()).into()),
         "fromYaml" | "fromYamlArray" | "fromJson" => arguments.text(0).and_then(|text| {
-            let located = yaml::parse(&text, 1)?;
+            let located = yaml::parse(&text, 1).map_err(|fault| fault.to_string())?;
             Ok(Value::of_json(&located.value))
         }),
         "b64enc" => arguments.mapped(|text| STANDARD.encode(text)),

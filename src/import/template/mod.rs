@@ -8,10 +8,13 @@ mod eval;
 mod functions;
 mod lex;
 mod parse;
+mod printf;
+mod semver;
 mod text;
 mod value;
 
 pub(super) use eval::Engine;
 pub(super) use parse::{Node, parse, values_read};
+pub(super) use semver::matches as semver_matches;
 pub(super) use text::Line;
-pub(super) use value::{Data, Value};
+pub(super) use value::{Data, Value, go_float};

@@ -21,6 +21,18 @@ pub(in crate::import) enum Node {
     Continue,
 }
 
+impl Node {
+    /// Where it is written; `break` and `continue` are not known.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match self {
+            Node::Literal(_, place) | Node::Template(_, _, place) => Some(place),
+            Node::Output(pipe) | Node::With(pipe, ..) | Node::Range(pipe, ..) => Some(&pipe.place),
+            Node::If(branches, _) => branches.first().map(|(pipe, _)| &pipe.place),
+            Node::Break | Node::Continue => None,
+        }
+    }
+}
+
 /// `$a, $b := command | command`
 #[derive(Debug, Clone)]
 pub(in crate::import) struct Pipe {
@@ -68,6 +80,7 @@ pub(in crate::import) fn parse(
         pieces: pieces.into_iter().peekable(),
         file,
         named,
+        depth: 0,
     };
     let (nodes, end) = parser.block()?;
     match end {
@@ -89,7 +102,11 @@ struct Parser<'a> {
     pieces: Peekable<IntoIter<Piece>>,
     file: &'a str,
     named: &'a mut Named,
+    depth: usize,
 }
+
+/// Blocks, or brackets, in each other.
+const DEEPEST: usize = 60;
 
 type Parsed<T> = Result<T, (Place, String)>;
 
@@ -102,6 +119,13 @@ impl Parser<'_> {
     }
 
     fn block(&mut self) -> Parsed<(Vec<Node>, Closed)> {
+        self.depth += 1;
+        let block = self.nodes();
+        self.depth -= 1;
+        block
+    }
+
+    fn nodes(&mut self) -> Parsed<(Vec<Node>, Closed)> {
         let mut nodes = Vec::new();
         while let Some(piece) = self.pieces.next() {
             let (tokens, line) = match piece {
@@ -112,6 +136,9 @@ impl Parser<'_> {
                 Piece::Action(tokens, line) => (tokens, line),
             };
             let place = self.at(line);
+            if self.depth > DEEPEST {
+                return Err((place, format!("more than {DEEPEST} blocks in each other")));
+            }
             let keyword = match tokens.first() {
                 Some(Token::Word(word)) => word.as_str(),
                 _ => "",
@@ -211,7 +238,7 @@ fn trimmed(tokens: &[Token]) -> Vec<Token> {
 
 fn pipe(tokens: Vec<Token>, place: &Place) -> Parsed<Pipe> {
     let mut tokens = tokens.into_iter().peekable();
-    let pipe = read_pipe(&mut tokens, place)?;
+    let pipe = read_pipe(&mut tokens, place, 0)?;
     match tokens.next() {
         None => Ok(pipe),
         Some(token) => Err((place.clone(), format!("{token:?} is not expected here"))),
@@ -221,7 +248,11 @@ fn pipe(tokens: Vec<Token>, place: &Place) -> Parsed<Pipe> {
 type Tokens = Peekable<IntoIter<Token>>;
 
 /// Up to a closing bracket, which stays, or the end.
-fn read_pipe(tokens: &mut Tokens, place: &Place) -> Parsed<Pipe> {
+fn read_pipe(tokens: &mut Tokens, place: &Place, depth: usize) -> Parsed<Pipe> {
+    if depth > DEEPEST {
+        let why = format!("more than {DEEPEST} brackets in each other");
+        return Err((place.clone(), why));
+    }
     let mut pipe = Pipe {
         variables: Vec::new(),
         assigns: false,
@@ -251,7 +282,7 @@ fn read_pipe(tokens: &mut Tokens, place: &Place) -> Parsed<Pipe> {
                 }
             }
             Some(_) => {
-                let operand = read_operand(tokens, place)?;
+                let operand = read_operand(tokens, place, depth)?;
                 if let Some(command) = pipe.commands.last_mut() {
                     command.push(operand);
                 }
@@ -260,7 +291,7 @@ fn read_pipe(tokens: &mut Tokens, place: &Place) -> Parsed<Pipe> {
     }
 }
 
-fn read_operand(tokens: &mut Tokens, place: &Place) -> Parsed<Operand> {
+fn read_operand(tokens: &mut Tokens, place: &Place, depth: usize) -> Parsed<Operand> {
     let mut fields = Vec::new();
     let base = match tokens.next() {
         Some(Token::Dot) => Base::Dot,
@@ -277,7 +308,7 @@ fn read_operand(tokens: &mut Tokens, place: &Place) -> Parsed<Operand> {
             _ => Base::Function(word),
         },
         Some(Token::Open) => {
-            let pipe = read_pipe(tokens, place)?;
+            let pipe = read_pipe(tokens, place, depth + 1)?;
             match tokens.next() {
                 Some(Token::Close) => Base::Pipe(pipe),
                 _ => return Err((place.clone(), "a bracket has no end".to_owned())),

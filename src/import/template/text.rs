@@ -11,6 +11,9 @@ pub(in crate::import) struct Line {
     pub(in crate::import) values: Vec<Place>,
 }
 
+/// Values that are kept of one line.
+const MOST_PLACES: usize = 32;
+
 /// Text, and where each of its lines comes from; a line without an entry comes from nowhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::import) struct Text {
@@ -40,9 +43,19 @@ impl Text {
         }
     }
 
+    /// What it takes to keep it, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.text.len() + self.lines.len() * size_of::<Line>()
+    }
+
     /// Appends what stands at that place of a template.
     pub(super) fn push(&mut self, text: &Text, place: Option<&Place>) {
-        let last = self.text.matches('\n').count();
+        // Counting all line breaks at each turn would take the square of the text's length.
+        if self.lines.is_empty() {
+            let count = self.text.split('\n').count();
+            self.lines.resize(count, Line::default());
+        }
+        let last = self.lines.len() - 1;
         for (index, piece) in text.text.split('\n').enumerate() {
             if index > 0 {
                 self.text.push('\n');
@@ -58,7 +71,7 @@ impl Text {
             }
             let from = text.lines.get(index).map(|line| line.values.as_slice());
             for place in from.unwrap_or_default() {
-                if !line.values.contains(place) {
+                if line.values.len() < MOST_PLACES && !line.values.contains(place) {
                     line.values.push(place.clone());
                 }
             }

@@ -1,6 +1,8 @@
 //! What templates compute with.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::rc::Rc;
 
 use serde_json::{Number, Value as Json};
 
@@ -22,13 +24,57 @@ pub(in crate::import) enum Data {
     Int(i64),
     Float(f64),
     Text(Text),
-    List(Vec<Value>),
-    Map(BTreeMap<String, Value>),
+    List(Shared<Vec<Value>>),
+    Map(Shared<BTreeMap<String, Value>>),
     /// `.Files`
     Files,
     /// `.Capabilities.APIVersions`
     ApiVersions,
 }
+
+/// Values in a value: shared, since templates pass all of the values along, and weighed once.
+#[derive(Debug, Clone)]
+pub(in crate::import) struct Shared<T> {
+    inner: Rc<T>,
+    /// What it takes to write all of it, each shared part as often as it stands.
+    weight: usize,
+    /// Collections in each other.
+    depth: usize,
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    /// The collection itself, copied only where others have it too.
+    pub(super) fn take(self) -> T {
+        Rc::unwrap_or_clone(self.inner)
+    }
+}
+
+impl<T> Shared<T> {
+    fn of(inner: T, parts: impl Fn(&T) -> Vec<&Value>) -> Self {
+        let parts = parts(&inner);
+        let weight = parts
+            .iter()
+            .fold(STEP, |sum, part| sum.saturating_add(part.weight()));
+        let depth = parts.iter().map(|part| part.depth()).max();
+        let depth = depth.unwrap_or_default() + 1;
+        Self {
+            inner: Rc::new(inner),
+            weight,
+            depth,
+        }
+    }
+}
+
+/// What any value weighs at least, in bytes.
+pub(super) const STEP: usize = 32;
 
 impl From<Data> for Value {
     fn from(data: Data) -> Self {
@@ -69,12 +115,11 @@ impl From<Text> for Value {
 impl FromIterator<(&'static str, Value)> for Value {
     fn from_iter<I: IntoIterator<Item = (&'static str, Value)>>(entries: I) -> Self {
         let entries = entries.into_iter();
-        Data::Map(
+        Value::map(
             entries
                 .map(|(key, value)| (key.to_owned(), value))
                 .collect(),
         )
-        .into()
     }
 }
 
@@ -83,6 +128,45 @@ impl Value {
         data: Data::Nil,
         from: None,
     };
+
+    pub(in crate::import) fn map(entries: BTreeMap<String, Value>) -> Value {
+        let mut shared = Shared::of(entries, |entries| entries.values().collect());
+        let keys = shared.keys().map(String::len).sum();
+        shared.weight = shared.weight.saturating_add(keys);
+        Data::Map(shared).into()
+    }
+
+    pub(super) fn list(items: Vec<Value>) -> Value {
+        Data::List(Shared::of(items, |items| items.iter().collect())).into()
+    }
+
+    /// Sets an entry of a map.
+    pub(in crate::import) fn insert(&mut self, key: &str, value: Value) {
+        if let Data::Map(entries) = &self.data {
+            let mut entries = BTreeMap::clone(entries);
+            entries.insert(key.to_owned(), value);
+            self.data = Value::map(entries).data;
+        }
+    }
+
+    /// What it takes to write all of it, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        match &self.data {
+            Data::Text(text) => STEP + text.weight(),
+            Data::List(items) => items.weight,
+            Data::Map(entries) => entries.weight,
+            _ => STEP,
+        }
+    }
+
+    /// Collections in each other.
+    pub(super) fn depth(&self) -> usize {
+        match &self.data {
+            Data::List(items) => items.depth,
+            Data::Map(entries) => entries.depth,
+            _ => 0,
+        }
+    }
 
     /// What a file says, each node with its place in it.
     pub(in crate::import) fn located(located: &Located, file: &str) -> Value {
@@ -184,8 +268,9 @@ impl Value {
     /// `over` laid over this, as Helm lays values: maps are merged, and null takes an entry away.
     pub(in crate::import) fn merged(self, over: Value) -> Value {
         match (self.data, over.data) {
-            (Data::Map(mut entries), Data::Map(others)) => {
-                for (key, other) in others {
+            (Data::Map(entries), Data::Map(others)) => {
+                let mut entries = entries.take();
+                for (key, other) in others.take() {
                     match (entries.remove(&key), other) {
                         (
                             _,
@@ -198,8 +283,8 @@ impl Value {
                     }
                 }
                 Value {
-                    data: Data::Map(entries),
                     from: self.from.or(over.from),
+                    ..Value::map(entries)
                 }
             }
             (_, data) => Value {
@@ -216,7 +301,7 @@ pub(super) fn is_whole(value: f64) -> bool {
 }
 
 /// As Go's `%v`: with an exponent from a million on.
-fn go_float(value: f64) -> String {
+pub(in crate::import) fn go_float(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
@@ -238,19 +323,14 @@ fn of_json(json: &Json, pointer: &str, place: &impl Fn(&str) -> Option<Place>) -
         Json::String(text) => Data::Text(Text::plain(text)),
         Json::Array(items) => {
             let items = items.iter().enumerate();
-            Data::List(
-                items
-                    .map(|(index, item)| of_json(item, &step(pointer, index), place))
-                    .collect(),
-            )
+            let items = items.map(|(index, item)| of_json(item, &step(pointer, index), place));
+            Value::list(items.collect()).data
         }
         Json::Object(entries) => {
             let entries = entries.iter();
-            Data::Map(
-                entries
-                    .map(|(key, value)| (key.clone(), of_json(value, &step(pointer, key), place)))
-                    .collect(),
-            )
+            let entries = entries
+                .map(|(key, value)| (key.clone(), of_json(value, &step(pointer, key), place)));
+            Value::map(entries.collect()).data
         }
     };
     Value {
