@@ -68,7 +68,7 @@ fn weights(stack: &Stack) -> Option<u64> {
     let ModelSource::Image { directory } = &stack.model.source else {
         return None;
     };
-    stack::weights_size(directory)
+    crate::stack::weights_size(directory)
 }
 
 /// What the server opens when its model is a folder of the node, and this machine is that node or has the same. What
