@@ -166,7 +166,16 @@ async fn what_left_the_stack_is_deleted_and_nothing_else_is() {
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn status_tells_objects_and_pods() {
     let sandbox = Sandbox::new("status").await;
+    for arguments in [&["status"][..], &["status", "--json"]] {
+        let before = sandbox.run(arguments).await.expect(4);
+        assert!(!before.stdout.is_empty(), "{}", before.stderr);
+    }
     sandbox.apply().await;
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = sandbox.command(&["status"]);
+    command.stdout(full.expect("Linux"));
+    let output = command.output().await.expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
     let status = sandbox.run(&["status", "--json"]).await.expect(0).json();
     let deployment = status["objects"]
         .as_array()
