@@ -102,34 +102,29 @@ const FORMS: [Form; 16] = [
 const PLACEHOLDERS: [&str; 4] = ["example", "xxxx", "placeholder", "redacted"];
 
 /// What the text holds that looks like a secret.
-pub fn in_text(text: &[u8]) -> Option<&'static str> {
+pub fn in_text(text: &str) -> Option<&'static str> {
     let form = FORMS.iter().find(|form| form.is_in(text))?;
     Some(form.what)
 }
 
 impl Form {
-    fn is_in(&self, text: &[u8]) -> bool {
-        let has = |mark: &&str| holds(text, mark.as_bytes());
-        if !self.marks.iter().any(has) {
+    fn is_in(&self, text: &str) -> bool {
+        if !self.marks.iter().any(|mark| text.contains(mark)) {
             return false;
         }
         // Bytes and not characters: a tenth of the tables.
         let pattern = format!("(?-u){}", self.pattern);
-        Regex::new(&pattern)
-            .is_ok_and(|form| form.find_iter(text).any(|found| is_real(found.as_bytes())))
+        Regex::new(&pattern).is_ok_and(|form| {
+            form.find_iter(text.as_bytes())
+                .any(|found| is_real(found.as_bytes()))
+        })
     }
 }
 
-fn holds(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
-}
-
 fn is_real(found: &[u8]) -> bool {
-    let lower = found.to_ascii_lowercase();
-    let is_placeholder = PLACEHOLDERS
-        .iter()
-        .any(|word| holds(&lower, word.as_bytes()));
-    let is_random = found.iter().any(u8::is_ascii_digit) || holds(found, b"PRIVATE KEY");
+    let lower = String::from_utf8_lossy(found).to_lowercase();
+    let is_placeholder = PLACEHOLDERS.iter().any(|word| lower.contains(word));
+    let is_random = lower.contains(|c: char| c.is_ascii_digit()) || lower.contains("private key");
     is_random && !is_placeholder
 }
 
@@ -137,9 +132,7 @@ fn is_real(found: &[u8]) -> bool {
 pub fn in_setting(name: &str, value: &str) -> Option<&'static str> {
     let by_name = || (is_secret_name(name) && is_literal(value)).then_some("a secret, by its name");
     let by_address = || has_password(value).then_some("an address with a password");
-    in_text(value.as_bytes())
-        .or_else(by_address)
-        .or_else(by_name)
+    in_text(value).or_else(by_address).or_else(by_name)
 }
 
 const SECRET_WORDS: [&str; 8] = [
@@ -245,21 +238,17 @@ pub fn in_name(path: &str) -> Option<&'static str> {
 }
 
 /// What a file looks like by its path and its text.
-pub fn in_file(path: &str, text: &[u8]) -> Option<&'static str> {
-    in_text(text)
-        .or_else(|| {
-            let mut settings = SETTINGS.iter().filter(|(known, _)| is_called(path, known));
-            let has = |words: &[&str]| words.iter().any(|word| holds(text, word.as_bytes()));
-            settings
-                .any(|(_, words)| has(words))
-                .then_some("a password")
-        })
-        .or_else(|| {
-            let may = ADDRESSES.iter().any(|known| is_called(path, known));
-            let text = String::from_utf8_lossy(text);
-            (may && has_password(&text)).then_some("an address with a password")
-        })
-        .or_else(|| is_kubeconfig(text).then_some("a kubeconfig"))
+pub fn in_file(path: &str, bytes: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(bytes);
+    let is_one_of = |known: &str| is_called(path, known);
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let mut settings = SETTINGS.iter().filter(|(known, _)| is_one_of(known));
+    let has_setting = settings.any(|(_, words)| has(words));
+    let has_address = ADDRESSES.into_iter().any(is_one_of) && has_password(&text);
+    in_text(&text)
+        .or(has_setting.then_some("a password"))
+        .or(has_address.then_some("an address with a password"))
+        .or(is_kubeconfig(&text).then_some("a kubeconfig"))
 }
 
 fn is_called(path: &str, name: &str) -> bool {
@@ -268,8 +257,7 @@ fn is_called(path: &str, name: &str) -> bool {
 }
 
 /// One whose user logs in by what stands in it.
-fn is_kubeconfig(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
+fn is_kubeconfig(text: &str) -> bool {
     let has = |start: &str| {
         let mut lines = text.lines();
         lines.any(|line| {
@@ -327,7 +315,7 @@ mod tests {
             ("sha256:0123456789abcdef0123456789abcdef".into(), None),
             (token("ghp_xxxx", 36), None),
         ] {
-            assert_eq!(in_text(text.as_bytes()), what, "{}", &text[..8]);
+            assert_eq!(in_text(&text), what, "{}", &text[..8]);
         }
     }
 

@@ -219,6 +219,7 @@ fn read_ignore(folder: &Path, dockerfile: &str) -> Result<Ignore, Error> {
     let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
         return Ok(Ignore::default());
     };
+    links::check_inside(folder, &path)?;
     let text = std::fs::read_to_string(&path).map_err(|error| Error::unreadable(&path, error))?;
     Ignore::parse(&text).map_err(|bad| Error::BadIgnore { path, bad })
 }
@@ -275,7 +276,7 @@ fn read_file(path: &Path, executable: bool) -> Result<FileContent, Error> {
     })
 }
 
-fn real(path: &Path) -> Result<PathBuf, Error> {
+pub(super) fn real(path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize()
         .map_err(|error| Error::unreadable(path, error))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::context::{Content, Entry};
+use super::context::{self, Content, Entry};
 use super::error::Error;
 
 /// Refuses links of the context that lead out of it. They are not followed, so nothing is sent; but each machine has
@@ -21,6 +21,18 @@ pub(super) fn check_context<'e>(
         _ => None,
     });
     refuse(folder, out.collect(), CONTEXT)
+}
+
+/// Refuses a file of the context that is read here, and is a link out of it: an error about it would show its lines.
+///
+/// # Errors
+/// [`Error::LeadsOut`]; what cannot be read.
+pub(super) fn check_inside(folder: &Path, file: &Path) -> Result<(), Error> {
+    if context::real(file)?.starts_with(context::real(folder)?) {
+        return Ok(());
+    }
+    let name = file.strip_prefix(folder).unwrap_or(file);
+    refuse(folder, vec![name.display().to_string()], CONTEXT)
 }
 
 const CONTEXT: &str = "copy into the context what it needs, keep the link out by .dockerignore, or make it in the Dockerfile (`RUN ln -s`)";

@@ -280,9 +280,8 @@ fn an_error_shows_what_others_wrote_as_text() {
         let at = line.find(first)?;
         Some(line[..at].chars().count())
     };
-    let key = lines[at]
-        .find("bogus")
-        .map(|at| lines[at][..at].chars().count());
+    let key = lines[at].split("bogus").next();
+    let key = key.map(|before| before.chars().count());
     let label = column(lines[at + 1], &['─', '┬', '▲']);
     assert_eq!(key, label, "{stderr}");
 }

@@ -193,10 +193,14 @@ fn links_that_lead_out_are_refused_with_their_names() {
         "../../blobs/key",
         &format!("{cache}/snapshots/abc/model.safetensors"),
     );
+    write(root, "ignoring/Dockerfile", "FROM scratch");
+    write(root, "outside/list", "[secret\n");
+    link("../outside/list", "ignoring/.dockerignore");
     let faults = [
         context::walk_model(&root.join("model")).expect_err("three links lead out"),
         context::walk_model(&root.join(cache).join("snapshots/abc")).expect_err("no blob"),
         context::walk(&root.join("context"), "Dockerfile").expect_err("two links lead out"),
+        context::walk(&root.join("ignoring"), "Dockerfile").expect_err("it is a list of others"),
     ];
     let told: Vec<String> = faults.iter().map(|fault| told(fault, root)).collect();
     insta::assert_snapshot!(told.join("\n\n"));
