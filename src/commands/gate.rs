@@ -290,11 +290,12 @@ async fn image_size(stack: &Stack, inputs: Option<&Inputs>) -> Asked<u64> {
 fn tell(args: &Args, write: impl Fn(Format) -> String, ui: Ui) -> Result<()> {
     let text = write(args.format);
     let Some(file) = &args.out else {
-        return Ok(match args.format {
+        match args.format {
             Format::Text | Format::Markdown => ui.data(text)?,
             // Escaped in their own ways.
             Format::Json | Format::Junit | Format::Sarif | Format::Github => ui.file(&text)?,
-        });
+        }
+        return Ok(());
     };
     let text = match args.format {
         Format::Text => escape::log(&plain(&text)),
