@@ -130,6 +130,8 @@ const fn of_kind(kind: Kind) -> Shape {
     }
 }
 
+/// The level of PodSecurity that a namespace enforces.
+const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 const PROTOCOLS: Is = Is::OneOf(&["TCP", "UDP"]);
 
 const NETWORK_POLICY: Shape = &[
@@ -447,12 +449,10 @@ impl Subject<'_> {
             && value[INSTANCE] == self.owner.stack
     }
 
-    /// The stack's own labels are any others; those of PodSecurity are ours.
+    /// The stack's own labels are any others; what the namespace enforces is ours.
     fn are_labels(&self, value: &Value, is_member: bool) -> bool {
         let (key, set) = self.owner.member;
-        let has_level = |(label, level): (&String, &str)| {
-            label.starts_with("pod-security.kubernetes.io/") && level != "restricted"
-        };
+        let has_level = |(label, level): (&String, &str)| label == ENFORCE && level != "restricted";
         texts(value).is_some_and(|mut labels| !labels.any(has_level))
             && value[NAME_LABEL] == NAME
             && value[INSTANCE] == self.owner.stack
