@@ -43,7 +43,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// Held until it is released or taken by another. Dropped without a release, it expires.
 pub struct Lock {
     connection: Connection,
-    guarded: Connection,
+    unguarded: Connection,
     state: Arc<State>,
     astray: Astray,
     renewals: tokio::task::JoinHandle<()>,
@@ -194,8 +194,8 @@ impl Lock {
             astray: astray.clone(),
         };
         Some(Self {
-            connection: connection.clone(),
-            guarded: guarded(connection, guard),
+            connection: guarded(connection, guard),
+            unguarded: connection.clone(),
             renewals: tokio::spawn(keep(connection.clone(), Arc::clone(&state))),
             state,
             astray,
@@ -205,7 +205,7 @@ impl Lock {
     /// The connection for everything that is done under the lock: a write on it fails with [`Error::LockLost`] once
     /// another holder may begin.
     pub fn connection(&self) -> &Connection {
-        &self.guarded
+        &self.connection
     }
 
     /// Gives the lock back: the Lease is deleted, if it still is this one. What fails here mends itself by expiring.
@@ -222,7 +222,7 @@ impl Lock {
         if self.state.term.borrow().is_over() {
             return;
         }
-        let _ = tokio::time::timeout(ATTEMPT, give_back(&self.connection, &mut lease)).await;
+        let _ = tokio::time::timeout(ATTEMPT, give_back(&self.unguarded, &mut lease)).await;
     }
 }
 
