@@ -1,6 +1,7 @@
 //! Rules over a valid stack, what it renders, and what is known around it: what Kubernetes would accept and people would
 //! regret. Pure; every plan tells the findings, and `uninlu gate` refuses by them.
 
+mod cost;
 mod own;
 pub mod report;
 mod rules;

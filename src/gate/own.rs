@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cel::{Context, Env, Program, Value};
+use cel::{Context, IdedExpr, Value};
 use serde_json::{Value as Json, json};
 
-use super::{Subject, Unknown, Verdicts};
+use super::{Subject, Unknown, Verdicts, cost};
 use crate::kinds::ObjectId;
 use crate::plan::Plan;
 use crate::stack::expression;
@@ -20,7 +20,10 @@ pub(super) enum Found {
 }
 
 pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
-    let (stack, functions) = (as_cel(&subject.facts.document), Arc::new(Env::stdlib()));
+    let Ok(functions) = cost::environment().map(Arc::new) else {
+        return;
+    };
+    let stack = as_cel(&subject.facts.document);
     for (index, rule) in subject.stack.gate.rules.iter().enumerate() {
         // The stack is valid, so it compiles.
         let Ok(program) = expression::compile(&rule.expression) else {
@@ -33,6 +36,7 @@ pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
             });
             continue;
         }
+        let expression = cost::charged(program.expression());
         for (id, body) in subject.objects {
             let mut context = Context::with_env(Arc::clone(&functions));
             context.add_variable_from_value("stack", &stack);
@@ -40,7 +44,7 @@ pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
             if let Some(plan) = subject.plan {
                 context.add_variable_from_value("change", as_cel(&change_json(plan, id)));
             }
-            let found = match run(&program, &context) {
+            let found = match run(&expression, &context) {
                 Ok(true) => continue,
                 Ok(false) => Found::Broken(format!("{id}: {}", rule.message)),
                 Err(reason) => Found::Failed(format!(
@@ -53,11 +57,10 @@ pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
     }
 }
 
-fn run(program: &Program, context: &Context) -> Result<bool, String> {
-    match program.execute(context) {
-        Ok(Value::Bool(holds)) => Ok(holds),
-        Ok(other) => Err(format!("it gives {}, not true or false", kind(&other))),
-        Err(error) => Err(error.to_string()),
+fn run(expression: &IdedExpr, context: &Context) -> Result<bool, String> {
+    match cost::evaluate(expression, context)? {
+        Value::Bool(holds) => Ok(holds),
+        other => Err(format!("it gives {}, not true or false", kind(&other))),
     }
 }
 

@@ -305,7 +305,7 @@ mod tests {
         for line in recorded.lines() {
             let (range, version, expected): (String, String, serde_json::Value) =
                 serde_json::from_str(line).expect("recorded");
-            let found = match groups(&range) {
+            let found: serde_json::Value = match groups(&range) {
                 Err(_) => "constraint".into(),
                 Ok(_) => matches(&range, &version).map_or("version".into(), Into::into),
             };
