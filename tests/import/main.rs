@@ -278,7 +278,7 @@ fn files_of(chart: &Path) -> std::collections::BTreeMap<String, String> {
 /// Helm's own output is the measure; `tests/import/helm/main.go` wrote it.
 #[test]
 fn templates_render_as_helm_renders_them() {
-    for name in ["usual-chart", "helm-create", "constructs"] {
+    for name in ["usual-chart", "helm-create", "constructs", "formats"] {
         let chart = uninlu::import::Chart {
             files: files_of(&folder(name)),
             namespace: "default".to_owned(),
@@ -324,5 +324,405 @@ fn whatever_is_missing_of_a_template_nothing_breaks() {
             ..Default::default()
         };
         drop(chart.read().expect("its values are valid"));
+    }
+}
+
+/// JSON of an import of files with these texts, or the error.
+fn imported(from: &str, files: &[(&str, &str)], more: &[&str]) -> Result<Value, String> {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        let path = home.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+        std::fs::write(path, text).expect("writable");
+    }
+    let named: Vec<&str> = match from {
+        "helm" => vec!["."],
+        _ => files.iter().map(|(name, _)| *name).collect(),
+    };
+    let arguments = [&["import", from][..], &named, &["--json"], more].concat();
+    let output = uninlu(&arguments, home.path());
+    match output.status.code() {
+        Some(0) => Ok(serde_json::from_slice(&output.stdout).expect("JSON")),
+        Some(1) => Err(text(&output.stderr)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")),
+        other => panic!("{other:?}: {}", text(&output.stderr)),
+    }
+}
+
+fn case(name: &str) -> String {
+    std::fs::read_to_string(folder("cases").join(name)).expect("a case")
+}
+
+/// What the rule found, each with its lines.
+fn found(report: &Value, rule: &str) -> Vec<String> {
+    let findings = report["findings"].as_array().expect("a list").iter();
+    findings
+        .filter(|finding| finding["rule"] == rule)
+        .map(|finding| {
+            let places = finding["places"].as_array().expect("a list").iter();
+            let lines: Vec<String> = places.map(|place| place["line"].to_string()).collect();
+            format!(
+                "{}: {}",
+                lines.join(","),
+                finding["what"].as_str().expect("text")
+            )
+        })
+        .collect()
+}
+
+const DEPLOYMENT: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: nlu, namespace: nlu}
+spec:
+  selector: {matchLabels: {app: nlu}}
+  template:
+    metadata: {labels: {app: nlu}}
+    spec:
+      containers:
+        - name: server
+          image: r.example.com/nlu@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+          resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 2, memory: 2Gi}}
+";
+
+/// Every version that ever held an autoscaler; one that no cluster serves is named.
+#[test]
+fn an_autoscaler_of_any_version() {
+    let report = imported("yaml", &[("v1.yaml", &case("hpa-v1/v1.yaml"))], &[]).expect("read");
+    let stack = report["stack"].as_str().expect("text");
+    assert!(stack.contains("\ncpu = 50\n"), "{stack}");
+    let gone = "21: `policy/v1beta1` is not served since Kubernetes 1.25: policy/v1 is";
+    assert_eq!(found(&report, "api-version-gone"), [gone]);
+    let cpu = "type: Resource, resource: {name: cpu, ";
+    for (version, spec, keys, is_gone) in [
+        ("autoscaling/v1", "maxReplicas: 9".to_owned(), "cpu = 80", false),
+        ("autoscaling/v2", format!("maxReplicas: 9, metrics: [{{{cpu}target: {{type: Utilization, averageUtilization: 55}}}}}}]"), "cpu = 55", false),
+        ("autoscaling/v2", "maxReplicas: 9, metrics: [{type: ContainerResource, containerResource: {container: server, name: cpu, target: {type: Utilization, averageUtilization: 45}}}]".to_owned(), "cpu = 45", false),
+        ("autoscaling/v2beta2", format!("maxReplicas: 9, metrics: [{{{cpu}target: {{type: Utilization, averageUtilization: 56}}}}}}]"), "cpu = 56", true),
+        ("autoscaling/v2beta1", format!("maxReplicas: 9, metrics: [{{{cpu}targetAverageUtilization: 57}}}}]"), "cpu = 57", true),
+        ("autoscaling/v2beta1", "maxReplicas: 9, metrics: [{type: Pods, pods: {metricName: http_requests_per_second, targetAverageValue: 20}}]".to_owned(), "requests-per-second = 20", true),
+        ("extensions/v1beta1", "maxReplicas: 9, cpuUtilization: {targetPercentage: 58}".to_owned(), "cpu = 58", true),
+    ] {
+        let hpa = format!("---\napiVersion: {version}\nkind: HorizontalPodAutoscaler\nmetadata: {{name: nlu}}\nspec: {{scaleTargetRef: {{kind: Deployment, name: nlu}}, {spec}}}\n");
+        let report = imported("yaml", &[("all.yaml", &format!("{DEPLOYMENT}{hpa}"))], &[]).expect("read");
+        let stack = report["stack"].as_str().expect("text");
+        assert!(stack.contains(&format!("\n{keys}\n")), "{version}: {stack}");
+        assert_eq!(found(&report, "api-version-gone").len(), usize::from(is_gone), "{version}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_its_line() {
+    let twice = case("error-swallowed/dup.yaml");
+    let report =
+        imported("yaml", &[("dup.yaml", &twice)], &[]).expect("the last of equal keys holds");
+    let said = ["18: `resources` is set twice: this one holds, line 15 is dropped"];
+    assert_eq!(found(&report, "yaml-ambiguous"), said);
+    let json = imported("yaml", &[("q.json", &case("error-swallowed/q.json"))], &[]).expect("JSON");
+    assert!(
+        json["stack"]
+            .as_str()
+            .expect("text")
+            .contains("name = \"nlu\""),
+        "{json:#}"
+    );
+    for (file, text, words) in [
+        ("sts.yaml", case("error-swallowed/sts.yaml"), "`nlu` (sts.yaml:2) is a StatefulSet, and a stack is a Deployment"),
+        ("tab.yaml", format!("{DEPLOYMENT}\ta: 1\n"), "tab.yaml:13:"),
+        ("half.yaml", DEPLOYMENT.replace("{app: nlu}}\n  template", "{app: nlu\n  template"), "half.yaml:"),
+        ("rollout.yaml", DEPLOYMENT.replace("apps/v1", "argoproj.io/v1alpha1").replace("kind: Deployment", "kind: Rollout"), "is a Rollout"),
+        ("kserve.yaml", "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {name: nlu}\n".to_owned(), "is a InferenceService"),
+        ("knative.yaml", "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: nlu}\n".to_owned(), "is a Knative Service"),
+        ("map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n".to_owned(), "it holds ConfigMap"),
+    ] {
+        let refused = imported("yaml", &[(file, &text)], &[]).expect_err(file);
+        assert!(refused.contains(words), "{file}: {refused}");
+    }
+}
+
+/// As `kubectl get -o json` and `-o yaml` print several, and files that other systems wrote.
+#[test]
+fn the_forms_that_kubectl_reads() {
+    let one: Value = serde_saphyr::from_str(DEPLOYMENT).expect("YAML");
+    let bare = serde_json::json!({ "metadata": one["metadata"], "spec": one["spec"] });
+    let list = |kind: &str, version: &str, item: &Value| {
+        serde_json::json!({ "apiVersion": version, "kind": kind, "items": [item] }).to_string()
+    };
+    for (name, text) in [
+        ("list.json", list("List", "v1", &one)),
+        ("typed.json", list("DeploymentList", "apps/v1", &bare)),
+        (
+            "escaped.json",
+            one.to_string()
+                .replace("r.example.com/", "r.example.com\\/"),
+        ),
+        (
+            "two.json",
+            format!("{{\"kind\": \"ConfigMap\", \"a\": \"x\\/y\"}}\n{one}\n"),
+        ),
+        (
+            "tabs.json",
+            serde_json::to_string_pretty(&one)
+                .expect("JSON")
+                .replace("  ", "\t"),
+        ),
+        (
+            "windows.yaml",
+            format!("\u{feff}---\r\n{}", DEPLOYMENT.replace('\n', "\r\n")),
+        ),
+        (
+            "ends.yaml",
+            format!("# first\n---\n---\n{DEPLOYMENT}...\n---\n# last\n"),
+        ),
+        ("stdin", DEPLOYMENT.to_owned()),
+    ] {
+        let report =
+            imported("yaml", &[(name, &text)], &[]).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(
+            report["stack"]
+                .as_str()
+                .expect("text")
+                .contains("limit = \"2Gi\""),
+            "{name}: {report:#}"
+        );
+    }
+}
+
+#[test]
+fn any_number_of_comments() {
+    let chart = folder("cases/values-comments/chart");
+    let output = uninlu(
+        &["import", "helm", chart.to_str().expect("Unicode"), "--json"],
+        &folder(""),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn ranges_of_versions_in_a_chart() {
+    let chart = folder("cases/semver-compare/chart");
+    let output = uninlu(
+        &["import", "helm", chart.to_str().expect("Unicode"), "--json"],
+        &folder(""),
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let stack = report["stack"].as_str().expect("text");
+    assert!(stack.contains("v = \"false\""), "{stack}");
+    assert_eq!(found(&report, "kube-version"), [""; 0]);
+    let old = [
+        (
+            "Chart.yaml",
+            "apiVersion: v2\nname: x\nversion: 0.1.0\nkubeVersion: '>=1.20 <1.30'\n",
+        ),
+        ("values.yaml", "a: 1\n---\nb: 2\n"),
+        ("templates/d.yaml", DEPLOYMENT),
+    ];
+    let report = imported("helm", &old, &[]).expect("read");
+    assert_eq!(found(&report, "kube-version").len(), 1, "{report:#}");
+    assert!(
+        found(&report, "yaml-ambiguous")[0].starts_with("3: another document"),
+        "{report:#}"
+    );
+}
+
+/// A chart that never ends, or makes more than a machine has, is refused with its line.
+#[test]
+fn charts_are_bounded() {
+    let doubled =
+        "{{ $x := \"ab\" }}\n{{ range until 40 }}{{ $x = print $x $x }}{{ end }}\n{{ $x }}";
+    let nested = "{{ range until 1000 }}{{ range until 1000 }}{{ range until 1000 }}x{{ end }}{{ end }}{{ end }}";
+    for (name, template) in [
+        ("width", "{{ printf \"%70000d\" 1 }}"),
+        ("precision", "{{ printf \"%.70000f\" 1.5 }}"),
+        ("star", "{{ printf \"%*d\" 70000 1 }}"),
+        ("repeat", "{{ repeat 1000000 \"x\" }}"),
+        ("repeats", "{{ repeat 9000 (repeat 9000 \"x\") }}"),
+        ("indent", "{{ indent 70000 \"x\" }}"),
+        ("nindent", "{{ repeat 9000 \"x\\n\" | nindent 9000 }}"),
+        ("until", "{{ range until 1000000000 }}x{{ end }}"),
+        ("step", "{{ range untilStep 0 1000000000 1 }}x{{ end }}"),
+        ("seq", "{{ seq 1000000000 }}"),
+        ("count", "{{ range 1000000000 }}x{{ end }}"),
+        ("doubled", doubled),
+        ("nested", nested),
+        (
+            "recursion",
+            "{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}",
+        ),
+        (
+            "tree",
+            "{{ define \"a\" }}{{ include \"b\" . }}{{ end }}{{ define \"b\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}",
+        ),
+        ("tpl", "{{ tpl .Values.t . }}"),
+        (
+            "lists",
+            "{{ $x := list 1 }}{{ range until 60 }}{{ $x = list $x $x }}{{ end }}{{ $x }}",
+        ),
+        (
+            "deep",
+            "{{ $x := list 1 }}{{ range until 9000 }}{{ $x = list $x }}{{ end }}{{ toYaml $x }}",
+        ),
+        (
+            "dicts",
+            "{{ $x := dict \"a\" 1 }}{{ range until 60 }}{{ $x = dict \"a\" $x \"b\" $x }}{{ end }}{{ toJson $x }}",
+        ),
+        (
+            "replace",
+            "{{ $x := repeat 9000 \"aa\" }}{{ replace \"a\" $x $x }}",
+        ),
+        (
+            "regex",
+            "{{ $x := repeat 9000 \"a\" }}{{ regexReplaceAll \"a\" $x $x }}",
+        ),
+        (
+            "patterns",
+            "{{ range until 9000 }}{{ regexMatch \"(a{100}){100}\" \"a\" }}{{ end }}",
+        ),
+        ("join", "{{ join (repeat 9000 \"a\") (until 9000) }}"),
+    ] {
+        let files = [
+            ("Chart.yaml", "apiVersion: v2\nname: x\nversion: 0.1.0\n"),
+            ("values.yaml", "t: '{{ tpl .Values.t . }}'\n"),
+            (
+                "templates/a.yaml",
+                &format!("# {name}\na: >-\n  {template}\n"),
+            ),
+            ("templates/d.yaml", DEPLOYMENT),
+        ];
+        let refused = imported("helm", &files, &[]).expect_err(name);
+        let line = if name == "doubled" { 4 } else { 3 };
+        assert!(
+            refused.contains(&format!("templates/a.yaml:{line}")),
+            "{name}: {refused}"
+        );
+    }
+    for (name, template) in [("brackets", "("), ("blocks", "{{ if true }}")] {
+        let action = if name == "blocks" {
+            template.repeat(10_000)
+        } else {
+            format!("{{{{ {} }}}}", template.repeat(10_000))
+        };
+        let files = [
+            ("Chart.yaml", "apiVersion: v2\nname: x\nversion: 0.1.0\n"),
+            ("templates/a.yaml", &format!("a: {action}\n")),
+            ("templates/d.yaml", DEPLOYMENT),
+        ];
+        let report = imported("helm", &files, &[]).expect(name);
+        assert!(
+            report["not_understood"][0]["why"]
+                .as_str()
+                .expect("text")
+                .contains("in each other"),
+            "{report:#}"
+        );
+    }
+    let bomb = "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
+        .to_owned()
+        + &(b'c'..=b'j')
+            .map(|at| {
+                let (at, before) = (char::from(at), char::from(at - 1));
+                format!(
+                    "{at}: &{at} [{}]\n",
+                    vec![format!("*{before}"); 9].join(", ")
+                )
+            })
+            .collect::<String>();
+    let refused = imported("yaml", &[("bomb.yaml", &bomb)], &[]).expect_err("a bomb");
+    assert!(refused.contains("aliases"), "{refused}");
+}
+
+/// A namespace has other Deployments too: the one with the model is proposed, and the others are named.
+#[test]
+fn of_several_deployments_the_one_with_the_model() {
+    let other = |name: &str, pod: &str| {
+        format!(
+            "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec: {{template: {{spec: {{{pod}}}}}}}\n"
+        )
+    };
+    let web = other(
+        "web",
+        "containers: [{name: web, image: web, env: [{name: MODEL_URL, value: 'http://nlu'}], resources: {limits: {memory: 64Mi}}}]",
+    );
+    let redis = other(
+        "redis",
+        "volumes: [{name: data, persistentVolumeClaim: {claimName: redis}}], containers: [{name: r, image: redis}]",
+    );
+    for (name, pod) in [
+        (
+            "gpu",
+            "containers: [{name: s, image: s, resources: {limits: {nvidia.com/gpu: 1, memory: 1Gi}}}]",
+        ),
+        (
+            "claim",
+            "volumes: [{name: model, persistentVolumeClaim: {claimName: m}}], containers: [{name: s, image: s, volumeMounts: [{name: model, mountPath: /m}]}]",
+        ),
+        (
+            "path",
+            "containers: [{name: s, image: s, env: [{name: MODEL_PATH, value: /opt/m}], resources: {limits: {memory: 2Gi}}}]",
+        ),
+    ] {
+        let all = format!("{web}{redis}{}", other(name, pod));
+        let report = imported("yaml", &[("all.yaml", &all)], &[]).expect("read");
+        let stack = report["stack"].as_str().expect("text");
+        assert!(stack.contains(&format!("name = \"{name}\"")), "{stack}");
+        assert_eq!(
+            report["other_deployments"],
+            serde_json::json!(["web", "redis"])
+        );
+    }
+    let large = other(
+        "large",
+        "containers: [{name: s, image: s, resources: {limits: {memory: 4Gi}}}]",
+    );
+    let report = imported("yaml", &[("all.yaml", &format!("{web}{large}"))], &[]).expect("read");
+    assert!(
+        report["stack"]
+            .as_str()
+            .expect("text")
+            .contains("name = \"large\""),
+        "{report:#}"
+    );
+    let report = imported(
+        "yaml",
+        &[("all.yaml", &format!("{web}{large}"))],
+        &["--name", "web"],
+    )
+    .expect("read");
+    assert!(
+        report["stack"]
+            .as_str()
+            .expect("text")
+            .contains("name = \"web\""),
+        "{report:#}"
+    );
+}
+
+/// What an intruder finds in a sidecar or an init container is as bad.
+#[test]
+fn a_security_finding_is_about_every_container() {
+    let pod = "      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      initContainers:
+        - {name: pull, image: 'curl:latest', securityContext: {runAsUser: 0, privileged: true}, env: [{name: HF_TOKEN, value: never-told-1}]}
+      containers:
+        - {name: proxy, image: 'proxy:1', securityContext: {runAsNonRoot: false, capabilities: {add: [NET_ADMIN]}}, env: [{name: ADMIN_PASSWORD, value: never-told-2}]}
+        - name: server";
+    let text = DEPLOYMENT.replace("      containers:\n        - name: server", pod);
+    let report = imported("yaml", &[("all.yaml", &text)], &[]).expect("read");
+    assert!(!report.to_string().contains("never-told"), "{report:#}");
+    for (rule, count) in [
+        ("root-file-system-writable", 3),
+        ("runs-as-root", 2),
+        ("not-restricted", 3),
+        ("secret-in-plain-text", 2),
+        ("image-tag-mutable", 2),
+        ("resources-missing", 1),
+    ] {
+        assert_eq!(
+            found(&report, rule).len(),
+            count,
+            "{rule}: {:#}",
+            report["findings"]
+        );
     }
 }
