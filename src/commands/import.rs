@@ -1,6 +1,7 @@
 //! `uninlu import`
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, IntoDiagnostic, Result};
@@ -118,6 +119,9 @@ enum Stop {
         path: PathBuf,
         reason: std::io::Error,
     },
+    #[error("{} has more than {} MiB", .0.display(), LARGEST_NAMED >> 20)]
+    #[diagnostic(help("name the manifests of the service alone"))]
+    TooLarge(PathBuf),
     #[error("{} is no chart: it holds no Chart.yaml", .0.display())]
     #[diagnostic(help("name the folder that does, or read manifests with `uninlu import yaml`"))]
     NoChart(PathBuf),
@@ -272,11 +276,23 @@ fn files(path: &Path) -> Result<BTreeMap<String, String>> {
     Ok(files)
 }
 
+/// Bytes of a file that is named, which may be a list of all that a namespace holds.
+const LARGEST_NAMED: u64 = 32 << 20;
+
 fn read(path: &Path) -> Result<String, Stop> {
-    std::fs::read_to_string(path).map_err(|reason| Stop::Unreadable {
+    let unreadable = |reason| Stop::Unreadable {
         path: path.to_owned(),
         reason,
-    })
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut text = String::new();
+    // A pipe does not say how much will come.
+    let mut bounded = file.take(LARGEST_NAMED + 1);
+    bounded.read_to_string(&mut text).map_err(unreadable)?;
+    match text.len() as u64 > LARGEST_NAMED {
+        true => Err(Stop::TooLarge(path.to_owned())),
+        false => Ok(text),
+    }
 }
 
 /// The namespace's objects, and the digest of the image that runs.
