@@ -42,7 +42,7 @@ const MOST_NESTED: usize = 250;
 /// Work of a chart in bytes made or looked at, a step being 32 of them: a million steps, below a second.
 const MOST_WORK: usize = 32 << 20;
 /// Bytes of one value, which is more than an object of Kubernetes may have.
-const HEAVIEST: usize = 4 << 20;
+const HEAVIEST: usize = 8 << 20;
 /// Collections in each other in one value.
 const DEEPEST_VALUE: usize = 100;
 /// Widths, repetitions, and numbers of a list.
@@ -139,11 +139,11 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Bytes that a text may have.
+    /// Refuses more bytes than one value may have.
     pub(super) fn fits(&self, name: &str, bytes: usize) -> Result<(), String> {
         match bytes > HEAVIEST {
             true => Err(self.stop(format!("`{name}` makes more than {} MiB", HEAVIEST >> 20))),
-            false => self.spend(bytes),
+            false => Ok(()),
         }
     }
 
@@ -154,6 +154,12 @@ impl<'a> Engine<'a> {
             return Err(self.stop(reason));
         }
         self.fits(name, value.weight())?;
+        // Parts are shared: what they weigh is paid when they are written or compared.
+        self.spend(match &value.data {
+            Data::List(items) => items.len() * STEP,
+            Data::Map(entries) => entries.len() * STEP,
+            _ => value.weight(),
+        })?;
         Ok(value)
     }
 
@@ -253,7 +259,7 @@ impl<'a> Engine<'a> {
                 if let Some(value) = self.noted(pipe, frame) {
                     match pipe.variables.first() {
                         Some(name) => set(frame, name, value, pipe.assigns),
-                        None => match self.fits("the output", value.weight()) {
+                        None => match self.spend(value.weight()) {
                             Ok(()) => frame.out.push(&value.print(), Some(&pipe.place)),
                             Err(why) => self.note(&pipe.place, why),
                         },
