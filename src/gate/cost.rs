@@ -13,6 +13,8 @@ use cel::{Context, DeclarationError, Env, ExecutionError, IdedExpr, Value};
 
 /// Steps of one evaluation: a second at most; a rule over all fields of a large object takes some thousands.
 const MOST: u64 = 2_000_000;
+/// Nodes in each other, charges included: the interpreter takes some 20 KiB of the stack for each.
+const DEEPEST: usize = 64;
 /// Steps of compiling a pattern.
 const PATTERN: u64 = 2_000;
 /// Bytes of a text that are one step.
@@ -41,6 +43,11 @@ pub(super) fn environment() -> Result<Env, DeclarationError> {
 /// # Errors
 /// Why it cannot be evaluated; that it costs too much comes before what the interpreter says.
 pub(super) fn evaluate(expression: &IdedExpr, context: &Context) -> Result<Value, String> {
+    if depth(expression) > DEEPEST {
+        return Err(
+            "it takes too many steps: its calls and loops stand too deep in each other".to_owned(),
+        );
+    }
     LEFT.set(MOST);
     let result = context.resolve(expression);
     if LEFT.get() == 0 {
@@ -216,6 +223,34 @@ fn wrap(expression: &mut IdedExpr, factor: u64) {
     };
 }
 
+/// Nodes in each other.
+fn depth(expression: &IdedExpr) -> usize {
+    let most = |expressions: &[IdedExpr]| expressions.iter().map(depth).max().unwrap_or_default();
+    let of_entries = |entries: &[IdedEntryExpr]| {
+        let values = entries.iter().map(|entry| match &entry.expr {
+            EntryExpr::StructField(field) => depth(&field.value),
+            EntryExpr::MapEntry(entry) => depth(&entry.key).max(depth(&entry.value)),
+        });
+        values.max().unwrap_or_default()
+    };
+    1 + match &expression.expr {
+        Expr::Call(call) => call
+            .target
+            .as_deref()
+            .map_or(0, depth)
+            .max(most(&call.args)),
+        Expr::Comprehension(loops) => {
+            let parts = [&loops.iter_range, &loops.loop_step, &loops.result];
+            parts.into_iter().map(depth).max().unwrap_or_default()
+        }
+        Expr::List(list) => most(&list.elements),
+        Expr::Map(map) => of_entries(&map.entries),
+        Expr::Struct(it) => of_entries(&it.entries),
+        Expr::Select(select) => depth(&select.operand),
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => 0,
+    }
+}
+
 /// Nodes of an expression, each of which a turn of a loop may evaluate.
 fn nodes(expression: &IdedExpr) -> u64 {
     let all = |expressions: &[IdedExpr]| expressions.iter().map(nodes).sum::<u64>();
@@ -269,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_has_no_end_ends() {
-        let doubled = |start: &str, step: &str| format!("{start}{}.size() > 0", step.repeat(40));
+        let doubled = |start: &str, step: &str| format!("{start}{}.size() > 0", step.repeat(16));
         for expression in [
             "l.all(a, l.all(b, l.all(c, l.all(d, a + b + c + d >= 0))))".to_owned(),
             // Errors that are absorbed end nothing by themselves.
@@ -279,6 +314,7 @@ mod tests {
             doubled("[l]", ".map(x, x + x)"),
             doubled("[s]", ".map(x, [x, x])"),
             doubled("[s]", ".map(x, {'a': x, 'b': x})"),
+            format!("[s]{}.size() > 0", ".map(x, x + x)".repeat(60)),
             "l.all(x, l.all(y, s.matches('(a{1000}){1000}')))".to_owned(),
             "l.all(x, l.all(y, s.contains(s + 'y') == false && s == s))".to_owned(),
         ] {

@@ -392,7 +392,7 @@ fn an_autoscaler_of_any_version() {
     let report = imported("yaml", &[("v1.yaml", &case("hpa-v1/v1.yaml"))], &[]).expect("read");
     let stack = report["stack"].as_str().expect("text");
     assert!(stack.contains("\ncpu = 50\n"), "{stack}");
-    let gone = "21: `policy/v1beta1` is not served since Kubernetes 1.25: policy/v1 is";
+    let gone = "19: `policy/v1beta1` is not served since Kubernetes 1.25: policy/v1 is";
     assert_eq!(found(&report, "api-version-gone"), [gone]);
     let cpu = "type: Resource, resource: {name: cpu, ";
     for (version, spec, keys, is_gone) in [
@@ -417,7 +417,7 @@ fn what_cannot_be_read_is_named_with_its_line() {
     let twice = case("error-swallowed/dup.yaml");
     let report =
         imported("yaml", &[("dup.yaml", &twice)], &[]).expect("the last of equal keys holds");
-    let said = ["18: `resources` is set twice: this one holds, line 15 is dropped"];
+    let said = ["19: `resources` is set twice: this one holds, line 16 is dropped"];
     assert_eq!(found(&report, "yaml-ambiguous"), said);
     let json = imported("yaml", &[("q.json", &case("error-swallowed/q.json"))], &[]).expect("JSON");
     assert!(
