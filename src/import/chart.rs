@@ -429,6 +429,7 @@ fn push(mut object: Object, source: &mut Source) {
         let places = object.places.range(below.clone()..);
         let places = places
             .take_while(|(key, _)| key.starts_with(&below))
+            .chain(object.places.get_key_value(&pointer))
             .map(|(key, places)| (key[pointer.len()..].to_owned(), places.clone()));
         let mut body = item.clone();
         if body["kind"].is_null() && body.is_object() && !kind.is_empty() {
