@@ -376,9 +376,14 @@ fn read_documents(file: &str, text: &str, lines: &[Line], source: &mut Source) {
         })
     };
     for (first, document) in yaml::documents(text) {
-        let all = yaml::parse(&document, first).map(|located| vec![located]);
-        // JSON allows what YAML 1.1 does not, and kubectl reads it as JSON.
-        let all = all.or_else(|fault| yaml::json(&document, first).ok_or(fault));
+        // JSON allows what YAML 1.1 does not, and several objects behind one another: kubectl reads it as JSON.
+        let json = || yaml::json(&document, first);
+        let all = match json().filter(|all| all.len() > 1) {
+            Some(several) => Ok(several),
+            None => yaml::parse(&document, first)
+                .map(|located| vec![located])
+                .or_else(|fault| json().ok_or(fault)),
+        };
         let all = match all {
             Ok(all) => all,
             Err(fault) => {
