@@ -1,24 +1,23 @@
 //! Takes a stack away, in reverse order, and proves that nothing is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::future::{try_join_all, try_join3};
-use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
-use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
-use kube::api::{DynamicObject, ListParams};
-use kube::core::{ApiResource, NamespaceResourceScope, PartialObjectMeta};
-use kube::{Api, Resource};
+use futures::future::{join_all, try_join_all, try_join4};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use serde_json::Value;
 
 use super::apply::request_deletion;
 use super::error::explain;
+use super::inhabitants::inhabitants;
 use super::observe::retried;
 use super::{Connection, Error, lock, ours, pods, releases};
-use crate::kinds::{Kind, MANAGED_BY, MANAGER, ObjectId, instance_selector};
-use crate::plan::apply_set;
-use crate::plan::owner;
+use crate::kinds::{Going, Kind, ObjectId, instance_selector};
+use crate::plan::inhabitants::{Own, others};
+use crate::plan::{apply_set, owner};
 use crate::ui::Step;
 
 /// What a destroy would delete, in its order.
@@ -26,14 +25,20 @@ use crate::ui::Step;
 pub struct Destruction {
     /// The objects and their uids, which are the preconditions of their deletion.
     pub objects: Vec<(ObjectId, Option<String>)>,
+    /// Those of them that are being deleted already.
+    pub going: BTreeMap<ObjectId, Going>,
+    /// What carries the stack's ApplySet label and stays all the same, with the reason.
+    pub kept: Vec<(ObjectId, String)>,
     /// The records of its releases, by name and uid.
     records: Vec<(String, String)>,
+    /// Uids of the Deployment's ReplicaSets.
+    replica_sets: BTreeSet<String>,
     /// Whether an apply that was cut off left its lock.
     has_lock: bool,
 }
 
 impl Destruction {
-    /// Whether nothing of the stack is there.
+    /// Whether there is nothing to delete.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.records.is_empty() && !self.has_lock
     }
@@ -41,55 +46,128 @@ impl Destruction {
     fn is_namespace(object: &(ObjectId, Option<String>)) -> bool {
         object.0.kind == Kind::Namespace
     }
+
+    fn uids(&self) -> BTreeSet<String> {
+        let objects = self.objects.iter().filter_map(|(_, uid)| uid.clone());
+        let records = self.records.iter().map(|(_, uid)| uid.clone());
+        objects.chain(records).collect()
+    }
 }
 
 /// How long the deletion of one object that gives way to another is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(250);
 
-/// What belongs to the stack: our labels, our ApplySet, our field manager. The namespace only when this stack made it.
+/// What belongs to the stack: our ApplySet, our field manager, no other owner. The namespace only when this stack made
+/// it and nothing else lives in it.
 ///
 /// # Errors
-/// [`Error::NamespaceInUse`] when the namespace is the stack's and holds somebody else's objects.
+/// See [`Error`].
 pub async fn destruction(
     connection: &Connection,
     with_namespace: bool,
 ) -> Result<Destruction, Error> {
-    let (live, records, has_lock) = try_join3(
+    let (live, records, has_lock, sets) = try_join4(
         ours(connection, &Kind::all(with_namespace)),
         releases::records(connection),
         lock::exists(connection),
+        replica_sets(connection),
     )
     .await?;
     let parent = apply_set::parent_id(&connection.target);
-    let mut objects: Vec<(ObjectId, Option<String>)> = live
-        .iter()
-        .filter(|(id, value)| belongs(id, value, &parent))
-        .map(|(id, value)| {
-            (
-                id.clone(),
-                value["metadata"]["uid"].as_str().map(str::to_owned),
-            )
-        })
-        .collect();
+    let members = live.iter().filter(|(id, value)| is_member(id, value, &parent));
+    let (mine, left): (Vec<_>, Vec<_>) = members.partition(|(_, value)| why_kept(value).is_none());
+    let uid = |value: &Value| value["metadata"]["uid"].as_str().map(str::to_owned);
+    let mut objects: Vec<(ObjectId, Option<String>)> =
+        mine.iter().map(|(id, value)| ((*id).clone(), uid(value))).collect();
     // The parent goes last but for the namespace: a destroy that is cut off still finds what is left.
     objects.sort_by_key(|(id, _)| (id.kind != Kind::Namespace, *id != parent, id.clone()));
     objects.reverse();
-    if objects.iter().any(|(id, _)| id.kind == Kind::Namespace) {
-        refuse_shared_namespace(connection).await?;
-    }
-    Ok(Destruction {
+    let going = mine.iter().filter_map(|(id, value)| Some(((*id).clone(), Going::of(value)?)));
+    let kept = left.iter().filter_map(|(id, value)| Some(((*id).clone(), why_kept(value)?)));
+    let mut destruction = Destruction {
+        going: going.collect(),
+        kept: kept.collect(),
+        replica_sets: owned_by(&sets, &objects),
         objects,
         records,
         has_lock,
-    })
+    };
+    keep_shared_namespace(connection, &mut destruction).await;
+    Ok(destruction)
 }
 
-fn belongs(id: &ObjectId, value: &Value, parent: &ObjectId) -> bool {
-    let set = apply_set::id(parent);
+fn is_member(id: &ObjectId, value: &Value, parent: &ObjectId) -> bool {
     let is_parent = id == parent && !apply_set::is_foreign(value, parent);
-    let is_member = value["metadata"]["labels"][apply_set::PART_OF] == set;
-    (is_parent || is_member) && owner::is_managed_by_us(value)
+    is_parent || value["metadata"]["labels"][apply_set::PART_OF] == apply_set::id(parent)
+}
+
+/// Why an object with the stack's label is not the stack's to delete.
+fn why_kept(value: &Value) -> Option<String> {
+    let owners = value["metadata"]["ownerReferences"].as_array();
+    let owner = owners.and_then(|owners| owners.first());
+    match owner {
+        Some(owner) => Some(format!(
+            "{} {} owns it",
+            owner["kind"].as_str().unwrap_or_default(),
+            owner["name"].as_str().unwrap_or_default()
+        )),
+        None if !owner::is_managed_by_us(value) => Some("uninlu never applied it".to_owned()),
+        None => None,
+    }
+}
+
+fn owned_by(sets: &[ObjectMeta], objects: &[(ObjectId, Option<String>)]) -> BTreeSet<String> {
+    let is_ours = |uid: &str| objects.iter().any(|(_, known)| known.as_deref() == Some(uid));
+    let owned = sets.iter().filter(|set| {
+        let owners = set.owner_references.as_deref().unwrap_or_default();
+        owners.iter().any(|owner| is_ours(&owner.uid))
+    });
+    owned.filter_map(|set| set.uid.clone()).collect()
+}
+
+/// Takes the namespace out of the objects when anything else lives in it. One that is going takes all with it anyway.
+async fn keep_shared_namespace(connection: &Connection, destruction: &mut Destruction) {
+    let namespace = destruction.objects.iter().find(|one| Destruction::is_namespace(one));
+    let Some((id, _)) = namespace.cloned() else {
+        return;
+    };
+    if destruction.going.contains_key(&id) {
+        return;
+    }
+    if let Some(holds) = who_else(connection, destruction).await {
+        destruction.objects.retain(|one| !Destruction::is_namespace(one));
+        destruction.kept.push((id, holds));
+    }
+}
+
+/// How many inhabitants are named.
+const NAMED: usize = 20;
+
+/// What the namespace holds besides the stack, and what of it may not be looked at, in words; `None` when nothing.
+async fn who_else(connection: &Connection, destruction: &Destruction) -> Option<String> {
+    let services = destruction.objects.iter().filter(|(id, _)| id.kind == Kind::Service);
+    let own = Own {
+        uids: destruction.uids(),
+        services: services.map(|(id, _)| id.name.clone()).collect(),
+        lock: lock::name(connection),
+    };
+    let found = inhabitants(connection).await;
+    let others = others(&found.all, &own);
+    let holds = named("it holds ", &others);
+    let may_hold = named("it may hold ", &found.unknown);
+    let words: Vec<String> = holds.into_iter().chain(may_hold).collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+fn named(words: &str, names: &[String]) -> Option<String> {
+    let more = names.len().saturating_sub(NAMED);
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match (names.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(format!("{words}{first}")),
+        (false, _) => Some(format!("{words}{first} and {more} more")),
+    }
 }
 
 /// Deletes what [`destruction`] listed but for the namespace, waits until it is gone, and looks again. The records of
@@ -125,7 +203,8 @@ pub async fn destroy(
     Ok(())
 }
 
-/// Deletes the namespace, when it is the stack's, and waits until it is gone.
+/// Deletes the namespace, when it is the stack's, and waits until it is gone. Whether somebody else moved in meanwhile is
+/// looked at once more: then it stays, and what it holds is returned.
 ///
 /// # Errors
 /// [`Error::NotGone`] names its finalizers.
@@ -134,48 +213,38 @@ pub async fn destroy_namespace(
     destruction: &Destruction,
     patience: Duration,
     step: &Step,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     let mut objects = destruction.objects.iter();
     let Some((id, uid)) = objects.find(|object| Destruction::is_namespace(object)) else {
-        return Ok(());
+        return Ok(None);
     };
+    if !destruction.going.contains_key(id)
+        && let Some(holds) = who_else(connection, destruction).await
+    {
+        return Ok(Some(holds));
+    }
     step.update(format_args!("deleting {id}"));
     request_deletion(connection, id, uid.as_deref()).await?;
     step.update(format_args!("waiting for {id} to go"));
-    wait_until_gone(connection, &[(id.clone(), uid.clone())], patience).await
+    wait_until_gone(connection, &[(id.clone(), uid.clone())], patience).await?;
+    Ok(None)
 }
 
 async fn prove_nothing_left(
     connection: &Connection,
     destruction: &Destruction,
 ) -> Result<(), Error> {
-    let (names, left) = (
-        |left: BTreeMap<ObjectId, Value>| left.keys().map(ObjectId::to_string).collect::<Vec<_>>(),
-        ours(connection, &Kind::all(false)).await?,
-    );
-    let is_planned = |id: &ObjectId| {
-        let mut objects = destruction.objects.iter();
-        id.kind != Kind::Namespace && objects.any(|(planned, _)| planned == id)
-    };
-    let mut left = names(left.into_iter().filter(|(id, _)| is_planned(id)).collect());
+    let planned = destruction.objects.iter().filter(|one| !Destruction::is_namespace(one));
+    let states = planned.map(|(id, uid)| still_there(connection, id, uid.as_deref()));
+    let states: Result<Vec<_>, Error> = join_all(states).await.into_iter().collect();
+    let mut left: Vec<String> = states?.into_iter().flatten().collect();
+    let sets = replica_sets(connection).await?.into_iter();
+    let sets = sets.filter(|set| set.uid.as_ref().is_some_and(|uid| destruction.replica_sets.contains(uid)));
+    left.extend(sets.filter_map(|set| set.name).map(|name| format!("ReplicaSet {name}")));
     let pods = pods(connection).await?;
-    left.extend(
-        pods.iter()
-            .filter_map(|pod| pod.metadata.name.clone())
-            .map(|name| format!("Pod {name}")),
-    );
-    let replica_sets: Api<ReplicaSet> =
-        Api::namespaced(connection.client.clone(), &connection.target.namespace);
-    let selected = ListParams::default().labels(&instance_selector(&connection.target.stack));
-    let list = retried(|| replica_sets.list(&selected))
-        .await
-        .map_err(|error| explain(error, connection, "list", "ReplicaSets"))?;
-    left.extend(
-        list.items
-            .iter()
-            .filter_map(|item| item.metadata.name.clone())
-            .map(|name| format!("ReplicaSet {name}")),
-    );
+    let is_own = |owner: &str| destruction.replica_sets.contains(owner);
+    let pods = pods.iter().filter(|pod| pod.owner_references().iter().any(|owner| is_own(&owner.uid)));
+    left.extend(pods.map(|pod| format!("Pod {}", pod.name_any())));
     if left.is_empty() {
         Ok(())
     } else {
@@ -184,6 +253,16 @@ async fn prove_nothing_left(
             objects: left.join(", "),
         })
     }
+}
+
+/// The metadata of the ReplicaSets that carry the stack's labels.
+async fn replica_sets(connection: &Connection) -> Result<Vec<ObjectMeta>, Error> {
+    let api: Api<ReplicaSet> =
+        Api::namespaced(connection.client.clone(), &connection.target.namespace);
+    let selected = ListParams::default().labels(&instance_selector(&connection.target.stack));
+    let list = retried(|| api.list_metadata(&selected)).await;
+    let list = list.map_err(|error| explain(error, connection, "list", "ReplicaSets"))?;
+    Ok(list.items.into_iter().map(|item| item.metadata).collect())
 }
 
 /// Waits until none of the objects (of that uid) is there.
@@ -238,65 +317,4 @@ async fn still_there(
                 format!("{id} (finalizers: {finalizers})")
             }
         }))
-}
-
-/// A namespace that holds somebody else's objects is not ours to delete, even if we made it.
-async fn refuse_shared_namespace(connection: &Connection) -> Result<(), Error> {
-    let of_kind = |kind: Kind| kind.api_resource();
-    let resources = [
-        of_kind(Kind::ConfigMap),
-        of_kind(Kind::ServiceAccount),
-        of_kind(Kind::Service),
-        of_kind(Kind::Deployment),
-        resource::<StatefulSet>(),
-        resource::<DaemonSet>(),
-        resource::<Job>(),
-        resource::<CronJob>(),
-        resource::<PersistentVolumeClaim>(),
-        resource::<Secret>(),
-    ];
-    let lists = try_join_all(
-        resources
-            .iter()
-            .map(|resource| others(connection, resource)),
-    )
-    .await?;
-    let others: Vec<String> = lists.into_iter().flatten().collect();
-    if others.is_empty() {
-        return Ok(());
-    }
-    Err(Error::NamespaceInUse {
-        namespace: connection.target.namespace.clone(),
-        others: others.join(", "),
-    })
-}
-
-fn resource<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>() -> ApiResource {
-    ApiResource::erase::<K>(&())
-}
-
-/// Objects of that kind that are neither ours nor what every namespace has.
-async fn others(connection: &Connection, resource: &ApiResource) -> Result<Vec<String>, Error> {
-    let api: Api<DynamicObject> = Api::namespaced_with(
-        connection.client.clone(),
-        &connection.target.namespace,
-        resource,
-    );
-    let not_ours = ListParams::default().labels(&format!("{MANAGED_BY}!={MANAGER}"));
-    let list = retried(|| api.list_metadata(&not_ours)).await;
-    let list = list.map_err(|error| explain(error, connection, "list", &resource.plural))?;
-    let is_default = |item: &PartialObjectMeta<DynamicObject>| {
-        matches!(
-            (resource.kind.as_str(), item.metadata.name.as_deref()),
-            ("ConfigMap", Some("kube-root-ca.crt")) | ("ServiceAccount", Some("default"))
-        )
-    };
-    let name =
-        |item: &PartialObjectMeta<DynamicObject>| item.metadata.name.clone().unwrap_or_default();
-    Ok(list
-        .items
-        .iter()
-        .filter(|item| !is_default(item))
-        .map(|item| format!("{} {}", resource.kind, name(item)))
-        .collect())
 }

@@ -125,23 +125,10 @@ pub enum Error {
         /// What to do.
         mend: &'static str,
     },
-    /// The namespace holds what is not ours.
-    #[error(
-        "destroying the namespace `{namespace}` would delete what is not this stack's: {others}"
-    )]
-    #[diagnostic(help(
-        "nothing was deleted. Move it away, or keep the namespace: `[cluster] create-namespace = false`"
-    ))]
-    NamespaceInUse {
-        /// The namespace.
-        namespace: String,
-        /// What else is in it.
-        others: String,
-    },
     /// Something deleted does not go.
     #[error("still there after {seconds} s: {objects}")]
     #[diagnostic(help(
-        "a finalizer holds it; its controller must remove it (`kubectl get … -o yaml` names it). Run destroy again then"
+        "a finalizer holds it until its controller removes it (`kubectl get … -o yaml` names it). Then run the same command again"
     ))]
     NotGone {
         /// How long was waited.

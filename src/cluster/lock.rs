@@ -326,7 +326,8 @@ fn leases(connection: &Connection) -> Api<Lease> {
     Api::namespaced(connection.client.clone(), &connection.target.namespace)
 }
 
-fn name(connection: &Connection) -> String {
+/// Name of the Lease.
+pub(super) fn name(connection: &Connection) -> String {
     format!("{}-uninlu", connection.target.stack)
 }
 

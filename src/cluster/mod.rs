@@ -12,6 +12,7 @@ mod error;
 mod everything;
 mod forward;
 mod guard;
+mod inhabitants;
 mod lock;
 mod metrics;
 mod observe;

@@ -86,11 +86,15 @@ fn skipped(item: &ControllerRevision, target: &Target, reason: String) -> Skippe
     }
 }
 
-/// Every record of the stack with its uid, readable or not.
+/// Every record of the stack with its uid, readable or not. Labels alone do not make one: its name does, and that nobody
+/// else owns it.
 pub(super) async fn records(connection: &Connection) -> Result<Vec<(String, String)>, Error> {
-    let items = list(connection).await?;
+    let items = list(connection).await?.into_iter();
+    let is_ours = |item: &ControllerRevision| {
+        provenance::misplaced(&item.metadata, item.revision, &connection.target).is_none()
+    };
     Ok(items
-        .into_iter()
+        .filter(is_ours)
         .filter_map(|item| Some((item.metadata.name?, item.metadata.uid?)))
         .collect())
 }

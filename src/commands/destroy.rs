@@ -32,15 +32,13 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target()).await?;
     let destruction = cluster::destruction(&connection, stack.cluster.create_namespace).await?;
+    show(&destruction, ui)?;
     if destruction.is_empty() {
         ui.data(format_args!(
-            "nothing to destroy: {} has no objects in namespace {}\n",
+            "nothing to destroy: {} has no objects of its own in namespace {}\n",
             stack.name, stack.namespace
         ))?;
         return Ok(exit::OK);
-    }
-    for (id, _) in &destruction.objects {
-        ui.data(format_args!("{} {id}\n", paint(RED, "-")))?;
     }
     if !args.yes {
         confirm(&stack.name, ui)?;
@@ -56,16 +54,38 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     )
     .await;
     match result {
-        Ok(()) => step.done(format_args!(
-            "{} objects are gone, and nothing is left",
-            destruction.objects.len()
-        )),
+        Ok(holds) => step.done(result_words(&destruction, holds.as_deref())),
         Err(error) => {
             step.failed("not everything is gone");
             return Err(error.into());
         }
     }
     Ok(exit::OK)
+}
+
+fn show(destruction: &Destruction, ui: Ui) -> Result<()> {
+    for (id, _) in &destruction.objects {
+        let going = destruction.going.get(id);
+        let going = going.map_or(String::new(), |going| format!("  {}", going.words()));
+        ui.data(format_args!("{} {id}{going}\n", paint(RED, "-")))?;
+    }
+    for (id, why) in &destruction.kept {
+        ui.data(format_args!("= {id} stays: {why}\n"))?;
+    }
+    Ok(())
+}
+
+/// How it ended, and what stays. `moved_in` is what came into the namespace while its objects were deleted.
+fn result_words(destruction: &Destruction, moved_in: Option<&str>) -> String {
+    let kept = destruction.kept.iter();
+    let mut stays: Vec<String> = kept.map(|(id, why)| format!("{id} stays: {why}")).collect();
+    stays.extend(moved_in.map(|why| format!("the namespace stays: {why}")));
+    let gone = destruction.objects.len() - usize::from(moved_in.is_some());
+    if stays.is_empty() {
+        format!("{gone} objects are gone, and nothing is left")
+    } else {
+        format!("{gone} objects are gone; {}", stays.join("; "))
+    }
 }
 
 /// In a namespace that is going no lock can be made, and no apply can run either.
@@ -90,7 +110,7 @@ async fn under_lock(
     destruction: &Destruction,
     patience: Duration,
     step: &Step,
-) -> Result<(), cluster::Error> {
+) -> Result<Option<String>, cluster::Error> {
     let Some(lock) = lock else {
         cluster::destroy(connection, destruction, patience, step).await?;
         return cluster::destroy_namespace(connection, destruction, patience, step).await;

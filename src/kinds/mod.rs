@@ -4,6 +4,7 @@ mod autoscaler_metric;
 mod causes;
 mod config_map;
 mod deployment;
+mod going;
 mod horizontal_pod_autoscaler;
 mod labels;
 mod namespace;
@@ -27,6 +28,7 @@ use crate::stack::Stack;
 pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
 pub use deployment::{CONTAINER, USER, wait_budget};
+pub use going::Going;
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 
 /// The kinds that a stack is made of.

@@ -6,6 +6,7 @@ mod approximate;
 pub mod diff;
 pub mod file;
 mod goal;
+pub mod inhabitants;
 mod live;
 mod moved;
 pub mod outlook;
