@@ -1,5 +1,7 @@
 //! Sends a plan, in its order. Decides nothing.
 
+use std::time::Duration;
+
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use serde_json::{Value, json};
 
@@ -33,6 +35,7 @@ pub async fn make_namespace(connection: &Connection, plan: &Plan, ui: Ui) -> Res
 /// # Errors
 /// The first write that is refused ends it; what was written before stays.
 pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), Error> {
+    wait_for_going(connection, plan, ui).await?;
     let (namespaces, others): (Vec<&Change>, Vec<&Change>) = plan
         .changes
         .iter()
@@ -54,6 +57,20 @@ pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), E
         send_apply(connection, &plan.parent.id, body, MANAGER, false).await?;
     }
     Ok(())
+}
+
+/// Waits until what is being deleted is gone, before anything is written: what comes after it needs its name.
+async fn wait_for_going(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), Error> {
+    let going: Vec<_> = plan.going().collect();
+    for (id, going) in &going {
+        ui.say(format_args!("waiting for {id} to go: it {}", going.words()));
+    }
+    let objects: Vec<_> = going
+        .into_iter()
+        .map(|(id, going)| (id.clone(), going.uid.clone()))
+        .collect();
+    let patience = PATIENCE.min(Duration::from_secs(plan.goal.wait.budget.into()));
+    wait_until_gone(connection, &objects, patience).await
 }
 
 async fn send(connection: &Connection, plan: &Plan, change: &Change, ui: Ui) -> Result<(), Error> {

@@ -31,7 +31,7 @@ pub use error::Error;
 pub use everything::{everything, running_image};
 pub use lock::{Lock, lock};
 pub use metrics::metric_state;
-pub use observe::{observe, ours, pods};
+pub use observe::{namespace_going, observe, ours, pods, workloads};
 pub use prospect::{Prospect, prospect};
 pub use releases::{Releases, Skipped, begin, end, forget, releases};
 pub use rollout::{autoscaler_trouble, watch_rollout};

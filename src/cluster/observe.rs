@@ -6,18 +6,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::future::{join, try_join_all};
+use futures::future::{join_all, join3, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
-use kube::core::{Status, response::StatusDetails};
+use kube::core::{ApiResource, GroupVersionKind, Status, response::StatusDetails};
 use serde_json::Value;
 
 use super::error::explain;
 use super::guard::Over;
+use super::surroundings::reason;
 use super::{Connection, Error};
-use crate::kinds::{Desired, Kind, MANAGER, ObjectId, instance_selector};
-use crate::plan::{Cause, Conflict, Live, Prediction, apply_set};
+use crate::kinds::{
+    Desired, Going, INSTANCE, Kind, MANAGED_BY, MANAGER, ObjectId, instance_selector,
+};
+use crate::plan::outlook::Asked;
+use crate::plan::{Cause, Conflict, Live, Nearby, Prediction, apply_set};
+
+/// Kinds that are listed whole, since an object of somebody else can be in the way of ours.
+const WHOLE: [Kind; 4] = [
+    Kind::Service,
+    Kind::Deployment,
+    Kind::PodDisruptionBudget,
+    Kind::HorizontalPodAutoscaler,
+];
 
 /// Gathers everything that a plan depends on.
 ///
@@ -25,20 +37,123 @@ use crate::plan::{Cause, Conflict, Live, Prediction, apply_set};
 /// See [`Error`]; a conflict, an immutable field or a missing namespace is no error but a [`Prediction`].
 pub async fn observe(connection: &Connection, desired: &Desired) -> Result<Live, Error> {
     let kinds: BTreeSet<Kind> = desired.keys().map(|id| id.kind).collect();
-    let (lists, predictions) =
-        join(ours(connection, &kinds), predict_all(connection, desired)).await;
-    let (mut ours_now, predictions) = (lists?, predictions?);
+    // An autoscaler of somebody else is in the way of a stack without one, too.
+    let listed: BTreeSet<Kind> = kinds.iter().copied().chain(WHOLE).collect();
+    let is_ours_to_make = kinds.contains(&Kind::Namespace);
+    let (lists, predictions, namespace) = join3(
+        try_join_all(listed.iter().map(|kind| all(connection, *kind))),
+        predict_all(connection, desired),
+        namespace(connection, is_ours_to_make),
+    )
+    .await;
+    let (everything, predictions) = (lists?.into_iter().flatten(), predictions?);
+    let set = apply_set::id(&apply_set::parent_id(&connection.target));
+    let (mut ours_now, mut nearby) = (BTreeMap::new(), Nearby::default());
+    for (id, object) in everything {
+        let is_member = object["metadata"]["labels"][apply_set::PART_OF] == set;
+        if WHOLE.contains(&id.kind) && !is_member {
+            nearby.others.push(object.clone());
+        }
+        if is_labelled(connection, &object) {
+            ours_now.insert(id, object);
+        }
+    }
     let parent = apply_set::parent_id(&connection.target);
     let recorded = ours_now
         .get(&parent)
         .map(apply_set::kinds_of)
         .unwrap_or_default();
-    let left: BTreeSet<Kind> = recorded.difference(&kinds).copied().collect();
+    let left: BTreeSet<Kind> = recorded.difference(&listed).copied().collect();
     ours_now.extend(ours(connection, &left).await?);
+    let namespace = namespace.unwrap_or_else(|reason| {
+        let unknown = format!("whether the namespace is being deleted: {reason}");
+        nearby.unknown.push(unknown);
+        None
+    });
     Ok(Live {
         ours: ours_now,
         predictions,
+        namespace,
+        nearby,
     })
+}
+
+/// The namespace that somebody else makes; one that the stack makes is in the lists.
+async fn namespace(connection: &Connection, is_listed: bool) -> Asked<Option<Value>> {
+    if is_listed {
+        return Ok(None);
+    }
+    let found = retried(|| async {
+        let api = connection.api(Kind::Namespace);
+        api.get_opt(&connection.target.namespace).await
+    })
+    .await;
+    let found = found.map_err(reason)?;
+    Ok(found.map(|object| to_value(Kind::Namespace, object)))
+}
+
+/// When the stack's namespace is being deleted; `Err` says why that is not known.
+pub async fn namespace_going(connection: &Connection) -> Asked<Option<Going>> {
+    let namespace = namespace(connection, false).await?;
+    Ok(namespace.as_ref().and_then(Going::of))
+}
+
+/// Every object of a kind in [`WHOLE`]; of the others those with the stack's labels.
+async fn all(connection: &Connection, kind: Kind) -> Result<Vec<(ObjectId, Value)>, Error> {
+    if WHOLE.contains(&kind) {
+        list_by(connection, kind, ListParams::default()).await
+    } else {
+        list(connection, kind).await
+    }
+}
+
+fn is_labelled(connection: &Connection, object: &Value) -> bool {
+    let labels = &object["metadata"]["labels"];
+    labels[MANAGED_BY] == MANAGER && labels[INSTANCE] == connection.target.stack.as_str()
+}
+
+/// Objects of kinds that no stack is made of, and that can be in the way of its pods all the same.
+pub async fn workloads(connection: &Connection) -> Nearby {
+    let of = |group: &str, version: &str, kind: &str, plural: &str| {
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+    };
+    let kinds = [
+        of("apps", "v1", "StatefulSet", "statefulsets"),
+        of("apps", "v1", "DaemonSet", "daemonsets"),
+        of("apps", "v1", "ReplicaSet", "replicasets"),
+        of("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
+    ];
+    let lists = join_all(kinds.iter().map(|kind| foreign(connection, kind))).await;
+    let mut nearby = Nearby::default();
+    for (kind, list) in kinds.iter().zip(lists) {
+        match list {
+            Ok(items) => nearby.others.extend(items),
+            Err(reason) => nearby.unknown.push(format!(
+                "whether a {} is in the way of the pods: {reason}",
+                kind.kind
+            )),
+        }
+    }
+    nearby
+}
+
+/// A cluster without KEDA answers 404.
+async fn foreign(connection: &Connection, kind: &ApiResource) -> Asked<Vec<Value>> {
+    let namespace = &connection.target.namespace;
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(connection.client.clone(), namespace, kind);
+    let every = ListParams::default();
+    let items = match retried(|| api.list(&every)).await {
+        Ok(list) => list.items,
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(error) => return Err(reason(error)),
+    };
+    let values = items.into_iter().map(|item| {
+        let mut value = serde_json::to_value(item).map_err(|error| error.to_string())?;
+        value["kind"] = kind.kind.as_str().into();
+        Ok(value)
+    });
+    values.collect()
 }
 
 /// The objects of these kinds that carry the stack's labels.
@@ -71,6 +186,14 @@ async fn list(connection: &Connection, kind: Kind) -> Result<Vec<(ObjectId, Valu
     if kind == Kind::Namespace {
         parameters = parameters.fields(&format!("metadata.name={}", connection.target.namespace));
     }
+    list_by(connection, kind, parameters).await
+}
+
+async fn list_by(
+    connection: &Connection,
+    kind: Kind,
+    parameters: ListParams,
+) -> Result<Vec<(ObjectId, Value)>, Error> {
     let api = connection.api(kind);
     let what = format!(
         "{}s in namespace {}",
@@ -142,6 +265,7 @@ fn refused(
 ) -> Result<Prediction, Error> {
     match explain(error, connection, "plan", id) {
         Error::Forbidden { message, .. } => Ok(Prediction::Forbidden(message)),
+        Error::Terminating { .. } => Ok(Prediction::NamespaceGoing),
         error => Err(error),
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, Result};
 
-use super::delivery::{DeliveryArgs, deliver};
-use super::planning::{Delivery, goal, look_ahead, plan_stack};
+use super::delivery::{DeliveryArgs, deliver, refuse_moved};
+use super::planning::{Delivery, Look, goal, look_ahead, plan_goal, plan_stack};
 use super::saved::{self, Given};
 use super::verify::{self, KeyArgs};
 use super::{findings, fleet};
@@ -73,7 +73,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
     let stack = source.stack(args.stack.env.as_deref())?;
     let key = args.key.read()?;
-    let (delivery, inputs) = plan_stack(&stack, ui).await?;
+    let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
     findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);
     let shown = delivery.plan.goal.clone();
     let settle = async || settle(&stack, shown, inputs.as_ref(), ui).await;
@@ -106,12 +106,17 @@ pub(super) async fn settle(
     }
 }
 
-/// The cluster is looked at once more under the lock: a plan whose ground moved is refused there.
+/// The cluster is looked at once more under the lock: a plan whose ground moved is refused there. One that has nothing to
+/// do takes no lock, and what became of its objects is seen here.
 async fn apply_saved(plan: Plan, args: &DeliveryArgs, ui: Ui) -> Result<()> {
     let connection = cluster::connect(&plan.goal.target).await?;
     let goal = plan.goal.clone();
+    let (now, nearby) = plan_goal(&connection, goal.clone()).await?;
+    if plan.is_empty() {
+        refuse_moved(&plan, &now)?;
+    }
     let delivery = Delivery {
-        outlook: look_ahead(&connection, &plan).await,
+        outlook: look_ahead(&connection, &plan, &nearby, Look::AtChanges).await,
         connection,
         plan,
         take: Vec::new(),

@@ -213,6 +213,19 @@ fn refuse_deletions(plan: &Plan) -> Result<(), Stop> {
     Err(Stop::Deletions(names.join(", ")))
 }
 
+/// What is carried out is what was shown.
+///
+/// # Errors
+/// In what the plan of now differs.
+pub(super) fn refuse_moved(shown: &Plan, now: &Plan) -> Result<()> {
+    let moved = moved(shown, now);
+    if moved.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Moved(moved.join("; ")).into())
+    }
+}
+
 async fn take_lock(connection: &Connection, args: &DeliveryArgs, ui: Ui) -> Result<Lock> {
     let step = ui.step(format!("lock of {}", connection.target.stack));
     let patience = Duration::from_secs(args.lock_timeout);
@@ -230,11 +243,8 @@ async fn under_lock(
     args: &DeliveryArgs,
     ui: Ui,
 ) -> Result<()> {
-    let plan = plan_goal(connection, goal).await?;
-    let moved = moved(shown, &plan);
-    if !moved.is_empty() {
-        return Err(Stop::Moved(moved.join("; ")).into());
-    }
+    let (plan, _) = plan_goal(connection, goal).await?;
+    refuse_moved(shown, &plan)?;
     if plan.is_empty() {
         return Ok(wait(connection, &plan.goal, ui).await?);
     }
@@ -355,7 +365,7 @@ async fn undo(connection: &Connection, stack: &Goal, failed: i64, ui: Ui) -> Res
         earlier.number
     ));
     let goal = earlier.record.goal.clone().at(&connection.target);
-    let plan = plan_goal(connection, goal).await?;
+    let (plan, _) = plan_goal(connection, goal).await?;
     refuse_conflicts(&plan, &[], &[])?;
     let number = Some(earlier.number);
     carry_out(connection, &plan, &releases, number, true, ui)

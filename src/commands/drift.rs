@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::planning::{plan_goal, releases};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
+use crate::kinds::Going;
 use crate::plan::release::{Release, newest};
 use crate::plan::{Action, Change, render};
 use crate::stack;
@@ -48,7 +49,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         context: stack.cluster.context.clone(),
     })?;
     let goal = release.record.goal.clone().at(&connection.target);
-    let plan = plan_goal(&connection, goal).await?;
+    let (plan, _) = plan_goal(&connection, goal).await?;
     let drifted: Vec<&Change> = plan
         .changes
         .iter()
@@ -70,9 +71,10 @@ fn as_text(release: &Release, drifted: &[&Change]) -> String {
     let mut text = String::new();
     for change in drifted {
         text.push_str(&paint(BOLD, &change.id));
-        text.push_str(&match change.action {
-            Action::Create => format!(": {}\n", paint(RED, "is missing")),
-            Action::Delete => format!(": {}\n", paint(RED, "is there and was not in the release")),
+        text.push_str(&match (change.action, &change.going) {
+            (_, Some(going)) => format!(": {}\n", paint(RED, going.words())),
+            (Action::Create, _) => format!(": {}\n", paint(RED, "is missing")),
+            (Action::Delete, _) => format!(": {}\n", paint(RED, "is there and was not in the release")),
             _ => format!("\n{}", render::drift(change)),
         });
     }
@@ -101,6 +103,7 @@ fn as_json(release: &Release, drifted: &[&Change]) -> Value {
 
 fn object_json(change: &Change) -> Value {
     let what = match change.action {
+        _ if change.going.is_some() => "being-deleted",
         Action::Create => "missing",
         Action::Delete => "unexpected",
         _ => "changed",
@@ -110,6 +113,7 @@ fn object_json(change: &Change) -> Value {
         "namespace": change.id.namespace,
         "name": change.id.name,
         "what": what,
+        "being_deleted": change.going.as_ref().map(Going::words),
         "fields": change.fields.iter().map(|field| json!({
             "path": field.path,
             "wanted": field.to,

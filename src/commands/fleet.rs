@@ -11,7 +11,7 @@ use super::apply::settle;
 use super::consent::Question;
 use super::delivery::{self, DeliveryArgs};
 use super::discovery::{self, Found};
-use super::planning::{Delivery, plan_stack};
+use super::planning::{Delivery, Look, plan_stack};
 use crate::cli::exit;
 use crate::image::Inputs;
 use crate::plan::render;
@@ -259,7 +259,7 @@ pub(super) fn load(
 }
 
 async fn plan_one(file: &Path, stack: Stack) -> Result<Planned, Told> {
-    match plan_stack(&stack, SILENT).await {
+    match plan_stack(&stack, Look::AtChanges, SILENT).await {
         Ok((delivery, inputs)) => Ok(Planned {
             file: file.to_owned(),
             stack,

@@ -9,7 +9,7 @@ use miette::{Diagnostic, Report, Result};
 use super::discovery::Found;
 use super::findings::facts;
 use super::fleet;
-use super::planning::{goal, plan_stack, planned_image};
+use super::planning::{Look, goal, plan_stack, planned_image};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
 use crate::escape;
@@ -255,7 +255,7 @@ async fn offline(stack: &Stack) -> Result<Verdicts> {
 }
 
 async fn planned(stack: &Stack, ui: Ui) -> Result<(Verdicts, Planned)> {
-    let (delivery, inputs) = plan_stack(stack, ui).await?;
+    let (delivery, inputs) = plan_stack(stack, Look::AtAll, ui).await?;
     let (plan, outlook) = (&delivery.plan, delivery.outlook.as_ref());
     let (cluster, image_size) = join(
         cluster::capabilities(&delivery.connection),

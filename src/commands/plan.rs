@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miette::Result;
 
-use super::planning::plan_stack;
+use super::planning::{Look, plan_stack};
 use super::{findings, fleet, saved};
 use crate::cli::{StackArgs, exit};
 use crate::plan::render;
@@ -49,7 +49,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         return fleet::plan(found, wanted, args.detailed_exitcode, ui).await;
     }
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let (delivery, inputs) = plan_stack(&stack, ui).await?;
+    let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
     let (plan, outlook) = (delivery.plan, delivery.outlook);
     if args.json {
         ui.json(&render::json(&plan, outlook.as_ref()))?;

@@ -1,5 +1,6 @@
 //! What `plan`, `apply` and `rollback` share: from a goal to a plan.
 
+use futures::future::{OptionFuture, join};
 use miette::{Diagnostic, Result};
 
 use crate::cluster::{self, Connection, Releases};
@@ -7,7 +8,7 @@ use crate::gate;
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
 use crate::plan::release::Release;
-use crate::plan::{self, Goal, Plan, PlannedImage, provenance};
+use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, provenance};
 use crate::revision;
 use crate::stack::Stack;
 use crate::ui::Ui;
@@ -33,7 +34,11 @@ impl Delivery {
 
 /// Resolves the image, asks the cluster, and derives the plan. Writes nothing. Besides it returns the build's inputs,
 /// when the image is built here.
-pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Option<Inputs>)> {
+pub(super) async fn plan_stack(
+    stack: &Stack,
+    look: Look,
+    ui: Ui,
+) -> Result<(Delivery, Option<Inputs>)> {
     let step = ui.step("reading the image's inputs and the cluster");
     let folder = stack.source.folder.clone();
     // git answers while the cluster does.
@@ -46,7 +51,7 @@ pub(super) async fn plan_stack(stack: &Stack, ui: Ui) -> Result<(Delivery, Optio
     let plan = plan::plan(goal, &live)?;
     step.done(format_args!("context {}", connection.target.context));
     let delivery = Delivery {
-        outlook: look_ahead(&connection, &plan).await,
+        outlook: look_ahead(&connection, &plan, &live.nearby, look).await,
         connection,
         plan,
         take: stack.apply.take.clone(),
@@ -64,10 +69,10 @@ pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
     }
 }
 
-/// Asks the cluster for its state and its prediction, and derives the plan.
-pub(super) async fn plan_goal(connection: &Connection, goal: Goal) -> Result<Plan> {
+/// Asks the cluster for its state and its prediction, and derives the plan; besides it returns what else is there.
+pub(super) async fn plan_goal(connection: &Connection, goal: Goal) -> Result<(Plan, Nearby)> {
     let live = cluster::observe(connection, &goal.objects).await?;
-    Ok(plan::plan(goal, &live)?)
+    Ok((plan::plan(goal, &live)?, live.nearby))
 }
 
 /// The stack's releases; the records that are not believed are named.
@@ -106,10 +111,41 @@ pub(super) fn refuse_release(release: &Release, stack: &Goal) -> Result<(), Refu
     })
 }
 
-/// Looks at what the plan's pods will meet; `None` when it leaves them as they are.
-pub(super) async fn look_ahead(connection: &Connection, plan: &Plan) -> Option<Outlook> {
-    let references = outlook::references(plan)?;
-    outlook::look(plan, &cluster::surroundings(connection, &references).await)
+/// How far around is looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// At kinds that no stack is made of only when there is something to do: each is one more request.
+    AtChanges,
+    /// At them all: a gate judges what is there.
+    AtAll,
+}
+
+/// Looks at what the plan's pods will meet; `None` when it leaves them as they are, and nothing is in their way.
+pub(super) async fn look_ahead(
+    connection: &Connection,
+    plan: &Plan,
+    nearby: &Nearby,
+    look: Look,
+) -> Option<Outlook> {
+    let references = outlook::references(plan);
+    let (around, workloads) = join(
+        OptionFuture::from(
+            references
+                .as_ref()
+                .map(|references| cluster::surroundings(connection, references)),
+        ),
+        OptionFuture::from(
+            (look == Look::AtAll || !plan.is_empty()).then(|| cluster::workloads(connection)),
+        ),
+    )
+    .await;
+    let mut nearby = nearby.clone();
+    if let Some(workloads) = workloads {
+        nearby.others.extend(workloads.others);
+        nearby.unknown.extend(workloads.unknown);
+    }
+    let outlook = around.and_then(|around| outlook::look(plan, &around));
+    outlook::with_nearby(outlook, plan, &nearby)
 }
 
 pub(super) fn planned_image(resolved: Resolved) -> PlannedImage {

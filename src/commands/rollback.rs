@@ -3,7 +3,9 @@
 use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver};
-use super::planning::{Delivery, Refused, goal, look_ahead, plan_goal, refuse_release, releases};
+use super::planning::{
+    Delivery, Look, Refused, goal, look_ahead, plan_goal, refuse_release, releases,
+};
 use crate::cli::{StackOption, exit};
 use crate::cluster::{self, Releases, Skipped};
 use crate::image;
@@ -64,12 +66,12 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         release.record.at.strftime("%FT%TZ")
     ));
     let goal = release.record.goal.clone().at(&connection.target);
-    let plan = plan_goal(&connection, goal.clone()).await?;
+    let (plan, nearby) = plan_goal(&connection, goal.clone()).await?;
     if changes_image(&plan) {
         check_image(release, ui).await?;
     }
     let delivery = Delivery {
-        outlook: look_ahead(&connection, &plan).await,
+        outlook: look_ahead(&connection, &plan, &nearby, Look::AtChanges).await,
         connection,
         plan,
         take: stack.apply.take.clone(),

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection};
-use crate::kinds::{self, Kind, ObjectId, Progress};
+use crate::kinds::{self, Going, Kind, ObjectId, Progress};
 use crate::plan::apply_set;
+use crate::plan::outlook::Asked;
 use crate::stack::{self, Stack};
 use crate::ui::{GREEN, RED, Ui, YELLOW, paint};
 
@@ -77,13 +78,33 @@ struct Seen {
 async fn look(stack: &Stack, connection: &Connection, is_json: bool) -> Result<Seen> {
     let kinds = Kind::all(stack.cluster.create_namespace);
     let mut objects = cluster::ours(connection, &kinds).await?;
-    objects.remove(&apply_set::parent_id(&connection.target));
+    // The bookkeeping is of no interest, unless it goes.
+    let parent = apply_set::parent_id(&connection.target);
+    objects.retain(|id, live| *id != parent || Going::of(live).is_some());
     let pods = cluster::pods(connection).await?;
+    let namespace = if stack.cluster.create_namespace {
+        Ok(None)
+    } else {
+        cluster::namespace_going(connection).await
+    };
     Ok(Seen {
         is_deployed: !objects.is_empty(),
-        text: as_text(stack, &objects, &pods),
-        json: is_json.then(|| as_json(stack, &objects, &pods)),
+        json: is_json.then(|| as_json(stack, &objects, &pods, &namespace)),
+        text: namespace_line(stack, namespace) + &as_text(stack, &objects, &pods),
     })
+}
+
+/// A namespace of somebody else is told when it goes, or when that is not known.
+fn namespace_line(stack: &Stack, going: Asked<Option<Going>>) -> String {
+    let namespace = &stack.namespace;
+    match going {
+        Ok(None) => String::new(),
+        Ok(Some(going)) => {
+            let mark = paint(RED, "✗");
+            format!("{mark} Namespace {namespace} {}\n", going.words())
+        }
+        Err(reason) => format!("? Namespace {namespace}: whether it is being deleted: {reason}\n"),
+    }
 }
 
 fn as_text(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> String {
@@ -173,7 +194,16 @@ fn restarts(pod: &Pod) -> i32 {
         .sum()
 }
 
-fn as_json(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> Value {
+fn as_json(
+    stack: &Stack,
+    objects: &BTreeMap<ObjectId, Value>,
+    pods: &[Pod],
+    namespace: &Asked<Option<Going>>,
+) -> Value {
+    let namespace = match namespace {
+        Ok(going) => json!(going.as_ref().map(Going::words)),
+        Err(reason) => json!(format!("not known: {reason}")),
+    };
     let progress = |progress: &Progress| match progress {
         Progress::Ready => json!({ "state": "ready" }),
         Progress::Waiting(reason) => json!({ "state": "waiting", "reason": reason }),
@@ -184,6 +214,7 @@ fn as_json(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> 
         "stack": stack.name,
         "namespace": stack.namespace,
         "context": stack.cluster.context,
+        "namespace_being_deleted": namespace,
         "objects": objects.iter().map(|(id, live)| json!({
             "kind": id.kind.name(),
             "name": id.name,

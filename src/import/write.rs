@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use super::draft::{Draft, Left, Section};
 use super::view::View;
 use super::{Object, Source};
-use crate::kinds::{self, Facts, Kind};
-use crate::plan::diff;
+use crate::kinds::{self, Desired, Facts, Kind};
+use crate::plan::{diff, rivals};
 use crate::stack::{self, Image, Invalid, Stack};
 
 /// A stack file, and what is to be known of it.
@@ -259,6 +259,11 @@ fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
             (_, None) => (),
         }
     }
+    let rivals = match source.is_installed {
+        true => rivals(&desired, &source.objects),
+        false => Vec::new(),
+    };
+    effects.retain(|effect| !rivals.iter().any(|rival| rival.object == effect.object));
     let parts = [
         view.service,
         view.budget,
@@ -270,7 +275,8 @@ fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
         let is_stacks = desired
             .keys()
             .any(|id| id.kind.name() == object.kind() && id.name == object.name());
-        if !is_stacks {
+        let is_rival = rivals.iter().any(|rival| rival.object == object.id());
+        if !is_stacks && !is_rival {
             effects.push(Effect {
                 object: object.id(),
                 action: Action::Stay,
@@ -282,7 +288,21 @@ fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
             });
         }
     }
+    effects.extend(rivals);
     effects
+}
+
+/// What must go before the apply: two autoscalers, budgets or controllers of one pod keep each other from working.
+fn rivals(desired: &Desired, objects: &[Object]) -> Vec<Effect> {
+    let bodies: Vec<Json> = objects.iter().map(|object| object.body.clone()).collect();
+    let rivals = rivals::rivals(desired, &bodies).into_iter();
+    let effect = |rival: rivals::Rival| Effect {
+        object: format!("{} {}", rival.kind, rival.name),
+        action: Action::Stay,
+        why: rival.words,
+        fields: Vec::new(),
+    };
+    rivals.map(effect).collect()
 }
 
 fn of_deployment(read: &Object, body: &Json, source: &Source) -> Effect {

@@ -250,6 +250,9 @@ fn object_id(kind: Kind, body: &Value) -> ObjectId {
 
 /// How far an object is, from its live state alone; a Deployment's pods are explained by [`pod::explain`].
 pub fn progress(kind: Kind, live: &Value) -> Progress {
+    if let Some(going) = Going::of(live) {
+        return Progress::Failed(going.words());
+    }
     match kind {
         Kind::Deployment => deployment::progress(live),
         Kind::HorizontalPodAutoscaler => horizontal_pod_autoscaler::progress(live),

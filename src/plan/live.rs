@@ -14,6 +14,19 @@ pub struct Live {
     pub ours: BTreeMap<ObjectId, Value>,
     /// The API server's answer to our apply with `dryRun=All`, for every desired object.
     pub predictions: BTreeMap<ObjectId, Prediction>,
+    /// The namespace, where the stack does not make it; `None` also where this user may not see it.
+    pub namespace: Option<Value>,
+    /// What else is in the namespace.
+    pub nearby: Nearby,
+}
+
+/// Objects of the namespace that are not the stack's, of kinds that can be in its way.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Nearby {
+    /// The objects, with their apiVersion and kind.
+    pub others: Vec<Value>,
+    /// What could not be looked at, and why.
+    pub unknown: Vec<String>,
 }
 
 /// The API server's answer to a dry-run apply.
@@ -32,6 +45,8 @@ pub enum Prediction {
     Immutable(Vec<Cause>),
     /// The namespace does not exist yet, so nothing in it can be predicted.
     NamespaceMissing,
+    /// The namespace is being deleted, so nothing can be made in it.
+    NamespaceGoing,
     /// We may look but not write, not even to try: the API server's words.
     Forbidden(String),
 }

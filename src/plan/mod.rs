@@ -15,17 +15,18 @@ pub mod provenance;
 pub mod release;
 pub mod render;
 pub mod replicas;
+pub mod rivals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::kinds::{Desired, Kind, ObjectId, causes};
+use crate::kinds::{Desired, Going, Kind, ObjectId, causes};
 
 pub use diff::FieldChange;
 pub use goal::{Goal, PlannedImage, Wait};
-pub use live::{Cause, Conflict, Live, Prediction};
+pub use live::{Cause, Conflict, Live, Nearby, Prediction};
 pub use moved::moved;
 use replicas::Transition;
 
@@ -51,6 +52,9 @@ pub struct Parent {
     pub before: Option<Value>,
     /// Sent last; `None` when it already says so.
     pub after: Option<Value>,
+    /// It is being deleted: an apply waits until it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub going: Option<Going>,
 }
 
 /// What happens to one object.
@@ -73,6 +77,9 @@ pub struct Change {
     pub uid: Option<String>,
     /// Why the API server's own prediction is missing; `None` when it is not.
     pub approximate: Option<Approximate>,
+    /// The object of this name is being deleted: an apply waits until it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub going: Option<Going>,
 }
 
 /// Why what is planned for an object is only near to what an apply would do.
@@ -131,6 +138,21 @@ pub enum Refusal {
         "create it (`kubectl create namespace {0}`), or let the stack do so: `[cluster] create-namespace = true`"
     ))]
     NamespaceMissing(String),
+    /// The namespace is being deleted: nothing can be made in it, and what is in it goes.
+    #[error("the namespace `{namespace}` {}", words(.going.as_ref()))]
+    #[diagnostic(help(
+        "nothing was changed. Wait until it is gone (`kubectl get namespace {namespace} -o yaml` shows what holds it), then make it again and apply"
+    ))]
+    NamespaceGoing {
+        /// The namespace.
+        namespace: String,
+        /// What is known of it; `None` where only the API server's refusal to make anything in it is.
+        going: Option<Going>,
+    },
+}
+
+fn words(going: Option<&Going>) -> String {
+    going.map_or_else(|| "is being deleted".to_owned(), Going::words)
 }
 
 fn list(ids: &[ObjectId]) -> String {
@@ -174,6 +196,15 @@ impl Plan {
             })
     }
 
+    /// The objects that are being deleted, which an apply waits for.
+    pub fn going(&self) -> impl Iterator<Item = (&ObjectId, &Going)> {
+        let changes = self.changes.iter().map(|change| (&change.id, &change.going));
+        let parent = std::iter::once((&self.parent.id, &self.parent.going));
+        changes
+            .chain(parent)
+            .filter_map(|(id, going)| Some((id, going.as_ref()?)))
+    }
+
     /// Fields that other managers own, in the notation of `--take`.
     pub fn conflicts(&self) -> impl Iterator<Item = (&ObjectId, &Conflict)> {
         self.changes.iter().flat_map(|change| {
@@ -204,6 +235,7 @@ impl Change {
 pub fn plan(goal: Goal, live: &Live) -> Result<Plan, Refusal> {
     let desired = &goal.objects;
     let parent_id = apply_set::parent_id(&goal.target);
+    refuse_going_namespace(&goal, live)?;
     refuse_foreign(desired, live, &parent_id)?;
     refuse_missing_namespace(&goal, live)?;
     let leaving = leaving(desired, live, &parent_id);
@@ -226,6 +258,25 @@ pub fn plan(goal: Goal, live: &Live) -> Result<Plan, Refusal> {
         parent: parent(&goal, parent_id, &leaving, live),
         changes,
         goal,
+    })
+}
+
+/// Nothing can be made in a namespace that is going, and when it will be gone nothing says.
+fn refuse_going_namespace(goal: &Goal, live: &Live) -> Result<(), Refusal> {
+    let mut ours = live.ours.iter();
+    let ours = ours.find(|(id, _)| id.kind == Kind::Namespace);
+    let namespace = ours.map(|(_, value)| value).or(live.namespace.as_ref());
+    let going = namespace.and_then(Going::of);
+    let is_refused = live
+        .predictions
+        .values()
+        .any(|prediction| *prediction == Prediction::NamespaceGoing);
+    if going.is_none() && !is_refused {
+        return Ok(());
+    }
+    Err(Refusal::NamespaceGoing {
+        namespace: goal.target.namespace.clone(),
+        going,
     })
 }
 
@@ -323,8 +374,12 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
         transition: Transition::None,
         uid: None,
         approximate: approximate(live.predictions.get(id)),
+        going: live.ours.get(id).and_then(Going::of),
     };
-    let Some(current) = live.ours.get(id) else {
+    // One that is being deleted is as good as gone: what comes after it is another object.
+    let current = live.ours.get(id).filter(|_| change.going.is_none());
+    let Some(current) = current else {
+        change.notes.extend(change.going.as_ref().map(note_of_going));
         change.action = Action::Create;
         if id.kind == Kind::Deployment && body["spec"]["replicas"].is_null() {
             change.transition = Transition::Begin { minimum };
@@ -338,6 +393,10 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
     }
     compare_with_prediction(&mut change, body, current, live.predictions.get(id));
     change
+}
+
+fn note_of_going(going: &Going) -> String {
+    format!("the live one {}; apply waits until it is gone and creates it again", going.words())
 }
 
 fn approximate(prediction: Option<&Prediction>) -> Option<Approximate> {
@@ -378,7 +437,7 @@ fn compare_with_prediction(
             );
             return;
         }
-        Some(Prediction::NamespaceMissing) | None => return,
+        Some(Prediction::NamespaceMissing | Prediction::NamespaceGoing) | None => return,
     };
     if let Some(replicas) = change.transition.replicas() {
         predicted["spec"]["replicas"] = json!(replicas);
@@ -393,17 +452,24 @@ fn compare_with_prediction(
 }
 
 fn deletion(id: &ObjectId, current: &Value) -> Change {
+    let going = Going::of(current);
     Change {
         id: id.clone(),
         action: Action::Delete,
         fields: Vec::new(),
         conflicts: Vec::new(),
-        notes: vec!["it left the stack".into()],
+        notes: vec![LEFT.into()]
+            .into_iter()
+            .chain(going.as_ref().map(|going| format!("it {} already", going.words())))
+            .collect(),
         transition: Transition::None,
         uid: current["metadata"]["uid"].as_str().map(str::to_owned),
         approximate: None,
+        going,
     }
 }
+
+const LEFT: &str = "it left the stack";
 
 /// Says of everything that changes which key of the stack file it comes from; without a file there is nothing to say.
 fn justify(change: &mut Change, places: &BTreeMap<String, String>) {
@@ -416,7 +482,9 @@ fn justify(change: &mut Change, places: &BTreeMap<String, String>) {
     if change.action == Action::Delete
         && let Some(because) = because(causes(change.id.kind, ""), places)
     {
-        change.notes = vec![format!("it left the stack: {because}")];
+        for note in change.notes.iter_mut().filter(|note| *note == LEFT) {
+            *note = format!("{LEFT}: {because}");
+        }
     }
 }
 
@@ -441,11 +509,14 @@ fn parent(goal: &Goal, id: ObjectId, leaving: &BTreeMap<&ObjectId, &Value>, live
     before.extend(current.map(apply_set::kinds_of).unwrap_or_default());
     let body = |kinds: &BTreeSet<Kind>| apply_set::parent_body(&goal.target.stack, &id, kinds);
     let (before_body, after_body) = (body(&before), body(&after));
-    let is_said =
-        |body: &Value| current.is_some_and(|current| apply_set::says_the_same(current, body));
+    let going = current.and_then(Going::of);
+    let is_said = |body: &Value| {
+        going.is_none() && current.is_some_and(|current| apply_set::says_the_same(current, body))
+    };
     Parent {
         before: (!is_said(&before_body)).then(|| before_body.clone()),
         after: (before != after).then_some(after_body),
+        going,
         id,
     }
 }

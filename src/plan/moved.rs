@@ -46,6 +46,11 @@ fn compare(
     if is_own_namespace && matches!(now.action, Action::Create | Action::Keep) {
         return Vec::new();
     }
+    if let (Some(going), Some(_)) = (&now.going, &shown.uid)
+        && now.action != Action::Delete
+    {
+        return vec![format!("{id} {}", going.words())];
+    }
     match (&shown.uid, &now.uid) {
         (None, Some(_)) => return vec![format!("{id} was made by somebody else")],
         (Some(_), None) => return vec![format!("{id} was deleted")],

@@ -8,7 +8,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Action, Goal, Plan};
+use super::rivals::rivals;
+use super::{Action, Goal, Nearby, Plan};
 use crate::kinds::{AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState};
 use crate::stack::{Count, Quantity};
 
@@ -192,6 +193,36 @@ pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
         obstacles: look.obstacles,
         unknown: look.unknown,
     })
+}
+
+/// Adds what others do with the stack's pods, and what of that is not known; where there was nothing to look ahead to,
+/// there is now.
+pub fn with_nearby(outlook: Option<Outlook>, plan: &Plan, nearby: &Nearby) -> Option<Outlook> {
+    let rivals = rivals(&plan.goal.objects, &nearby.others);
+    if rivals.is_empty() && nearby.unknown.is_empty() {
+        return outlook;
+    }
+    let mut look = Look {
+        unknown: nearby.unknown.clone(),
+        ..Look::default()
+    };
+    rivals.into_iter().for_each(|rival| look.meets(rival.words));
+    Some(match outlook {
+        Some(mut outlook) => {
+            outlook.obstacles.append(&mut look.obstacles);
+            outlook.unknown.append(&mut look.unknown);
+            outlook
+        }
+        None => look.without_new_pods(plan, pods_of_goal(&plan.goal)),
+    })
+}
+
+/// How many pods the goal wants at least: nobody counted those that run.
+fn pods_of_goal(goal: &Goal) -> usize {
+    let mut objects = goal.objects.iter();
+    let deployment = objects.find(|(id, _)| id.kind == Kind::Deployment);
+    let replicas = deployment.and_then(|(_, body)| body["spec"]["replicas"].as_i64());
+    usize::try_from(replicas.unwrap_or_else(|| goal.minimum_of_autoscaler())).unwrap_or(0)
 }
 
 /// The stack's pods that are not on their way out.

@@ -62,6 +62,10 @@ pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
     {
         paragraph(&mut text, change);
     }
+    if let Some(going) = &plan.parent.going {
+        let words = format_args!("{} {}", plan.parent.id, going.words());
+        line(&mut text, format_args!("{} {words}", paint(RED, "!")));
+    }
     if let Some(outlook) = outlook {
         outlook_lines(&mut text, outlook);
     }
@@ -254,6 +258,9 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
         escape::code(&target.context),
         summary(plan)
     );
+    for obstacle in outlook.iter().flat_map(|outlook| &outlook.obstacles) {
+        line(&mut text, format_args!("\n**!** {}", obstacle.words));
+    }
     if plan.is_empty() {
         return text;
     }
@@ -321,7 +328,7 @@ fn change_json(change: &Change) -> Value {
             })
         })
         .collect();
-    json!({
+    let mut told = json!({
         "kind": change.id.kind.name(),
         "namespace": change.id.namespace,
         "name": change.id.name,
@@ -331,5 +338,9 @@ fn change_json(change: &Change) -> Value {
         "conflicts": conflicts,
         "approximate": change.approximate.as_ref().map(Approximate::words),
         "notes": change.notes,
-    })
+    });
+    if let Some(going) = &change.going {
+        told["being_deleted"] = Value::from(going.words());
+    }
+    told
 }

@@ -230,6 +230,7 @@ impl Case {
                 transition: Transition::None,
                 uid: None,
                 approximate: None,
+                going: None,
             }
         });
         Plan {
@@ -238,6 +239,7 @@ impl Case {
                 id: apply_set::parent_id(&goal.target),
                 before: None,
                 after: None,
+                going: None,
             },
             goal: goal.clone(),
         }

@@ -120,7 +120,11 @@ fn live(goal: &Goal, before: Option<&Desired>, cluster: &Cluster) -> Live {
         ours.insert(parent, body);
     }
     ours.retain(|id, _| !cluster.not_listed.iter().any(|kind| kind == id.kind.name()));
-    Live { ours, predictions }
+    Live {
+        ours,
+        predictions,
+        ..Live::default()
+    }
 }
 
 /// What the cluster holds after an apply of `body`, and after what others did since.

@@ -46,6 +46,7 @@ fn of_action(action: Action) -> Change {
         fields: Vec::new(),
         uid: (action != Action::Create).then(|| "1".into()),
         approximate: None,
+        going: None,
         ..template
     }
 }

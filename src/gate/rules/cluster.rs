@@ -33,7 +33,7 @@ pub(super) const RULES: [Rule; 5] = [
         severity: Severity::Warning,
         title: "nothing keeps the pods from coming",
         why: "the rollout waits for it until its time is over",
-        mend: "make room, or what is missing, before the apply",
+        mend: "make room, or what is missing, before the apply; delete what is in the way",
         keys: &[],
         check: obstacle,
     },
@@ -110,9 +110,12 @@ fn removed_api(subject: &Subject) -> Verdict {
 }
 
 fn obstacle(subject: &Subject) -> Verdict {
-    if subject.plan.is_none() {
+    let Some(plan) = subject.plan else {
         return Verdict::unknown(UNASKED);
-    }
+    };
+    let going = plan.going().map(|(id, going)| {
+        format!("{id} {}: apply waits until it is gone, and fails if it stays", going.words())
+    });
     let obstacles = subject
         .outlook
         .iter()
@@ -120,6 +123,7 @@ fn obstacle(subject: &Subject) -> Verdict {
     let found: Verdict = obstacles
         .filter(|obstacle| !is_told_by_its_rule(subject, obstacle))
         .map(|obstacle| obstacle.words.clone())
+        .chain(going)
         .collect();
     let unknown = subject.outlook.map(|outlook| outlook.unknown.join("; "));
     Verdict {
