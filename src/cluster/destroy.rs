@@ -75,16 +75,24 @@ pub async fn destruction(
     )
     .await?;
     let parent = apply_set::parent_id(&connection.target);
-    let members = live.iter().filter(|(id, value)| is_member(id, value, &parent));
+    let members = live
+        .iter()
+        .filter(|(id, value)| is_member(id, value, &parent));
     let (mine, left): (Vec<_>, Vec<_>) = members.partition(|(_, value)| why_kept(value).is_none());
     let uid = |value: &Value| value["metadata"]["uid"].as_str().map(str::to_owned);
-    let mut objects: Vec<(ObjectId, Option<String>)> =
-        mine.iter().map(|(id, value)| ((*id).clone(), uid(value))).collect();
+    let mut objects: Vec<(ObjectId, Option<String>)> = mine
+        .iter()
+        .map(|(id, value)| ((*id).clone(), uid(value)))
+        .collect();
     // The parent goes last but for the namespace: a destroy that is cut off still finds what is left.
     objects.sort_by_key(|(id, _)| (id.kind != Kind::Namespace, *id != parent, id.clone()));
     objects.reverse();
-    let going = mine.iter().filter_map(|(id, value)| Some(((*id).clone(), Going::of(value)?)));
-    let kept = left.iter().filter_map(|(id, value)| Some(((*id).clone(), why_kept(value)?)));
+    let going = mine
+        .iter()
+        .filter_map(|(id, value)| Some(((*id).clone(), Going::of(value)?)));
+    let kept = left
+        .iter()
+        .filter_map(|(id, value)| Some(((*id).clone(), why_kept(value)?)));
     let mut destruction = Destruction {
         going: going.collect(),
         kept: kept.collect(),
@@ -118,7 +126,11 @@ fn why_kept(value: &Value) -> Option<String> {
 }
 
 fn owned_by(sets: &[ObjectMeta], objects: &[(ObjectId, Option<String>)]) -> BTreeSet<String> {
-    let is_ours = |uid: &str| objects.iter().any(|(_, known)| known.as_deref() == Some(uid));
+    let is_ours = |uid: &str| {
+        objects
+            .iter()
+            .any(|(_, known)| known.as_deref() == Some(uid))
+    };
     let owned = sets.iter().filter(|set| {
         let owners = set.owner_references.as_deref().unwrap_or_default();
         owners.iter().any(|owner| is_ours(&owner.uid))
@@ -128,7 +140,10 @@ fn owned_by(sets: &[ObjectMeta], objects: &[(ObjectId, Option<String>)]) -> BTre
 
 /// Takes the namespace out of the objects when anything else lives in it. One that is going takes all with it anyway.
 async fn keep_shared_namespace(connection: &Connection, destruction: &mut Destruction) {
-    let namespace = destruction.objects.iter().find(|one| Destruction::is_namespace(one));
+    let namespace = destruction
+        .objects
+        .iter()
+        .find(|one| Destruction::is_namespace(one));
     let Some((id, _)) = namespace.cloned() else {
         return;
     };
@@ -136,7 +151,9 @@ async fn keep_shared_namespace(connection: &Connection, destruction: &mut Destru
         return;
     }
     if let Some(holds) = who_else(connection, destruction).await {
-        destruction.objects.retain(|one| !Destruction::is_namespace(one));
+        destruction
+            .objects
+            .retain(|one| !Destruction::is_namespace(one));
         destruction.kept.push((id, holds));
     }
 }
@@ -146,7 +163,10 @@ const NAMED: usize = 20;
 
 /// What the namespace holds besides the stack, and what of it may not be looked at, in words; `None` when nothing.
 async fn who_else(connection: &Connection, destruction: &Destruction) -> Option<String> {
-    let services = destruction.objects.iter().filter(|(id, _)| id.kind == Kind::Service);
+    let services = destruction
+        .objects
+        .iter()
+        .filter(|(id, _)| id.kind == Kind::Service);
     let own = Own {
         uids: destruction.uids(),
         services: services.map(|(id, _)| id.name.clone()).collect(),
@@ -234,16 +254,30 @@ async fn prove_nothing_left(
     connection: &Connection,
     destruction: &Destruction,
 ) -> Result<(), Error> {
-    let planned = destruction.objects.iter().filter(|one| !Destruction::is_namespace(one));
+    let planned = destruction
+        .objects
+        .iter()
+        .filter(|one| !Destruction::is_namespace(one));
     let states = planned.map(|(id, uid)| still_there(connection, id, uid.as_deref()));
     let states: Result<Vec<_>, Error> = join_all(states).await.into_iter().collect();
     let mut left: Vec<String> = states?.into_iter().flatten().collect();
     let sets = replica_sets(connection).await?.into_iter();
-    let sets = sets.filter(|set| set.uid.as_ref().is_some_and(|uid| destruction.replica_sets.contains(uid)));
-    left.extend(sets.filter_map(|set| set.name).map(|name| format!("ReplicaSet {name}")));
+    let sets = sets.filter(|set| {
+        set.uid
+            .as_ref()
+            .is_some_and(|uid| destruction.replica_sets.contains(uid))
+    });
+    left.extend(
+        sets.filter_map(|set| set.name)
+            .map(|name| format!("ReplicaSet {name}")),
+    );
     let pods = pods(connection).await?;
     let is_own = |owner: &str| destruction.replica_sets.contains(owner);
-    let pods = pods.iter().filter(|pod| pod.owner_references().iter().any(|owner| is_own(&owner.uid)));
+    let pods = pods.iter().filter(|pod| {
+        pod.owner_references()
+            .iter()
+            .any(|owner| is_own(&owner.uid))
+    });
     left.extend(pods.map(|pod| format!("Pod {}", pod.name_any())));
     if left.is_empty() {
         Ok(())

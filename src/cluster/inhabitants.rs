@@ -110,8 +110,7 @@ async fn kinds(connection: &Connection) -> (Vec<ApiResource>, Vec<String>) {
 
 async fn list(connection: &Connection, kind: &ApiResource) -> Asked<Vec<ObjectMeta>> {
     let namespace = &connection.target.namespace;
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(connection.client.clone(), namespace, kind);
+    let api: Api<DynamicObject> = Api::namespaced_with(connection.client.clone(), namespace, kind);
     let all = ListParams::default();
     match retried(|| api.list_metadata(&all)).await {
         Ok(list) => Ok(list.items.into_iter().map(|item| item.metadata).collect()),

@@ -140,8 +140,7 @@ pub async fn workloads(connection: &Connection) -> Nearby {
 /// A cluster without KEDA answers 404.
 async fn foreign(connection: &Connection, kind: &ApiResource) -> Asked<Vec<Value>> {
     let namespace = &connection.target.namespace;
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(connection.client.clone(), namespace, kind);
+    let api: Api<DynamicObject> = Api::namespaced_with(connection.client.clone(), namespace, kind);
     let every = ListParams::default();
     let items = match retried(|| api.list(&every)).await {
         Ok(list) => list.items,

@@ -74,7 +74,9 @@ fn as_text(release: &Release, drifted: &[&Change]) -> String {
         text.push_str(&match (change.action, &change.going) {
             (_, Some(going)) => format!(": {}\n", paint(RED, going.words())),
             (Action::Create, _) => format!(": {}\n", paint(RED, "is missing")),
-            (Action::Delete, _) => format!(": {}\n", paint(RED, "is there and was not in the release")),
+            (Action::Delete, _) => {
+                format!(": {}\n", paint(RED, "is there and was not in the release"))
+            }
             _ => format!("\n{}", render::drift(change)),
         });
     }

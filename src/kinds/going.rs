@@ -51,7 +51,10 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
 /// The namespace controller writes what is left and why into conditions (`NamespaceContentRemaining`,
 /// `NamespaceFinalizersRemaining`, `NamespaceDeletionDiscoveryFailure`, …) of status `True`.
 fn rest_of_namespace(live: &Value) -> impl Iterator<Item = String> {
-    let conditions = live["status"]["conditions"].as_array().into_iter().flatten();
+    let conditions = live["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten();
     conditions
         .filter(|condition| {
             let kind = condition["type"].as_str().unwrap_or_default();
@@ -71,12 +74,16 @@ mod tests {
 
     #[test]
     fn what_is_not_deleted_is_not_going() {
-        assert_eq!(words(&json!({ "metadata": { "finalizers": ["a/b"] } })), None);
+        assert_eq!(
+            words(&json!({ "metadata": { "finalizers": ["a/b"] } })),
+            None
+        );
     }
 
     #[test]
     fn finalizers_are_named() {
-        let held = json!({ "metadata": { "deletionTimestamp": "T", "finalizers": ["a/b", "c/d"] } });
+        let held =
+            json!({ "metadata": { "deletionTimestamp": "T", "finalizers": ["a/b", "c/d"] } });
         let expected = "is being deleted since T, held by finalizer a/b, finalizer c/d";
         assert_eq!(words(&held).as_deref(), Some(expected));
         let free = json!({ "metadata": { "deletionTimestamp": "T" } });

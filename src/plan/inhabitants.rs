@@ -80,7 +80,9 @@ fn family(all: &[Inhabitant], own: &Own) -> BTreeSet<String> {
     loop {
         let known = family.len();
         let owned = all.iter().filter(|one| one.is_owned_by(&family));
-        let owned: Vec<String> = owned.filter_map(|one| one.uid().map(str::to_owned)).collect();
+        let owned: Vec<String> = owned
+            .filter_map(|one| one.uid().map(str::to_owned))
+            .collect();
         family.extend(owned);
         if family.len() == known {
             return family;
@@ -96,9 +98,8 @@ fn is_given(one: &Inhabitant, own: &Own) -> bool {
         ("", "ServiceAccount") if matches!(name, "builder" | "deployer") => {
             one.is_annotated(|key| key.starts_with("openshift.io/"))
         }
-        ("", "Secret") => {
-            one.is_annotated(|key| key == "openshift.io/internal-registry-auth-token.service-account")
-        }
+        ("", "Secret") => one
+            .is_annotated(|key| key == "openshift.io/internal-registry-auth-token.service-account"),
         // Copied into every namespace by the Operator Lifecycle Manager.
         ("operators.coreos.com", "ClusterServiceVersion") => one.is_labelled("olm.copiedFrom"),
         _ => GIVEN.contains(&(group, kind, name)),
@@ -123,7 +124,11 @@ impl Inhabitant {
 
     /// An object with one more owner stays when ours are gone.
     fn is_owned_by(&self, family: &BTreeSet<String>) -> bool {
-        let owners = self.metadata.owner_references.as_deref().unwrap_or_default();
+        let owners = self
+            .metadata
+            .owner_references
+            .as_deref()
+            .unwrap_or_default();
         !owners.is_empty() && owners.iter().all(|owner| family.contains(&owner.uid))
     }
 
@@ -188,7 +193,11 @@ mod tests {
             named("ConfigMap", "ca", "kube-root-ca.crt"),
             named("ServiceAccount", "account", "default"),
             owned("Secret", "secret", &["account"]),
-            named("RoleBinding.rbac.authorization.k8s.io", "binding", "system:deployers"),
+            named(
+                "RoleBinding.rbac.authorization.k8s.io",
+                "binding",
+                "system:deployers",
+            ),
         ];
         assert_eq!(others(&all, &own()), Vec::<String>::new());
     }
@@ -206,8 +215,12 @@ mod tests {
             named("Lease.coordination.k8s.io", "7", "other-uninlu"),
             owned("Pod", "8", &["deployment", "somebody"]),
             owned("Pod", "9", &["somebody"]),
-            one("Deployment.apps", "10", json!({ "name": "copy",
-                "labels": { "app.kubernetes.io/managed-by": "uninlu" } })),
+            one(
+                "Deployment.apps",
+                "10",
+                json!({ "name": "copy",
+                "labels": { "app.kubernetes.io/managed-by": "uninlu" } }),
+            ),
         ];
         let expected = [
             "ConfigMap default",

@@ -198,7 +198,10 @@ impl Plan {
 
     /// The objects that are being deleted, which an apply waits for.
     pub fn going(&self) -> impl Iterator<Item = (&ObjectId, &Going)> {
-        let changes = self.changes.iter().map(|change| (&change.id, &change.going));
+        let changes = self
+            .changes
+            .iter()
+            .map(|change| (&change.id, &change.going));
         let parent = std::iter::once((&self.parent.id, &self.parent.going));
         changes
             .chain(parent)
@@ -379,7 +382,9 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
     // One that is being deleted is as good as gone: what comes after it is another object.
     let current = live.ours.get(id).filter(|_| change.going.is_none());
     let Some(current) = current else {
-        change.notes.extend(change.going.as_ref().map(note_of_going));
+        change
+            .notes
+            .extend(change.going.as_ref().map(note_of_going));
         change.action = Action::Create;
         if id.kind == Kind::Deployment && body["spec"]["replicas"].is_null() {
             change.transition = Transition::Begin { minimum };
@@ -396,7 +401,10 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
 }
 
 fn note_of_going(going: &Going) -> String {
-    format!("the live one {}; apply waits until it is gone and creates it again", going.words())
+    format!(
+        "the live one {}; apply waits until it is gone and creates it again",
+        going.words()
+    )
 }
 
 fn approximate(prediction: Option<&Prediction>) -> Option<Approximate> {
@@ -460,7 +468,11 @@ fn deletion(id: &ObjectId, current: &Value) -> Change {
         conflicts: Vec::new(),
         notes: vec![LEFT.into()]
             .into_iter()
-            .chain(going.as_ref().map(|going| format!("it {} already", going.words())))
+            .chain(
+                going
+                    .as_ref()
+                    .map(|going| format!("it {} already", going.words())),
+            )
             .collect(),
         transition: Transition::None,
         uid: current["metadata"]["uid"].as_str().map(str::to_owned),

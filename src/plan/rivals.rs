@@ -34,8 +34,14 @@ pub fn rivals(desired: &Desired, others: &[Value]) -> Vec<Rival> {
     let Some(pods) = Pods::of(desired) else {
         return Vec::new();
     };
-    let others: Vec<&Value> = others.iter().filter(|other| !pods.is_desired(other)).collect();
-    let budgets = others.iter().filter(|other| pods.is_budgeted_by(other)).count();
+    let others: Vec<&Value> = others
+        .iter()
+        .filter(|other| !pods.is_desired(other))
+        .collect();
+    let budgets = others
+        .iter()
+        .filter(|other| pods.is_budgeted_by(other))
+        .count();
     let is_contested = budgets + usize::from(pods.has(Kind::PodDisruptionBudget)) > 1;
     others
         .into_iter()
@@ -66,7 +72,9 @@ impl<'a> Pods<'a> {
 
     fn is_desired(&self, other: &Value) -> bool {
         let (kind, name) = (text(other, "/kind"), text(other, "/metadata/name"));
-        self.desired.keys().any(|id| id.kind.name() == kind && id.name == name)
+        self.desired
+            .keys()
+            .any(|id| id.kind.name() == kind && id.name == name)
     }
 
     fn rivalry(&self, other: &Value, is_contested: bool) -> Option<String> {
@@ -74,13 +82,16 @@ impl<'a> Pods<'a> {
         match text(other, "/kind") {
             "HorizontalPodAutoscaler" | "ScaledObject" if self.is_scaled_by(other) => {
                 Some(if self.has(Kind::HorizontalPodAutoscaler) {
-                    format!("scales Deployment {deployment} too, and two autoscalers stop each other")
+                    format!(
+                        "scales Deployment {deployment} too, and two autoscalers stop each other"
+                    )
                 } else {
                     format!("scales Deployment {deployment}, whose number of pods this stack sets")
                 })
             }
             "PodDisruptionBudget" if is_contested && self.is_budgeted_by(other) => Some(
-                "selects this stack's pods too, and of a pod with two budgets every eviction fails".into(),
+                "selects this stack's pods too, and of a pod with two budgets every eviction fails"
+                    .into(),
             ),
             "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" if !is_controlled(other) => {
                 self.rivalry_of_pods(other)
@@ -114,7 +125,10 @@ impl<'a> Pods<'a> {
             let mut ours = self.desired.iter().filter(|(id, _)| id.kind == kind);
             ours.any(|(_, body)| {
                 let ours = labels(body, pointer);
-                !ours.is_empty() && ours.iter().all(|(key, value)| theirs.get(key) == Some(value))
+                !ours.is_empty()
+                    && ours
+                        .iter()
+                        .all(|(key, value)| theirs.get(key) == Some(value))
             })
         };
         if takes(Kind::Service, "/spec/selector") {
@@ -130,7 +144,10 @@ impl<'a> Pods<'a> {
 const POD_LABELS: &str = "/spec/template/metadata/labels";
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn labels(object: &Value, pointer: &str) -> Labels {
@@ -202,7 +219,9 @@ mod tests {
                 "spec": { "selector": { "matchLabels": labels } } }),
             json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "nlu" } }),
         ];
-        let identified = bodies.into_iter().filter_map(|body| Some((kinds::identify(&body)?, body)));
+        let identified = bodies
+            .into_iter()
+            .filter_map(|body| Some((kinds::identify(&body)?, body)));
         identified.collect()
     }
 
@@ -216,31 +235,44 @@ mod tests {
 
     #[test]
     fn a_second_autoscaler_of_the_deployment() {
-        let target = |kind: &str, version: &str, name: &str| {
-            json!({ "scaleTargetRef": { "kind": kind, "apiVersion": version, "name": name } })
-        };
+        let target = |kind: &str, version: &str, name: &str| json!({ "scaleTargetRef": { "kind": kind, "apiVersion": version, "name": name } });
         let hpa = "HorizontalPodAutoscaler";
         assert!(is_rival(hpa, target("Deployment", "apps/v1", "nlu")));
-        assert!(is_rival(hpa, target("Deployment", "extensions/v1beta1", "nlu")));
+        assert!(is_rival(
+            hpa,
+            target("Deployment", "extensions/v1beta1", "nlu")
+        ));
         assert!(!is_rival(hpa, target("Deployment", "apps/v1", "web")));
         assert!(!is_rival(hpa, target("StatefulSet", "apps/v1", "nlu")));
-        assert!(!is_rival(hpa, target("Deployment", "example.com/v1", "nlu")));
+        assert!(!is_rival(
+            hpa,
+            target("Deployment", "example.com/v1", "nlu")
+        ));
         // KEDA's defaults.
-        assert!(is_rival("ScaledObject", json!({ "scaleTargetRef": { "name": "nlu" } })));
-        assert!(!is_rival("ScaledObject", json!({ "scaleTargetRef": { "name": "web" } })));
+        assert!(is_rival(
+            "ScaledObject",
+            json!({ "scaleTargetRef": { "name": "nlu" } })
+        ));
+        assert!(!is_rival(
+            "ScaledObject",
+            json!({ "scaleTargetRef": { "name": "web" } })
+        ));
     }
 
     #[test]
     fn a_second_budget_by_labels_by_expressions_and_by_nothing_at_all() {
-        let budget = |selector: Value| is_rival("PodDisruptionBudget", json!({ "selector": selector }));
-        let expression = |key: &str, operator: &str, values: Value| {
-            json!({ "matchExpressions": [{ "key": key, "operator": operator, "values": values }] })
-        };
+        let budget =
+            |selector: Value| is_rival("PodDisruptionBudget", json!({ "selector": selector }));
+        let expression = |key: &str, operator: &str, values: Value| json!({ "matchExpressions": [{ "key": key, "operator": operator, "values": values }] });
         assert!(budget(json!({ "matchLabels": { "team": "language" } })));
         assert!(!budget(json!({ "matchLabels": { "team": "vision" } })));
         assert!(budget(json!({})));
         assert!(!budget(Value::Null));
-        assert!(budget(expression("team", "In", json!(["language", "vision"]))));
+        assert!(budget(expression(
+            "team",
+            "In",
+            json!(["language", "vision"])
+        )));
         assert!(budget(expression("tier", "NotIn", json!(["web"]))));
         assert!(!budget(expression("team", "NotIn", json!(["language"]))));
         assert!(budget(expression("team", "Exists", Value::Null)));
@@ -260,22 +292,30 @@ mod tests {
 
     #[test]
     fn a_second_controller_of_the_pods() {
-        let workload = |selector: Value, labels: Value| {
-            json!({ "selector": selector, "template": { "metadata": { "labels": labels } } })
-        };
-        let by_team = workload(json!({ "matchLabels": { "team": "language" } }), json!({ "team": "language" }));
-        let apart = workload(json!({ "matchLabels": { "app": "web" } }), json!({ "app": "web", "team": "language" }));
+        let workload = |selector: Value, labels: Value| json!({ "selector": selector, "template": { "metadata": { "labels": labels } } });
+        let by_team = workload(
+            json!({ "matchLabels": { "team": "language" } }),
+            json!({ "team": "language" }),
+        );
+        let apart = workload(
+            json!({ "matchLabels": { "app": "web" } }),
+            json!({ "app": "web", "team": "language" }),
+        );
         let like_ours = workload(
             json!({ "matchLabels": { "app": "web" } }),
             json!({ "app": "web", "app.kubernetes.io/name": "siamese-uninlu", "app.kubernetes.io/instance": "nlu" }),
         );
         for kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"] {
             assert!(is_rival(kind, by_team.clone()), "{kind}");
-            assert!(is_rival(kind, like_ours.clone()), "{kind}: our Service selects its pods");
+            assert!(
+                is_rival(kind, like_ours.clone()),
+                "{kind}: our Service selects its pods"
+            );
             assert!(!is_rival(kind, apart.clone()), "{kind}");
         }
         let mut owned = other("ReplicaSet", by_team);
-        owned["metadata"]["ownerReferences"] = json!([{ "kind": "Deployment", "name": "web", "controller": true }]);
+        owned["metadata"]["ownerReferences"] =
+            json!([{ "kind": "Deployment", "name": "web", "controller": true }]);
         assert!(rivals(&desired(), &[owned]).is_empty());
     }
 
@@ -283,13 +323,22 @@ mod tests {
     fn what_to_do_is_said() {
         let target = json!({ "scaleTargetRef": { "kind": "Deployment", "name": "nlu" } });
         let mut made = other("HorizontalPodAutoscaler", target);
-        let words = |other: &Value| rivals(&desired(), std::slice::from_ref(other))[0].words.clone();
+        let words = |other: &Value| {
+            rivals(&desired(), std::slice::from_ref(other))[0]
+                .words
+                .clone()
+        };
         assert_eq!(
             words(&made),
             "HorizontalPodAutoscaler ns/other scales Deployment nlu too, and two autoscalers stop each other; \
              delete it before the apply, or give it another target"
         );
-        made["metadata"]["ownerReferences"] = json!([{ "kind": "ScaledObject", "name": "so", "controller": true }]);
-        assert!(words(&made).contains("delete its owner, ScaledObject so"), "{}", words(&made));
+        made["metadata"]["ownerReferences"] =
+            json!([{ "kind": "ScaledObject", "name": "so", "controller": true }]);
+        assert!(
+            words(&made).contains("delete its owner, ScaledObject so"),
+            "{}",
+            words(&made)
+        );
     }
 }

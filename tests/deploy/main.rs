@@ -22,6 +22,7 @@ mod import;
 mod init;
 mod life;
 mod lock;
+mod neighbours;
 mod node;
 mod objects;
 mod outlook;

@@ -10,7 +10,7 @@ use toml::value::{Date, Datetime};
 use uninlu::gate::{
     self, Access, Cluster, Exposed, Facts, Listing, ModelFile, Subject, Verdicts, Version, secrets,
 };
-use uninlu::kinds::{AutoscalerMetric, Kind};
+use uninlu::kinds::{AutoscalerMetric, Going, Kind};
 use uninlu::plan::outlook::{Obstacle, Outlook};
 use uninlu::plan::replicas::Transition;
 use uninlu::plan::{Action, Change, Conflict, Goal, Parent, Plan, PlannedImage, apply_set};
@@ -73,6 +73,8 @@ struct Done {
     conflicts: Vec<(String, String)>,
     #[serde(default)]
     notes: Vec<String>,
+    #[serde(default)]
+    going: Option<Going>,
 }
 
 /// The day of every case.
@@ -230,7 +232,7 @@ impl Case {
                 transition: Transition::None,
                 uid: None,
                 approximate: None,
-                going: None,
+                going: done.and_then(|done| done.going.clone()),
             }
         });
         Plan {

@@ -114,7 +114,10 @@ fn obstacle(subject: &Subject) -> Verdict {
         return Verdict::unknown(UNASKED);
     };
     let going = plan.going().map(|(id, going)| {
-        format!("{id} {}: apply waits until it is gone, and fails if it stays", going.words())
+        format!(
+            "{id} {}: apply waits until it is gone, and fails if it stays",
+            going.words()
+        )
     });
     let obstacles = subject
         .outlook
