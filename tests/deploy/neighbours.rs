@@ -291,14 +291,11 @@ async fn named_everywhere(sandbox: &Sandbox, words: &[&str]) {
         .expect(2);
     has(&plan.stdout, words);
     assert!(!plan.stdout.contains("no differences"), "{}", plan.stdout);
-    for command in [
-        &["gate"][..],
-        &["status"],
-        &["plan", "--json"],
-        &["plan", "--markdown"],
-    ] {
+    for command in [&["gate"][..], &["status"], &["plan", "--markdown"]] {
         has(&sandbox.run(command).await.expect(0).stdout, words);
     }
+    let told = sandbox.plan().await.change("Service")["being_deleted"].to_string();
+    has(&told, &words[1..]);
     has(&sandbox.run(&["drift"]).await.expect(2).stdout, words);
 }
 
