@@ -283,6 +283,25 @@ fn patient(seconds: u32) -> String {
     )
 }
 
+async fn newest_release(sandbox: &Sandbox) -> Option<i64> {
+    let version = "apps/v1";
+    let revisions = api(
+        sandbox,
+        version,
+        "ControllerRevision",
+        "controllerrevisions",
+    );
+    let all = revisions
+        .list(&Default::default())
+        .await
+        .expect("an answer");
+    let numbers = all
+        .items
+        .iter()
+        .filter_map(|one| one.data["revision"].as_i64());
+    numbers.max()
+}
+
 /// Each command that looks at the stack's objects says which of them goes, and what holds it.
 async fn named_everywhere(sandbox: &Sandbox, words: &[&str]) {
     let plan = sandbox
@@ -332,15 +351,12 @@ async fn an_object_that_is_being_deleted_is_named_and_waited_for() {
     );
 
     // An apply that waits goes on as soon as the finalizer is gone.
+    let before = newest_release(&sandbox).await;
     let (run, ()) = tokio::join!(sandbox.run(&["apply", "--yes"]), async {
+        // A release begins when all has been looked at, right before the wait.
         sandbox
-            .until("the apply holds its lock", async || {
-                let leases = api(&sandbox, "coordination.k8s.io/v1", "Lease", "leases");
-                leases
-                    .get_opt("nlu-uninlu")
-                    .await
-                    .expect("an answer")
-                    .is_some()
+            .until("the apply waits", async || {
+                newest_release(&sandbox).await > before
             })
             .await;
         hold(&sandbox, Kind::Service, NAME, &[]).await;
