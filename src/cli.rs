@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::commands;
 use crate::report;
+use crate::{cluster, commands};
 use crate::stack::fine_duration;
 use crate::ui::{self, Talk, Ui};
 
@@ -35,6 +36,14 @@ pub(crate) struct Cli {
         env = "UNINLU_PROGRESS"
     )]
     progress: Talk,
+    /// Lets a kubeconfig inside of the stack's checkout run commands and use credentials that lie elsewhere
+    #[arg(
+        long,
+        global = true,
+        env = "UNINLU_ALLOW_EXEC",
+        value_parser = FalseyValueParser::new()
+    )]
+    allow_exec: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -153,6 +162,9 @@ fn answer(stopped: &clap::Error) -> u8 {
 
 fn run(cli: Cli) -> miette::Result<u8> {
     let ui = Ui::new(cli.quiet, cli.progress);
+    if cli.allow_exec {
+        cluster::allow_exec();
+    }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| miette::miette!("cannot start the asynchronous runtime: {error}"))?;
     runtime.block_on(dispatch(cli.command, ui))

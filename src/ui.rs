@@ -244,6 +244,11 @@ fn say_plainly(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", shown(text));
 }
 
+/// Passes on what a program that was started here asks the person at the terminal.
+pub(crate) fn pass_on(words: &[u8]) {
+    let _ = std::io::stderr().lock().write_all(words);
+}
+
 /// A running step; say how it ended with [`Step::done`] or [`Step::failed`].
 #[derive(Debug)]
 pub struct Step {

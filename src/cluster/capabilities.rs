@@ -27,6 +27,7 @@ pub async fn capabilities(connection: &Connection) -> Cluster {
         version,
         namespace_labels,
         metric,
+        warnings: Vec::new(),
     }
 }
 

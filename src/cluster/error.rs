@@ -5,17 +5,88 @@ use miette::Diagnostic;
 
 use super::guard::Over;
 use super::lock;
+use super::plugin::Failure;
 use crate::kinds::ObjectId;
 
 /// Why a cluster could not be read or written.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum Error {
-    /// The kubeconfig cannot be read.
-    #[error("cannot read the kubeconfig")]
+    /// A file is no kubeconfig, or cannot be read.
+    #[error("cannot use the kubeconfig {file}: {reason}")]
     #[diagnostic(help(
         "set KUBECONFIG or `[cluster] kubeconfig`; `kubectl config view` shows what kubectl reads"
     ))]
-    Kubeconfig(#[source] kube::config::KubeconfigError),
+    Kubeconfig {
+        /// The file.
+        file: String,
+        /// Why, without any of its text.
+        reason: String,
+    },
+    /// There is no kubeconfig at all.
+    #[error("no kubeconfig: {files} does not exist")]
+    #[diagnostic(help(
+        "set KUBECONFIG or `[cluster] kubeconfig` to the file of your cluster; without them it is ~/.kube/config"
+    ))]
+    NoKubeconfig {
+        /// The files that were looked for.
+        files: String,
+    },
+    /// A kubeconfig inside of a checkout wants more than to be read.
+    #[error("the kubeconfig {file} is part of the checkout {root}, and would {would}")]
+    #[diagnostic(help(
+        "nothing was run. If you trust it, pass --allow-exec or set UNINLU_ALLOW_EXEC=1; or use a kubeconfig outside of the checkout (KUBECONFIG)"
+    ))]
+    Untrusted {
+        /// The file.
+        file: String,
+        /// The folder that is only data.
+        root: String,
+        /// `run the command …`
+        would: String,
+    },
+    /// The credential plugin gives no credential.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Plugin(#[from] super::plugin::Failure),
+    /// A way to log in that Kubernetes removed, or that needs a program of its own.
+    #[error("user `{user}` ({file}) logs in by the auth-provider `{provider}`, which Kubernetes' clients no longer have")]
+    #[diagnostic(help(
+        "make the kubeconfig anew with a credential plugin: gke-gcloud-auth-plugin for `gcp`, kubelogin for `azure`, kubectl oidc-login for `oidc`"
+    ))]
+    AuthProvider {
+        /// Its name.
+        provider: String,
+        /// Whose.
+        user: String,
+        /// The kubeconfig.
+        file: String,
+    },
+    /// A file that the kubeconfig names.
+    #[error("cannot read {file}, the `{key}` of the kubeconfig {kubeconfig}")]
+    #[diagnostic(help(
+        "make the kubeconfig anew, or correct the path: a relative one starts at the kubeconfig's folder"
+    ))]
+    CredentialFile {
+        /// `tokenFile`, `client-key`, …
+        key: &'static str,
+        /// The file.
+        file: String,
+        /// The kubeconfig.
+        kubeconfig: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A proxy that this tool cannot speak to.
+    #[error("cannot use the proxy {proxy} of {source_name}")]
+    #[diagnostic(help(
+        "write `http://HOST:PORT`, `https://…` or `socks5://…`; NO_PROXY names the servers that need none"
+    ))]
+    Proxy {
+        /// Without credentials.
+        proxy: String,
+        /// `HTTPS_PROXY`, or the kubeconfig.
+        source_name: String,
+    },
     /// The stack names a context that the kubeconfig lacks.
     #[error("the kubeconfig has no context `{context}`; it has: {known}")]
     #[diagnostic(help(
@@ -35,7 +106,7 @@ pub enum Error {
     Unreachable {
         /// The context.
         context: String,
-        /// Its server's address.
+        /// Its server's address, and the proxy on the way to it.
         server: String,
         /// The innermost cause.
         reason: String,
@@ -150,11 +221,19 @@ pub(super) fn explain(
         kube::Error::Service(error) if error.is::<Over>() => Error::LockLost {
             lock: lock::words(connection),
         },
-        other => Error::Unreachable {
-            context: connection.target.context.clone(),
-            server: connection.server.clone(),
-            reason: innermost(&other),
+        kube::Error::Service(cause) => match cause.downcast::<Failure>() {
+            Ok(failure) => (*failure).into(),
+            Err(cause) => unreachable(connection, innermost(&*cause)),
         },
+        other => unreachable(connection, innermost(&other)),
+    }
+}
+
+fn unreachable(connection: &super::Connection, reason: String) -> Error {
+    Error::Unreachable {
+        context: connection.target.context.clone(),
+        server: connection.server.clone(),
+        reason,
     }
 }
 
@@ -216,8 +295,8 @@ fn help_for(code: u16, message: &str) -> &'static str {
     }
 }
 
-fn innermost(error: &kube::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }

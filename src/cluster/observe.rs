@@ -21,7 +21,10 @@ use crate::kinds::{
     Desired, Going, INSTANCE, Kind, MANAGED_BY, MANAGER, ObjectId, instance_selector,
 };
 use crate::plan::outlook::Asked;
-use crate::plan::{Cause, Conflict, Live, Nearby, Prediction, apply_set};
+use crate::plan::diff::diff;
+use crate::plan::{
+    Cause, Conflict, Live, Nearby, Prediction, apply_set, may_be_a_time, needs_second_look,
+};
 
 /// Kinds that are listed whole, since an object of somebody else can be in the way of ours.
 const WHOLE: [Kind; 4] = [
@@ -70,11 +73,13 @@ pub async fn observe(connection: &Connection, desired: &Desired) -> Result<Live,
         nearby.unknown.push(unknown);
         None
     });
+    let again = look_again(connection, desired, &ours_now, &predictions).await?;
     Ok(Live {
         ours: ours_now,
         predictions,
         namespace,
         nearby,
+        again,
     })
 }
 
@@ -155,6 +160,45 @@ async fn foreign(connection: &Connection, kind: &ApiResource) -> Asked<Vec<Value
     values.collect()
 }
 
+/// A second dry run of what the first one did not explain by our fields: a webhook may write something new each time.
+async fn look_again(
+    connection: &Connection,
+    desired: &Desired,
+    ours: &BTreeMap<ObjectId, Value>,
+    predictions: &BTreeMap<ObjectId, Prediction>,
+) -> Result<BTreeMap<ObjectId, Value>, Error> {
+    let looks = desired.iter().filter_map(|(id, body)| {
+        let (predicted, force) = match predictions.get(id)? {
+            Prediction::Applied(predicted) => (predicted, false),
+            Prediction::Conflicting { forced, .. } => (forced, true),
+            _ => return None,
+        };
+        let current = ours.get(id)?;
+        needs_second_look(id.kind, body, current, predicted).then_some(async move {
+            let again = second_look(connection, (id, body, force), current, predicted).await;
+            let again = again.map_err(|error| explain(error, connection, "plan", id))?;
+            Ok::<_, Error>((id.clone(), again))
+        })
+    });
+    Ok(try_join_all(looks).await?.into_iter().collect())
+}
+
+/// A stamp in whole seconds is another one only in the next second.
+async fn second_look(
+    connection: &Connection,
+    (id, body, force): (&ObjectId, &Value, bool),
+    current: &Value,
+    predicted: &Value,
+) -> Result<Value, kube::Error> {
+    const NEXT_SECOND: Duration = Duration::from_millis(1_100);
+    let again = dry_run(connection, id, body, force).await?;
+    if !may_be_a_time(current, predicted) || !diff(predicted, &again).is_empty() {
+        return Ok(again);
+    }
+    tokio::time::sleep(NEXT_SECOND).await;
+    dry_run(connection, id, body, force).await
+}
+
 /// The objects of these kinds that carry the stack's labels.
 ///
 /// # Errors
@@ -228,7 +272,7 @@ async fn predict_all(
 ) -> Result<BTreeMap<ObjectId, Prediction>, Error> {
     let predictions = desired.iter().map(|(id, body)| async {
         let prediction = predict(connection, id, body).await?;
-        Ok((id.clone(), prediction))
+        Ok::<_, Error>((id.clone(), prediction))
     });
     Ok(try_join_all(predictions).await?.into_iter().collect())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::consent::Question;
 use super::planning::{goal, planned_image};
 use crate::cli::{StackArgs, exit};
-use crate::cluster::{self, Connection};
+use crate::cluster::{self, Connection, Trust};
 use crate::image;
 use crate::plan::adoption::{Adoption, Unadoptable, adoption};
 use crate::stack;
@@ -49,7 +49,7 @@ enum Stop {
 /// Whatever keeps an object from being taken over; adopting again goes on where it ended.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let connection = cluster::connect(&stack.target()).await?;
+    let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let (resolved, _) = image::resolve(&stack).await?;
     let goal = goal(&stack, planned_image(resolved));
     let live = cluster::unowned(&connection, &goal.objects).await?;

@@ -1,5 +1,6 @@
 //! `uninlu apply`
 
+use std::path::Path;
 use std::sync::Arc;
 
 use miette::{Diagnostic, Result};
@@ -10,7 +11,7 @@ use super::saved::{self, Given};
 use super::verify::{self, KeyArgs};
 use super::{findings, fleet};
 use crate::cli::{StackArgs, exit};
-use crate::cluster;
+use crate::cluster::{self, Trust};
 use crate::image::{self, Inputs};
 use crate::plan::{Goal, Plan, PlannedImage};
 use crate::stack::{Source, Stack};
@@ -64,7 +65,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     }
     match saved::read(file)? {
         Given::Plan(_) if args.verify => return Err(refused().into()),
-        Given::Plan(plan) => apply_saved(*plan, &args.delivery, ui).await?,
+        Given::Plan(plan) => apply_saved(*plan, file, &args.delivery, ui).await?,
         Given::Stack(source) => apply_stack(&source, &args, ui).await?,
     }
     Ok(exit::OK)
@@ -108,8 +109,8 @@ pub(super) async fn settle(
 
 /// The cluster is looked at once more under the lock: a plan whose ground moved is refused there. One that has nothing to
 /// do takes no lock, and what became of its objects is seen here.
-async fn apply_saved(plan: Plan, args: &DeliveryArgs, ui: Ui) -> Result<()> {
-    let connection = cluster::connect(&plan.goal.target).await?;
+async fn apply_saved(plan: Plan, file: &Path, args: &DeliveryArgs, ui: Ui) -> Result<()> {
+    let connection = cluster::connect(&plan.goal.target, &Trust::beside(file)).await?;
     let goal = plan.goal.clone();
     let (now, nearby) = plan_goal(&connection, goal.clone()).await?;
     if plan.is_empty() {
@@ -117,6 +118,7 @@ async fn apply_saved(plan: Plan, args: &DeliveryArgs, ui: Ui) -> Result<()> {
     }
     let delivery = Delivery {
         outlook: look_ahead(&connection, &plan, &nearby, Look::AtChanges).await,
+        warnings: connection.warnings(),
         connection,
         plan,
         take: Vec::new(),

@@ -10,7 +10,6 @@ use super::consent::Question;
 use super::planning::{Delivery, plan_goal, refuse_release, releases};
 use crate::cluster::{self, Connection, Lock, Releases};
 use crate::kinds::{AutoscalerMetric, Kind};
-use crate::plan::outlook::Outlook;
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
 use crate::plan::{Action, Goal, Plan, file, moved, render};
 use crate::stack::OnFailure;
@@ -76,7 +75,7 @@ pub(super) async fn deliver(
     settle: impl AsyncFnOnce() -> Result<Goal>,
     ui: Ui,
 ) -> Result<()> {
-    show(args, &delivery.plan, delivery.outlook.as_ref(), ui)?;
+    show(args, &delivery, ui)?;
     check(&delivery, args)?;
     if delivery.has_work() && !args.yes {
         QUESTION.ask(ui)?;
@@ -128,19 +127,17 @@ pub(super) async fn carry(
     let lock = take_lock(&connection, args, ui).await?;
     let result = under_lock(lock.connection(), &shown, goal, back_to, args, ui).await;
     lock.release().await;
+    for warning in connection.warnings() {
+        ui.warn(format_args!("the API server says: {warning}"));
+    }
     result
 }
 
-fn show(
-    args: &DeliveryArgs,
-    plan: &Plan,
-    outlook: Option<&Outlook>,
-    ui: Ui,
-) -> Result<(), Unwritable> {
+fn show(args: &DeliveryArgs, delivery: &Delivery, ui: Ui) -> Result<(), Unwritable> {
     if args.json {
-        ui.json(&render::json(plan, outlook))
+        ui.json(&delivery.json())
     } else {
-        ui.data(render::text(plan, outlook))
+        ui.data(delivery.text())
     }
 }
 

@@ -6,7 +6,7 @@ use miette::Result;
 
 use super::consent::{NoConsent, Question};
 use crate::cli::{StackArgs, exit};
-use crate::cluster::{self, Connection, Destruction, Lock};
+use crate::cluster::{self, Connection, Destruction, Lock, Trust};
 use crate::stack;
 use crate::ui::{RED, Step, Ui, paint};
 use crate::who;
@@ -30,7 +30,7 @@ pub struct Args {
 /// Whatever keeps the objects from going; destroying again goes on where it ended.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let connection = cluster::connect(&stack.target()).await?;
+    let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let destruction = cluster::destruction(&connection, stack.cluster.create_namespace).await?;
     show(&destruction, ui)?;
     if destruction.is_empty() {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::planning::{plan_goal, releases};
 use crate::cli::{StackArgs, exit};
-use crate::cluster;
+use crate::cluster::{self, Trust};
 use crate::kinds::Going;
 use crate::plan::release::{Release, newest};
 use crate::plan::{Action, Change, render};
@@ -41,7 +41,7 @@ struct NoRelease {
 /// Whatever keeps the cluster from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let connection = cluster::connect(&stack.target()).await?;
+    let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let releases = releases(&connection, ui).await?;
     let release = newest(&releases).ok_or_else(|| NoRelease {
         stack: stack.name.clone(),

@@ -134,10 +134,9 @@ pub(super) async fn apply(
         planned.and_then(|planned| planned.check(args))
     })
     .await;
-    let whole = |one: &Planned| render::text(&one.delivery.plan, one.delivery.outlook.as_ref());
     let told = planned.iter().map(|one| match one {
         Ok(planned) if planned.delivery.has_work() && !wanted.as_json => Told {
-            line: whole(planned),
+            line: planned.delivery.text(),
             ..planned.tell(false)
         },
         Ok(planned) => planned.tell(wanted.as_json),
@@ -283,11 +282,16 @@ impl Planned {
         };
         let mut data = Value::Null;
         if as_json {
-            data = render::json(plan, self.delivery.outlook.as_ref());
+            data = self.delivery.json();
             data["file"] = json!(self.file);
         }
         Told {
-            line: format!("{mark} {}  {}\n", self.place(), render::summary(plan)),
+            line: format!(
+                "{mark} {}  {}\n{}",
+                self.place(),
+                render::summary(plan),
+                render::warnings(&self.delivery.warnings)
+            ),
             data,
             outcome,
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::planning::releases;
 use crate::cli::{StackOption, exit};
-use crate::cluster;
+use crate::cluster::{self, Trust};
 use crate::kinds::Desired;
 use crate::plan::diff::diff;
 use crate::plan::release::Release;
@@ -44,7 +44,7 @@ struct Unknown {
 /// Whatever keeps the cluster from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let connection = cluster::connect(&stack.target()).await?;
+    let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let releases = releases(&connection, ui).await?;
     let find = |number: i64| {
         let found = releases.iter().find(|release| release.number == number);

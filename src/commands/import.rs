@@ -8,7 +8,7 @@ use miette::{Diagnostic, IntoDiagnostic, Result};
 
 use crate::atomic;
 use crate::cli::exit;
-use crate::cluster;
+use crate::cluster::{self, Trust};
 use crate::import::{self, Chart, Given, Source};
 use crate::stack::{self, Target};
 use crate::ui::Ui;
@@ -304,7 +304,7 @@ async fn live(args: &Live, ui: Ui) -> Result<(Source, Option<String>)> {
         kubeconfig: None,
         environment: None,
     };
-    let connection = cluster::connect(&target).await?;
+    let connection = cluster::connect(&target, &Trust::here()).await?;
     let step = ui.step(format!("reading namespace {}", args.namespace));
     let objects = cluster::everything(&connection).await?;
     let source = import::live(objects);

@@ -8,7 +8,7 @@ use miette::{Diagnostic, Result};
 
 use crate::atomic;
 use crate::cli::exit;
-use crate::cluster::{self, Prospect};
+use crate::cluster::{self, Prospect, Trust};
 use crate::stack::{self, MODEL_FILES, Target};
 use crate::ui::{Ui, human_bytes};
 
@@ -158,7 +158,7 @@ async fn look_at_cluster(place: &Place, kubeconfig: &Kubeconfig, ui: Ui) -> Opti
         environment: None,
     };
     let looked = tokio::time::timeout(PATIENCE, async {
-        let connection = cluster::connect(&target).await?;
+        let connection = cluster::connect(&target, &Trust::here()).await?;
         Ok::<_, cluster::Error>(cluster::prospect(&connection).await)
     });
     match looked.await {

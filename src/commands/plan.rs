@@ -7,7 +7,6 @@ use miette::Result;
 use super::planning::{Look, plan_stack};
 use super::{findings, fleet, saved};
 use crate::cli::{StackArgs, exit};
-use crate::plan::render;
 use crate::stack;
 use crate::ui::Ui;
 
@@ -50,14 +49,14 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     }
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
-    let (plan, outlook) = (delivery.plan, delivery.outlook);
     if args.json {
-        ui.json(&render::json(&plan, outlook.as_ref()))?;
+        ui.json(&delivery.json())?;
     } else if args.markdown {
-        ui.data(render::markdown(&plan, outlook.as_ref()))?;
+        ui.data(delivery.markdown())?;
     } else {
-        ui.data(render::text(&plan, outlook.as_ref()))?;
+        ui.data(delivery.text())?;
     }
+    let plan = delivery.plan;
     findings::tell(&stack, &plan, inputs.as_ref(), ui);
     if let Some(file) = &args.out {
         saved::write(file, &plan)?;

@@ -2,13 +2,14 @@
 
 use futures::future::{OptionFuture, join};
 use miette::{Diagnostic, Result};
+use serde_json::{Value, json};
 
-use crate::cluster::{self, Connection, Releases};
+use crate::cluster::{self, Connection, Releases, Trust};
 use crate::gate;
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
 use crate::plan::release::Release;
-use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, provenance};
+use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, provenance, render};
 use crate::revision;
 use crate::stack::Stack;
 use crate::ui::Ui;
@@ -23,9 +24,30 @@ pub(super) struct Delivery {
     pub(super) take: Vec<String>,
     /// The release that the plan goes back to.
     pub(super) back_to: Option<i64>,
+    /// What the API server warned of while it was planned.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Delivery {
+    /// The plan and all that is shown with it.
+    pub(super) fn text(&self) -> String {
+        let plan = render::text(&self.plan, self.outlook.as_ref());
+        plan + &render::warnings(&self.warnings)
+    }
+
+    /// The same for a pull request.
+    pub(super) fn markdown(&self) -> String {
+        let plan = render::markdown(&self.plan, self.outlook.as_ref());
+        plan + &render::warnings_in_markdown(&self.warnings)
+    }
+
+    /// The same for programs.
+    pub(super) fn json(&self) -> Value {
+        let mut plan = render::json(&self.plan, self.outlook.as_ref());
+        plan["warnings"] = json!(self.warnings);
+        plan
+    }
+
     /// Whether anything is to be written or built.
     pub(super) fn has_work(&self) -> bool {
         !self.plan.is_empty() || self.plan.goal.image.to_be_built.is_some()
@@ -43,7 +65,7 @@ pub(super) async fn plan_stack(
     let folder = stack.source.folder.clone();
     // git answers while the cluster does.
     let git = tokio::task::spawn_blocking(move || revision::version(&folder));
-    let connection = cluster::connect(&stack.target()).await?;
+    let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let (resolved, inputs) = image::resolve(stack).await?;
     let mut goal = goal(stack, planned_image(resolved));
     let live = cluster::observe(&connection, &goal.objects).await?;
@@ -52,6 +74,7 @@ pub(super) async fn plan_stack(
     step.done(format_args!("context {}", connection.target.context));
     let delivery = Delivery {
         outlook: look_ahead(&connection, &plan, &live.nearby, look).await,
+        warnings: connection.warnings(),
         connection,
         plan,
         take: stack.apply.take.clone(),

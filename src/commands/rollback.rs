@@ -7,7 +7,7 @@ use super::planning::{
     Delivery, Look, Refused, goal, look_ahead, plan_goal, refuse_release, releases,
 };
 use crate::cli::{StackOption, exit};
-use crate::cluster::{self, Releases, Skipped};
+use crate::cluster::{self, Releases, Skipped, Trust};
 use crate::image;
 use crate::plan::release::{Release, newest, newest_ready};
 use crate::plan::{FieldChange, Plan, PlannedImage};
@@ -55,7 +55,7 @@ enum Stop {
 /// completes it.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let connection = cluster::connect(&stack.target()).await?;
+    let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let releases = releases(&connection, ui).await?;
     let release = choose(&releases, args.number, &stack.name)?;
     refuse_release(release, &goal(&stack, stated_image(&stack)))?;
@@ -72,6 +72,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     }
     let delivery = Delivery {
         outlook: look_ahead(&connection, &plan, &nearby, Look::AtChanges).await,
+        warnings: connection.warnings(),
         connection,
         plan,
         take: stack.apply.take.clone(),

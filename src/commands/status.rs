@@ -8,7 +8,7 @@ use miette::Result;
 use serde_json::{Value, json};
 
 use crate::cli::{StackArgs, exit};
-use crate::cluster::{self, Connection};
+use crate::cluster::{self, Connection, Trust};
 use crate::kinds::{self, Going, Kind, ObjectId, Progress};
 use crate::plan::apply_set;
 use crate::plan::outlook::Asked;
@@ -36,7 +36,7 @@ pub struct Args {
 /// Whatever keeps the cluster from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    let connection = cluster::connect(&stack.target()).await?;
+    let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let mut said = None;
     loop {
         let now = look(&stack, &connection, args.json).await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use miette::{Diagnostic, IntoDiagnostic, Result, WrapErr};
 
 use crate::cli::{StackArgs, exit};
-use crate::cluster::{self, Connection};
+use crate::cluster::{self, Connection, Trust};
 use crate::image::{self, ImageSize};
 use crate::plan::outlook::Asked;
 use crate::stack::{self, Image, Stack};
@@ -109,7 +109,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
 
 /// Asks until everything holds, or until something fails that waiting does not mend, or until the patience ends.
 async fn look(stack: &Stack, key: Option<&str>, patience: Duration, ui: Ui) -> Result<Vec<Check>> {
-    let connection = cluster::connect(&stack.target()).await?;
+    let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let step = ui.step(format!("verifying {}", stack.name));
     let began = Instant::now();
     let mut size = None;

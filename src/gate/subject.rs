@@ -100,6 +100,8 @@ pub struct Cluster {
     pub namespace_labels: Asked<BTreeMap<String, String>>,
     /// Whether the custom metrics API knows the metric that the autoscaler reads.
     pub metric: Asked<Listing>,
+    /// What the API server warned of while it was asked to try the apply.
+    pub warnings: Vec<String>,
 }
 
 /// What a metrics API says of a metric when it lists what it serves.
@@ -152,6 +154,7 @@ impl Cluster {
             version: Err(reason.to_owned()),
             namespace_labels: Err(reason.to_owned()),
             metric: Err(reason.to_owned()),
+            warnings: Vec::new(),
         }
     }
 }

@@ -44,7 +44,7 @@ fn lay(target: &mut Value, body: &Value, is_quantity: bool) {
     }
 }
 
-fn is_same_quantity(one: &Value, other: &Value) -> bool {
+pub(super) fn is_same_quantity(one: &Value, other: &Value) -> bool {
     let read = |value: &Value| Quantity::parse(value.as_str()?).ok();
     read(one).is_some_and(|one| Some(one) == read(other))
 }

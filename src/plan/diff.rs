@@ -98,7 +98,7 @@ fn compare_objects(
 }
 
 /// Keys with dots or slashes (labels, file names) are quoted, so that a path can be read back.
-fn segment(key: &str) -> String {
+pub(super) fn segment(key: &str) -> String {
     if key.contains(['.', '/', '[']) {
         format!("[{key:?}]")
     } else {

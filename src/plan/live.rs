@@ -18,6 +18,8 @@ pub struct Live {
     pub namespace: Option<Value>,
     /// What else is in the namespace.
     pub nearby: Nearby,
+    /// Its answer to the same apply once more, where the first one has what none of our fields explains.
+    pub again: BTreeMap<ObjectId, Value>,
 }
 
 /// Objects of the namespace that are not the stack's, of kinds that can be in its way.

@@ -3,6 +3,7 @@
 pub mod adoption;
 pub mod apply_set;
 mod approximate;
+mod chosen;
 pub mod diff;
 pub mod file;
 mod goal;
@@ -16,6 +17,7 @@ pub mod release;
 pub mod render;
 pub mod replicas;
 pub mod rivals;
+mod stamps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +30,7 @@ pub use diff::FieldChange;
 pub use goal::{Goal, PlannedImage, Wait};
 pub use live::{Cause, Conflict, Live, Nearby, Prediction};
 pub use moved::moved;
+pub use stamps::{may_be_a_time, needs_second_look};
 use replicas::Transition;
 
 /// Everything that an apply would do, in order.
@@ -80,6 +83,9 @@ pub struct Change {
     /// The object of this name is being deleted: an apply waits until it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub going: Option<Going>,
+    /// Fields that admission writes anew at each request, and that are no change for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stamps: Vec<String>,
 }
 
 /// Why what is planned for an object is only near to what an apply would do.
@@ -378,6 +384,7 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
         uid: None,
         approximate: approximate(live.predictions.get(id)),
         going: live.ours.get(id).and_then(Going::of),
+        stamps: Vec::new(),
     };
     // One that is being deleted is as good as gone: what comes after it is another object.
     let current = live.ours.get(id).filter(|_| change.going.is_none());
@@ -396,7 +403,7 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
     if id.kind == Kind::Deployment {
         set_transition(&mut change, body, current, autoscaler_goes);
     }
-    compare_with_prediction(&mut change, body, current, live.predictions.get(id));
+    compare_with_prediction(&mut change, body, current, live);
     change
 }
 
@@ -424,9 +431,9 @@ fn compare_with_prediction(
     change: &mut Change,
     body: &Value,
     current: &Value,
-    prediction: Option<&Prediction>,
+    live: &Live,
 ) {
-    let mut predicted = match prediction {
+    let mut predicted = match live.predictions.get(&change.id) {
         Some(Prediction::Applied(predicted)) => predicted.clone(),
         Some(Prediction::Forbidden(_)) => approximate::lay_over(current, body),
         Some(Prediction::Conflicting { forced, conflicts }) => {
@@ -447,6 +454,10 @@ fn compare_with_prediction(
         }
         Some(Prediction::NamespaceMissing | Prediction::NamespaceGoing) | None => return,
     };
+    if let Some(again) = live.again.get(&change.id) {
+        (predicted, change.stamps) = stamps::without_stamps(body, current, (&predicted, again));
+    }
+    chosen::hide_guesses(change.id.kind, body, current, &mut predicted);
     if let Some(replicas) = change.transition.replicas() {
         predicted["spec"]["replicas"] = json!(replicas);
     }
@@ -478,6 +489,7 @@ fn deletion(id: &ObjectId, current: &Value) -> Change {
         uid: current["metadata"]["uid"].as_str().map(str::to_owned),
         approximate: None,
         going,
+        stamps: Vec::new(),
     }
 }
 

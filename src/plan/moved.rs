@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Action, Change, FieldChange, Plan};
+use super::{Action, Change, FieldChange, Plan, stamps};
 use crate::kinds::{Kind, ObjectId};
 
 /// In what a plan made now differs from the one that was shown, each as a clause for an error; empty when carrying out
 /// the later one does exactly what was shown.
 ///
-/// Three differences are expected and are none: the digest of an image that was still to be built, the namespace that an
-/// apply makes before all else, for its lock to be in, and what was to be deleted and is gone already.
+/// Four differences are expected and are none: the digest of an image that was still to be built, the namespace that an
+/// apply makes before all else, for its lock to be in, what was to be deleted and is gone already, and what admission
+/// stamps anew at each request.
 pub fn moved(shown: &Plan, now: &Plan) -> Vec<String> {
     let image_was_open = shown.goal.image.to_be_built.is_some();
     let (shown, now) = (by_object(shown), by_object(now));
@@ -116,10 +117,16 @@ fn fields(id: &ObjectId, shown: &Change, now: &Change, image_was_open: bool) -> 
             .map(|field| (field.path.clone(), field.clone()))
             .collect()
     };
+    let stamps: Vec<&String> = shown.stamps.iter().chain(&now.stamps).collect();
+    let is_stamp = |path: &str| {
+        let mut stamps = stamps.iter();
+        stamps.any(|stamp| stamp.starts_with(path) || path.starts_with(stamp.as_str()))
+    };
     let (shown, now) = (by_path(shown), by_path(now));
     let paths: BTreeSet<&String> = shown.keys().chain(now.keys()).collect();
     paths
         .into_iter()
+        .filter(|path| !is_stamp(path))
         .filter_map(|path| field(id, path, shown.get(path), now.get(path)))
         .collect()
 }
@@ -142,7 +149,7 @@ fn field(
             words(&now.from),
             by(now)
         )),
-        (Some(shown), Some(now)) if shown.to != now.to => Some(format!(
+        (Some(shown), Some(now)) if shown.to != now.to && !is_time(shown, now) => Some(format!(
             "{id}: {path} would have become {} and would now become {}",
             words(&shown.to),
             words(&now.to)
@@ -157,6 +164,11 @@ fn by(field: &FieldChange) -> String {
     field.owner.as_ref().map_or(String::new(), |owner| {
         format!(", set by {} at {}", owner.manager, owner.time)
     })
+}
+
+/// A stamp of whole minutes was the same in both dry runs of one plan.
+fn is_time(shown: &FieldChange, now: &FieldChange) -> bool {
+    [shown, now].iter().all(|field| field.to.as_ref().is_some_and(stamps::is_time))
 }
 
 fn is_image(field: &FieldChange) -> bool {

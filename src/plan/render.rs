@@ -58,7 +58,7 @@ pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
     for change in plan
         .changes
         .iter()
-        .filter(|change| change.action != Action::Keep)
+        .filter(|change| change.action != Action::Keep || !change.stamps.is_empty())
     {
         paragraph(&mut text, change);
     }
@@ -145,9 +145,37 @@ fn paragraph(text: &mut String, change: &Change) {
         );
     }
     let approximate = change.approximate.as_ref().map(Approximate::words);
-    for note in change.notes.iter().chain(&approximate) {
+    let stamps = stamp_words(change);
+    for note in change.notes.iter().chain(&approximate).chain(&stamps) {
         line(text, format_args!("    {}", paint(DIM, note)));
     }
+}
+
+fn stamp_words(change: &Change) -> Option<String> {
+    let paths = change.stamps.join(", ");
+    (!paths.is_empty()).then(|| {
+        format!("not from this stack: admission (a mutating webhook) sets {paths} to a new value at each request")
+    })
+}
+
+/// What the API server warned of, for people; nothing when it did not.
+pub fn warnings(warnings: &[String]) -> String {
+    let mut text = String::new();
+    for warning in warnings {
+        let mark = paint(YELLOW, "warning:");
+        line(&mut text, format_args!("{mark} the API server says: {warning}"));
+    }
+    text
+}
+
+/// The same as Markdown: fenced, since the words are a policy's.
+pub fn warnings_in_markdown(warnings: &[String]) -> String {
+    if warnings.is_empty() {
+        return String::new();
+    }
+    let lines = escape::log(&warnings.join("\n"));
+    let fence = escape::fence(&lines, 3);
+    format!("\nThe API server warns:\n\n{fence}text\n{lines}\n{fence}\n")
 }
 
 /// `Deployment/siamese-uninlu:.spec.replicas`
@@ -262,6 +290,11 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
         line(&mut text, format_args!("\n**!** {}", obstacle.words));
     }
     if plan.is_empty() {
+        for change in &plan.changes {
+            if let Some(words) = stamp_words(change) {
+                line(&mut text, format_args!("\n{}: {words}", change.id));
+            }
+        }
         return text;
     }
     line(
@@ -337,6 +370,7 @@ fn change_json(change: &Change) -> Value {
         "fields": change.fields,
         "conflicts": conflicts,
         "approximate": change.approximate.as_ref().map(Approximate::words),
+        "stamps": change.stamps,
         "notes": change.notes,
     });
     if let Some(going) = &change.going {

@@ -10,7 +10,9 @@ mod sandbox;
 #[path = "../kinds/stacks.rs"]
 mod stacks;
 mod users;
+mod webhook;
 
+mod admission;
 mod adopt;
 mod autoscaling;
 mod conflicts;

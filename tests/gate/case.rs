@@ -63,6 +63,7 @@ struct Around {
     version: Option<Version>,
     labels: BTreeMap<String, String>,
     metric: Option<Listing>,
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -202,6 +203,9 @@ impl Case {
                 metric: Ok(around
                     .and_then(|around| around.metric)
                     .unwrap_or(Listing::Listed)),
+                warnings: around
+                    .map(|around| around.warnings.clone())
+                    .unwrap_or_default(),
             },
         }
     }
@@ -233,6 +237,7 @@ impl Case {
                 uid: None,
                 approximate: None,
                 going: done.and_then(|done| done.going.clone()),
+                stamps: Vec::new(),
             }
         });
         Plan {

@@ -9,7 +9,7 @@ use crate::plan::Action;
 use crate::plan::outlook::Obstacle;
 use crate::plan::render::take_notation;
 
-pub(super) const RULES: [Rule; 5] = [
+pub(super) const RULES: [Rule; 6] = [
     Rule {
         id: "kubernetes-version",
         severity: Severity::Error,
@@ -27,6 +27,15 @@ pub(super) const RULES: [Rule; 5] = [
         mend: "use the API's newer version; this uninlu's own objects need none that was removed",
         keys: &[],
         check: removed_api,
+    },
+    Rule {
+        id: "admission-warning",
+        severity: Severity::Warning,
+        title: "the API server warns of nothing",
+        why: "a policy that warns today refuses when it is enforced, and a deprecated API is removed by an update",
+        mend: "do what the warning says, or ask who keeps the policy",
+        keys: &[],
+        check: admission_warning,
     },
     Rule {
         id: "obstacle",
@@ -107,6 +116,10 @@ fn removed_api(subject: &Subject) -> Verdict {
             format!("{id} is {api}, removed in {since}; the API server is {version}")
         })
         .collect()
+}
+
+fn admission_warning(subject: &Subject) -> Verdict {
+    subject.facts.cluster.warnings.iter().cloned().collect()
 }
 
 fn obstacle(subject: &Subject) -> Verdict {

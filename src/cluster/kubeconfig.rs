@@ -1,0 +1,221 @@
+//! The kubeconfig as kubectl reads it: a list of files, of which some may be missing, and the first that says something
+//! counts. Each entry's file is kept, since a file inside a checkout is trusted less.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use kube::config::{
+    AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster,
+    NamedContext,
+};
+use serde_json::{Value, json};
+
+use super::Error;
+use crate::stack::Target;
+
+/// The files of one run, in their order, without those that do not exist.
+pub(super) struct Files(Vec<(PathBuf, Kubeconfig)>);
+
+/// What a context stands for.
+pub(super) struct Entry {
+    pub(super) cluster: Cluster,
+    /// The file that the cluster is in.
+    pub(super) cluster_file: PathBuf,
+    /// Empty values are left out, and relative paths start at their file.
+    pub(super) user: AuthInfo,
+    /// As the kubeconfig names the user.
+    pub(super) user_name: String,
+    /// The file that the user is in.
+    pub(super) user_file: PathBuf,
+}
+
+/// Reads the target's file, or those of `KUBECONFIG`, or `~/.kube/config`.
+pub(super) fn read(target: &Target) -> Result<Files, Error> {
+    if let Some(file) = &target.kubeconfig {
+        return read_all(std::slice::from_ref(file));
+    }
+    let list = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    let named: Vec<PathBuf> = std::env::split_paths(&list)
+        .filter(|file| !file.as_os_str().is_empty())
+        .collect();
+    if !named.is_empty() {
+        return read_all(&named);
+    }
+    let home = std::env::home_dir().unwrap_or_default();
+    read_all(&[home.join(".kube").join("config")])
+}
+
+/// Missing files are skipped, as clientcmd does; when all are, there is nothing to choose from.
+fn read_all(paths: &[PathBuf]) -> Result<Files, Error> {
+    let mut files = Vec::new();
+    for path in paths {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        match Kubeconfig::read_from(&path) {
+            Ok(config) => files.push((path, config)),
+            Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == ErrorKind::NotFound => (),
+            Err(error) => return Err(Error::kubeconfig(&path, reason(&error))),
+        }
+    }
+    if files.is_empty() {
+        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(Error::NoKubeconfig {
+            files: paths.join(", "),
+        });
+    }
+    Ok(Files(files))
+}
+
+/// Never with a line of the file: that is where a secret would stand.
+fn reason(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, _) => error.to_string(),
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(place) => format!("line {} is not what a kubeconfig has there", place.line()),
+            None => "it is not the YAML of a kubeconfig".to_owned(),
+        },
+        other => other.to_string(),
+    }
+}
+
+impl Files {
+    /// What the context of that name stands for.
+    ///
+    /// # Errors
+    /// [`Error::UnknownContext`], and [`Error::Kubeconfig`] for a context whose cluster no file has.
+    pub(super) fn entry(&self, context: &str) -> Result<Entry, Error> {
+        let Some((context_file, found)) = self.context(context) else {
+            return Err(Error::UnknownContext {
+                context: context.to_owned(),
+                known: self.context_names().join(", "),
+            });
+        };
+        let Some((cluster_file, cluster)) = self.cluster(&found.cluster) else {
+            let reason = format!("context `{context}` names the cluster `{}`, which no file has", found.cluster);
+            return Err(Error::kubeconfig(context_file, reason));
+        };
+        let user_name = found.user.clone().unwrap_or_default();
+        let (user_file, user) = match self.user(&user_name) {
+            Some((file, user)) => (file.clone(), user.clone()),
+            None => (context_file.clone(), AuthInfo::default()),
+        };
+        Ok(Entry {
+            cluster: cluster.clone(),
+            cluster_file: cluster_file.clone(),
+            user: without_empty(user),
+            user_name,
+            user_file,
+        })
+    }
+
+    fn context(&self, name: &str) -> Option<(&PathBuf, &Context)> {
+        self.0.iter().find_map(|(file, config)| {
+            let is_it = |known: &&NamedContext| known.name == name;
+            Some((file, config.contexts.iter().find(is_it)?.context.as_ref()?))
+        })
+    }
+
+    fn cluster(&self, name: &str) -> Option<(&PathBuf, &Cluster)> {
+        self.0.iter().find_map(|(file, config)| {
+            let is_it = |known: &&NamedCluster| known.name == name;
+            Some((file, config.clusters.iter().find(is_it)?.cluster.as_ref()?))
+        })
+    }
+
+    fn user(&self, name: &str) -> Option<(&PathBuf, &AuthInfo)> {
+        self.0.iter().find_map(|(file, config)| {
+            let is_it = |known: &&NamedAuthInfo| known.name == name;
+            Some((file, config.auth_infos.iter().find(is_it)?.auth_info.as_ref()?))
+        })
+    }
+
+    fn context_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for context in self.0.iter().flat_map(|(_, config)| &config.contexts) {
+            if !names.contains(&context.name.as_str()) {
+                names.push(&context.name);
+            }
+        }
+        names
+    }
+}
+
+/// To kubectl an empty value is none; the client would send an empty token.
+fn without_empty(user: AuthInfo) -> AuthInfo {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(&user) else {
+        return user;
+    };
+    fields.retain(|_, value| *value != json!(""));
+    serde_json::from_value(Value::Object(fields)).unwrap_or(user)
+}
+
+impl Error {
+    /// A file that is no kubeconfig, or that cannot be read.
+    pub(super) fn kubeconfig(file: &Path, reason: String) -> Self {
+        Self::Kubeconfig {
+            file: file.display().to_string(),
+            reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, name: &str, server: &str, user: &str) -> PathBuf {
+        let file = folder.join(name);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        let text = format!(
+            "clusters: [{{ name: c, cluster: {{ server: '{server}', certificate-authority: ca.pem }} }}]\n\
+             contexts: [{{ name: prod, context: {{ cluster: c, user: admin }} }}]\n\
+             users: [{{ name: admin, user: {user} }}]\n"
+        );
+        std::fs::write(&file, text).expect("a kubeconfig");
+        file
+    }
+
+    fn error(result: Result<Files, Error>) -> String {
+        result.err().expect("an error").to_string()
+    }
+
+    #[test]
+    fn missing_files_are_skipped_and_the_first_that_says_something_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let one = write(folder.path(), "one/config", "https://one", "{ tokenFile: t }");
+        let two = write(folder.path(), "two/config", "https://two", "{ token: '' }");
+        let nowhere = folder.path().join("nowhere");
+        for (list, server, wanted) in [
+            (vec![nowhere.clone(), one.clone(), two.clone()], "https://one", "one"),
+            (vec![two, nowhere.clone(), one], "https://two", "two"),
+        ] {
+            let entry = read_all(&list).and_then(|files| files.entry("prod")).expect("an entry");
+            assert_eq!(entry.cluster.server.as_deref(), Some(server));
+            let beside = folder.path().join(wanted).join("ca.pem");
+            assert_eq!(entry.cluster.certificate_authority.as_deref(), beside.to_str());
+            assert!(entry.user.token.is_none());
+        }
+        assert!(error(read_all(&[nowhere])).contains("nowhere"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_kubeconfig_is_named_without_its_text() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let broken = write(folder.path(), "broken", "https://one", "[s3cr3t");
+        let text = error(read_all(&[broken]));
+        assert!(text.contains("broken") && text.contains("line"), "{text}");
+        assert!(!text.contains("s3cr3t"), "{text}");
+        assert!(error(read_all(&[folder.path().to_owned()])).contains("directory"));
+    }
+
+    #[test]
+    fn a_context_without_its_cluster_is_told_from_one_that_no_file_has() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config");
+        std::fs::write(&file, "contexts: [{ name: prod, context: { cluster: gone, user: admin } }]")
+            .expect("a kubeconfig");
+        let files = read_all(&[file]).expect("a kubeconfig");
+        let told = |context: &str| files.entry(context).err().map(|error| error.to_string());
+        assert!(told("prod").is_some_and(|text| text.contains("cluster `gone`")));
+        assert!(told("other").is_some_and(|text| text.contains("it has: prod")));
+    }
+}
