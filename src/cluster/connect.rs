@@ -61,7 +61,9 @@ pub async fn connect(target: &Target, trust: &Trust) -> Result<Connection, Error
         Some(plugin) => plugin.user(&entry.user).await,
         None => entry.user.clone(),
     };
-    let way = proxy.as_ref().map_or(String::new(), |proxy| format!(" {}", proxy.words));
+    let way = proxy
+        .as_ref()
+        .map_or(String::new(), |proxy| format!(" {}", proxy.words));
     let server = format!("{}{way}", config.cluster_url);
     let unreachable = |error: kube::Error| Error::Unreachable {
         context: context.clone(),
@@ -89,7 +91,9 @@ fn config(entry: &Entry) -> Result<Config, Error> {
     let server = cluster.server.as_deref().unwrap_or_default();
     let address: Result<Uri, _> = server.parse();
     let Some(address) = address.ok().filter(|address| address.host().is_some()) else {
-        return Err(unusable(format!("the cluster's `server` is no address: `{server}`")));
+        return Err(unusable(format!(
+            "the cluster's `server` is no address: `{server}`"
+        )));
     };
     let mut config = Config::new(address);
     config.root_cert = authorities(entry)?;
@@ -109,11 +113,16 @@ fn config(entry: &Entry) -> Result<Config, Error> {
 /// The certificates that the API server's own is checked against; `None` means those of this machine.
 fn authorities(entry: &Entry) -> Result<Option<Vec<Vec<u8>>>, Error> {
     let cluster = &entry.cluster;
-    let text = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
-        (Some(data), _) if !data.is_empty() => BASE64_STANDARD.decode(data.trim()).map_err(|error| {
-            let reason = format!("`certificate-authority-data` is not base64: {error}");
-            Error::kubeconfig(&entry.cluster_file, reason)
-        })?,
+    let text = match (
+        &cluster.certificate_authority_data,
+        &cluster.certificate_authority,
+    ) {
+        (Some(data), _) if !data.is_empty() => {
+            BASE64_STANDARD.decode(data.trim()).map_err(|error| {
+                let reason = format!("`certificate-authority-data` is not base64: {error}");
+                Error::kubeconfig(&entry.cluster_file, reason)
+            })?
+        }
         (_, Some(file)) if !file.is_empty() => {
             read("certificate-authority", file, &entry.cluster_file)?
         }
@@ -129,7 +138,13 @@ fn authorities(entry: &Entry) -> Result<Option<Vec<Vec<u8>>>, Error> {
 
 /// Names what the client would only fail at.
 fn check_user(entry: &Entry) -> Result<(), Error> {
-    let AuthInfo { token_file, client_certificate, client_key, auth_provider, .. } = &entry.user;
+    let AuthInfo {
+        token_file,
+        client_certificate,
+        client_key,
+        auth_provider,
+        ..
+    } = &entry.user;
     let files = [
         ("tokenFile", token_file),
         ("client-certificate", client_certificate),
@@ -165,7 +180,10 @@ fn read(key: &'static str, file: &str, kubeconfig: &Path) -> Result<Vec<u8>, Err
 fn proxy(entry: &Entry, server: &Uri) -> Result<Option<Proxy>, Error> {
     let environment = |name: &str| std::env::var(name).ok();
     let proxy = proxy::choose(server, entry.cluster.proxy_url.as_deref(), environment);
-    proxy.map_err(|proxy::Unusable { proxy, source }| Error::Proxy { proxy, source_name: source })
+    proxy.map_err(|proxy::Unusable { proxy, source }| Error::Proxy {
+        proxy,
+        source_name: source,
+    })
 }
 
 /// The client's own stack, but for what it does not offer: `TCP_NODELAY`, since head and body of a request are two
@@ -206,7 +224,11 @@ impl Transport {
         C::Future: Send + 'static,
         C::Error: std::error::Error + Send + Sync + 'static,
     {
-        let Self { config, plugin, warnings } = self;
+        let Self {
+            config,
+            plugin,
+            warnings,
+        } = self;
         let tls = config.rustls_https_connector_with_connector(connector)?;
         let mut connector = TimeoutConnector::new(tls);
         connector.set_connect_timeout(config.connect_timeout);

@@ -49,7 +49,9 @@ pub enum Error {
     #[diagnostic(transparent)]
     Plugin(#[from] super::plugin::Failure),
     /// A way to log in that Kubernetes removed, or that needs a program of its own.
-    #[error("user `{user}` ({file}) logs in by the auth-provider `{provider}`, which Kubernetes' clients no longer have")]
+    #[error(
+        "user `{user}` ({file}) logs in by the auth-provider `{provider}`, which Kubernetes' clients no longer have"
+    )]
     #[diagnostic(help(
         "make the kubeconfig anew with a credential plugin: gke-gcloud-auth-plugin for `gcp`, kubelogin for `azure`, kubectl oidc-login for `oidc`"
     ))]

@@ -57,7 +57,10 @@ fn read_all(paths: &[PathBuf]) -> Result<Files, Error> {
         }
     }
     if files.is_empty() {
-        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let paths: Vec<String> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         return Err(Error::NoKubeconfig {
             files: paths.join(", "),
         });
@@ -90,7 +93,10 @@ impl Files {
             });
         };
         let Some((cluster_file, cluster)) = self.cluster(&found.cluster) else {
-            let reason = format!("context `{context}` names the cluster `{}`, which no file has", found.cluster);
+            let reason = format!(
+                "context `{context}` names the cluster `{}`, which no file has",
+                found.cluster
+            );
             return Err(Error::kubeconfig(context_file, reason));
         };
         let user_name = found.user.clone().unwrap_or_default();
@@ -124,7 +130,10 @@ impl Files {
     fn user(&self, name: &str) -> Option<(&PathBuf, &AuthInfo)> {
         self.0.iter().find_map(|(file, config)| {
             let is_it = |known: &&NamedAuthInfo| known.name == name;
-            Some((file, config.auth_infos.iter().find(is_it)?.auth_info.as_ref()?))
+            Some((
+                file,
+                config.auth_infos.iter().find(is_it)?.auth_info.as_ref()?,
+            ))
         })
     }
 
@@ -181,17 +190,31 @@ mod tests {
     #[test]
     fn missing_files_are_skipped_and_the_first_that_says_something_counts() {
         let folder = tempfile::tempdir().expect("a folder");
-        let one = write(folder.path(), "one/config", "https://one", "{ tokenFile: t }");
+        let one = write(
+            folder.path(),
+            "one/config",
+            "https://one",
+            "{ tokenFile: t }",
+        );
         let two = write(folder.path(), "two/config", "https://two", "{ token: '' }");
         let nowhere = folder.path().join("nowhere");
         for (list, server, wanted) in [
-            (vec![nowhere.clone(), one.clone(), two.clone()], "https://one", "one"),
+            (
+                vec![nowhere.clone(), one.clone(), two.clone()],
+                "https://one",
+                "one",
+            ),
             (vec![two, nowhere.clone(), one], "https://two", "two"),
         ] {
-            let entry = read_all(&list).and_then(|files| files.entry("prod")).expect("an entry");
+            let entry = read_all(&list)
+                .and_then(|files| files.entry("prod"))
+                .expect("an entry");
             assert_eq!(entry.cluster.server.as_deref(), Some(server));
             let beside = folder.path().join(wanted).join("ca.pem");
-            assert_eq!(entry.cluster.certificate_authority.as_deref(), beside.to_str());
+            assert_eq!(
+                entry.cluster.certificate_authority.as_deref(),
+                beside.to_str()
+            );
             assert!(entry.user.token.is_none());
         }
         assert!(error(read_all(&[nowhere])).contains("nowhere"));
@@ -211,8 +234,11 @@ mod tests {
     fn a_context_without_its_cluster_is_told_from_one_that_no_file_has() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config");
-        std::fs::write(&file, "contexts: [{ name: prod, context: { cluster: gone, user: admin } }]")
-            .expect("a kubeconfig");
+        std::fs::write(
+            &file,
+            "contexts: [{ name: prod, context: { cluster: gone, user: admin } }]",
+        )
+        .expect("a kubeconfig");
         let files = read_all(&[file]).expect("a kubeconfig");
         let told = |context: &str| files.entry(context).err().map(|error| error.to_string());
         assert!(told("prod").is_some_and(|text| text.contains("cluster `gone`")));

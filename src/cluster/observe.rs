@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::error::explain;
 use super::guard::Over;
+use super::plugin::Failure;
 use super::surroundings::reason;
 use super::{Connection, Error};
 use crate::kinds::{
@@ -401,7 +402,8 @@ fn is_transient(error: &kube::Error) -> bool {
         kube::Error::HyperError(_) => true,
         // A refused connection is an answer; one that broke is not.
         kube::Error::Service(error) => {
-            !error.is::<Over>() && !format!("{error:?}").contains("ConnectionRefused")
+            let is_final = error.is::<Over>() || error.is::<Failure>();
+            !is_final && !format!("{error:?}").contains("ConnectionRefused")
         }
         _ => false,
     }

@@ -68,7 +68,8 @@ impl Plugin {
     /// [`Failure`], with the plugin's own words.
     pub(super) async fn start(entry: &Entry) -> Result<Option<Self>, Failure> {
         let user = &entry.user;
-        let comes_first = user.token.is_some() || user.token_file.is_some() || user.password.is_some();
+        let comes_first =
+            user.token.is_some() || user.token_file.is_some() || user.password.is_some();
         let Some(mut exec) = user.exec.clone().filter(|_| !comes_first) else {
             return Ok(None);
         };
@@ -91,7 +92,12 @@ impl Plugin {
         let mut user = user.clone();
         user.exec = None;
         let last = self.last.lock().await;
-        let Ok(Credential { client_certificate_data: Some(certificate), client_key_data: Some(key), .. }) = &*last else {
+        let Ok(Credential {
+            client_certificate_data: Some(certificate),
+            client_key_data: Some(key),
+            ..
+        }) = &*last
+        else {
             return user;
         };
         // The key's type is the client's own: only its reading makes one.
@@ -112,13 +118,18 @@ impl Plugin {
         if last.as_ref().is_ok_and(Credential::is_expiring) {
             *last = self.run().await;
         }
-        last.as_ref().map(|credential| credential.token.clone()).map_err(Clone::clone)
+        last.as_ref()
+            .map(|credential| credential.token.clone())
+            .map_err(Clone::clone)
     }
 
     async fn run(&self) -> Result<Credential, Failure> {
         let is_interactive = self.is_interactive()?;
         let unstarted = |error: std::io::Error| {
-            self.failure(format!("cannot be run: {error}"), "install it, or put it on the PATH")
+            self.failure(
+                format!("cannot be run: {error}"),
+                "install it, or put it on the PATH",
+            )
         };
         let mut child = self.command(is_interactive).spawn().map_err(unstarted)?;
         let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
@@ -132,12 +143,18 @@ impl Plugin {
             return Err(self.failed(status, &said));
         }
         let credential = credential(&answer);
-        credential.map_err(|reason| self.failure(reason, "run it by hand: it must print an ExecCredential"))
+        credential.map_err(|reason| {
+            self.failure(reason, "run it by hand: it must print an ExecCredential")
+        })
     }
 
     fn command(&self, is_interactive: bool) -> Command {
         let exec = &*self.exec;
-        let input = if is_interactive { Stdio::inherit() } else { Stdio::null() };
+        let input = if is_interactive {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        };
         let info = json!({
             "apiVersion": exec.api_version, "kind": "ExecCredential",
             "spec": { "interactive": is_interactive, "cluster": exec.cluster },
@@ -145,7 +162,12 @@ impl Plugin {
         let mut command = Command::new(exec.command.as_deref().unwrap_or_default());
         command
             .args(exec.args.iter().flatten())
-            .envs(exec.env.iter().flatten().filter_map(|pair| pair.get("name").zip(pair.get("value"))))
+            .envs(
+                exec.env
+                    .iter()
+                    .flatten()
+                    .filter_map(|pair| pair.get("name").zip(pair.get("value"))),
+            )
             .env("KUBERNETES_EXEC_INFO", info.to_string())
             .stdin(input)
             .stdout(Stdio::piped())
@@ -168,13 +190,25 @@ impl Plugin {
     }
 
     fn failed(&self, status: ExitStatus, said: &str) -> Failure {
-        let said = if said.is_empty() { "it wrote nothing to stderr" } else { said };
-        self.failure(format!("failed ({status}): {said}"), "its own words say why; log in again, or run it by hand")
+        let said = if said.is_empty() {
+            "it wrote nothing to stderr"
+        } else {
+            said
+        };
+        self.failure(
+            format!("failed ({status}): {said}"),
+            "its own words say why; log in again, or run it by hand",
+        )
     }
 
     /// The kubeconfig's own hint comes first, since its author knows the plugin.
     fn failure(&self, reason: String, help: &str) -> Failure {
-        let hint = self.exec.install_hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty());
+        let hint = self
+            .exec
+            .install_hint
+            .as_deref()
+            .map(str::trim)
+            .filter(|hint| !hint.is_empty());
         let help = hint.unwrap_or(help);
         Failure {
             command: words(&self.exec),
@@ -200,9 +234,12 @@ fn credential(answer: &[u8]) -> Result<Credential, String> {
     let answer: Answer = serde_saphyr::from_slice(answer)
         .map_err(|_| "printed something else than an ExecCredential".to_owned())?;
     let credential = answer.status.unwrap_or_default();
-    let has_certificate = credential.client_certificate_data.is_some() && credential.client_key_data.is_some();
+    let has_certificate =
+        credential.client_certificate_data.is_some() && credential.client_key_data.is_some();
     if credential.token.is_none() && !has_certificate {
-        return Err("printed an ExecCredential without a token and without a certificate".to_owned());
+        return Err(
+            "printed an ExecCredential without a token and without a certificate".to_owned(),
+        );
     }
     Ok(credential)
 }
@@ -287,7 +324,11 @@ mod tests {
 
     #[tokio::test]
     async fn its_words_are_told_bounded_and_without_commands_to_the_terminal() {
-        let told = failure(r"printf '\033[2Jno login\n' >&2; exit 7", Some("brew install it")).await;
+        let told = failure(
+            r"printf '\033[2Jno login\n' >&2; exit 7",
+            Some("brew install it"),
+        )
+        .await;
         assert!(told.reason.contains("exit status: 7"), "{told}");
         assert!(told.reason.ends_with(r"\u{1b}[2Jno login"), "{told}");
         assert_eq!(told.help, "brew install it");
@@ -297,7 +338,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_it_prints_is_never_told() {
-        for script in ["echo s3cr3t", "echo '{\"status\": {\"user\": \"s3cr3t\"}}'", "echo '['s3cr3t"] {
+        for script in [
+            "echo s3cr3t",
+            "echo '{\"status\": {\"user\": \"s3cr3t\"}}'",
+            "echo '['s3cr3t",
+        ] {
             let told = failure(&format!("{script}; :"), None).await;
             assert!(!told.reason.contains("s3cr3t"), "{told}");
         }
@@ -315,7 +360,10 @@ mod tests {
             let started = Plugin::start(&plugin(&script, None)).await;
             let started = started.expect("a credential").expect("a plugin");
             for _ in 0..2 {
-                assert_eq!(started.token().await.expect("a token").as_deref(), Some("t"));
+                assert_eq!(
+                    started.token().await.expect("a token").as_deref(),
+                    Some("t")
+                );
             }
             let text = std::fs::read_to_string(&log).expect("it ran");
             assert_eq!(text.lines().count(), runs);
@@ -344,7 +392,10 @@ mod tests {
     async fn a_certificate_becomes_the_users() {
         let script = r#"echo '{"status": {"clientCertificateData": "C", "clientKeyData": "K"}}'"#;
         let entry = plugin(script, None);
-        let started = Plugin::start(&entry).await.expect("a credential").expect("a plugin");
+        let started = Plugin::start(&entry)
+            .await
+            .expect("a credential")
+            .expect("a plugin");
         let user = started.user(&entry.user).await;
         assert_eq!(user.client_certificate_data.as_deref(), Some("Qw=="));
         assert!(user.client_key_data.is_some() && user.exec.is_none());

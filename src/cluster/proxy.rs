@@ -97,11 +97,18 @@ fn split_credentials(proxy: &str) -> (String, Option<(String, String)>) {
 fn is_excepted(server: &Uri, environment: impl Fn(&str) -> Option<String>) -> bool {
     let host = server.host().unwrap_or_default().to_ascii_lowercase();
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let address = host.parse().ok().map(|address: IpAddr| address.to_canonical());
+    let address = host
+        .parse()
+        .ok()
+        .map(|address: IpAddr| address.to_canonical());
     if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
         return true;
     }
-    let default = if server.scheme_str() == Some("http") { 80 } else { 443 };
+    let default = if server.scheme_str() == Some("http") {
+        80
+    } else {
+        443
+    };
     let port = server.port_u16().unwrap_or(default);
     let list = first(["NO_PROXY", "no_proxy"], environment).map_or(String::new(), |(_, list)| list);
     list.split(',')
@@ -132,17 +139,30 @@ fn matches_domain(name: &str, host: &str) -> bool {
     let below = name.strip_prefix('*').filter(|rest| rest.starts_with('.'));
     match below.unwrap_or(name) {
         below if below.starts_with('.') => host.ends_with(below),
-        name => host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')),
+        name => {
+            host == name
+                || host
+                    .strip_suffix(name)
+                    .is_some_and(|rest| rest.ends_with('.'))
+        }
     }
 }
 
 /// `host:port` and `[address]:port` in two; a bare IPv6 address has no port.
 fn split_port(entry: &str) -> (&str, Option<&str>) {
-    if let Some((address, rest)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return (address, rest.strip_prefix(':').filter(|port| !port.is_empty()));
+    if let Some((address, rest)) = entry
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        return (
+            address,
+            rest.strip_prefix(':').filter(|port| !port.is_empty()),
+        );
     }
     match entry.split_once(':') {
-        Some((name, port)) if !port.contains(':') => (name, Some(port).filter(|port| !port.is_empty())),
+        Some((name, port)) if !port.contains(':') => {
+            (name, Some(port).filter(|port| !port.is_empty()))
+        }
         _ => (entry, None),
     }
 }
@@ -215,7 +235,11 @@ mod tests {
         ];
         for (exceptions, server, is_direct) in cases {
             let way = way(server, &[PROXY, ("NO_PROXY", exceptions)]);
-            assert_eq!(way == "direct", is_direct, "{exceptions} and {server}: {way}");
+            assert_eq!(
+                way == "direct",
+                is_direct,
+                "{exceptions} and {server}: {way}"
+            );
         }
     }
 
@@ -227,8 +251,10 @@ mod tests {
         assert!(way(server, &[lower, PROXY]).starts_with(&words("proxy:3128 of HTTPS_PROXY")));
         assert!(way(server, &[("HTTPS_PROXY", ""), lower]).starts_with(&words("lower:1")));
         assert_eq!(way(server, &[("HTTP_PROXY", "http://plain:1")]), "direct");
-        assert!(way("http://api.example.com", &[("HTTP_PROXY", "plain:1")])
-            .starts_with(&words("plain:1 of HTTP_PROXY")));
+        assert!(
+            way("http://api.example.com", &[("HTTP_PROXY", "plain:1")])
+                .starts_with(&words("plain:1 of HTTP_PROXY"))
+        );
         let lists = [PROXY, ("NO_PROXY", ""), ("no_proxy", "example.com")];
         assert_eq!(way(server, &lists), "direct");
     }
@@ -247,13 +273,21 @@ mod tests {
     fn credentials_are_decoded() {
         let proxy = read("http://ann:s3%40cr3t@proxy:1", "HTTPS_PROXY").expect("a proxy");
         let pair = Some(("ann".to_owned(), "s3@cr3t".to_owned()));
-        assert_eq!((proxy.uri.to_string(), proxy.credentials), ("http://proxy:1/".to_owned(), pair));
+        assert_eq!(
+            (proxy.uri.to_string(), proxy.credentials),
+            ("http://proxy:1/".to_owned(), pair)
+        );
     }
 
     #[test]
     fn no_word_has_the_password() {
         let server = "https://api.example.com";
-        for proxy in ["http://ann:s3cr3t@proxy:1", "ann:s3cr3t@proxy:1", "http://ann:s3@cr3t@proxy:1", "ftp://ann:s3cr3t@proxy"] {
+        for proxy in [
+            "http://ann:s3cr3t@proxy:1",
+            "ann:s3cr3t@proxy:1",
+            "http://ann:s3@cr3t@proxy:1",
+            "ftp://ann:s3cr3t@proxy",
+        ] {
             let way = way(server, &[("HTTPS_PROXY", proxy)]);
             assert!(way.contains("proxy"), "{way}");
             assert!(!way.contains("s3") && !way.contains("cr3t"), "{way}");

@@ -41,8 +41,7 @@ impl Trust {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let home = home.and_then(|home| home.canonicalize().ok());
         let is_checkout = |above: &&Path| {
-            above.join(".git").exists()
-                && home.as_ref().is_none_or(|home| !home.starts_with(above))
+            above.join(".git").exists() && home.as_ref().is_none_or(|home| !home.starts_with(above))
         };
         let root = folder.ancestors().filter(is_checkout).last();
         Self {
@@ -90,7 +89,9 @@ impl Trust {
 
     fn is_inside(&self, file: impl AsRef<Path>) -> bool {
         let file = file.as_ref();
-        let real = file.canonicalize().unwrap_or_else(|_| path_clean::clean(file));
+        let real = file
+            .canonicalize()
+            .unwrap_or_else(|_| path_clean::clean(file));
         real.starts_with(&self.root)
     }
 }
@@ -103,7 +104,9 @@ fn words_of_lead(entry: &Entry) -> String {
 
 fn has_credentials(user: &AuthInfo) -> bool {
     let is_given = user.token.is_some() || user.password.is_some() || user.exec.is_some();
-    is_given || user.auth_provider.is_some() || files(user).next().is_some()
+    is_given
+        || user.auth_provider.is_some()
+        || files(user).next().is_some()
         || user.client_key_data.is_some()
 }
 
@@ -172,10 +175,21 @@ mod tests {
         symlink(root.join("work"), root.join("other/work")).expect("a link");
         let trust = Trust::around(&root.join("other/work/stacks/nlu"), Some(root.join("home")));
         let is_held = |file: &str| trust.holds(&root.join(file));
-        for file in ["work/config", "other/link", "work/out", "other/work/config", "work/stacks/../config"] {
+        for file in [
+            "work/config",
+            "other/link",
+            "work/out",
+            "other/work/config",
+            "work/stacks/../config",
+        ] {
             assert!(is_held(file), "{file}");
         }
-        for file in ["other/config", "home/config", "work/../other/config", "workshop/config"] {
+        for file in [
+            "other/config",
+            "home/config",
+            "work/../other/config",
+            "workshop/config",
+        ] {
             assert!(!is_held(file), "{file}");
         }
     }
@@ -199,7 +213,17 @@ mod tests {
             args: Some(args.iter().map(|arg| (*arg).to_owned()).collect()),
             ..ExecConfig::default()
         };
-        let told = words(&exec(&["get-token", "--client-secret", "s3cr3t", "--token=s3cr3t", "--id", "prod\x1b[2J"]));
-        assert_eq!(told, r"login get-token --client-secret … --token=… --id prod\u{1b}[2J");
+        let told = words(&exec(&[
+            "get-token",
+            "--client-secret",
+            "s3cr3t",
+            "--token=s3cr3t",
+            "--id",
+            "prod\x1b[2J",
+        ]));
+        assert_eq!(
+            told,
+            r"login get-token --client-secret … --token=… --id prod\u{1b}[2J"
+        );
     }
 }

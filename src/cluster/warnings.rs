@@ -85,8 +85,14 @@ mod tests {
         let cases: [(&str, &[&str]); 8] = [
             (r#"299 - "plain""#, &["plain"]),
             (r#"299 - "one", 299 - "two, three""#, &["one", "two, three"]),
-            (r#"299 - "one" "Sat, 25 Aug 2012 23:34:45 GMT", 299 agent "two""#, &["one", "two"]),
-            (r#"299 - "would violate \"restricted:latest\": a \\ b""#, &[r#"would violate "restricted:latest": a \ b"#]),
+            (
+                r#"299 - "one" "Sat, 25 Aug 2012 23:34:45 GMT", 299 agent "two""#,
+                &["one", "two"],
+            ),
+            (
+                r#"299 - "would violate \"restricted:latest\": a \\ b""#,
+                &[r#"would violate "restricted:latest": a \ b"#],
+            ),
             ("299 - \"", &[]),
             ("", &[]),
             ("299 -", &[]),

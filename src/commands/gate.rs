@@ -264,7 +264,10 @@ async fn planned(stack: &Stack, ui: Ui) -> Result<(Verdicts, Planned)> {
     .await;
     let mut warnings = delivery.warnings.clone();
     warnings.extend(delivery.connection.warnings());
-    let cluster = Cluster { warnings, ..cluster };
+    let cluster = Cluster {
+        warnings,
+        ..cluster
+    };
     let facts = Facts {
         image_size,
         ..facts(stack, &plan.goal.image, inputs.as_ref(), cluster)?

@@ -18,14 +18,18 @@ pub(super) fn hide_guesses(kind: Kind, body: &Value, current: &Value, predicted:
         return;
     }
     for key in ALLOCATED {
-        let is_open = [body, current].iter().all(|object| is_none(&object["spec"][key]));
+        let is_open = [body, current]
+            .iter()
+            .all(|object| is_none(&object["spec"][key]));
         if is_open && !is_none(&predicted["spec"][key]) {
             predicted["spec"][key] = json!(CHOSEN);
         }
     }
     let ports = predicted["spec"]["ports"].as_array_mut();
     for port in ports.into_iter().flatten() {
-        let is_open = [body, current].iter().all(|object| is_none(&node_port(object, port)));
+        let is_open = [body, current]
+            .iter()
+            .all(|object| is_none(&node_port(object, port)));
         if is_open && !is_none(&port["nodePort"]) {
             port["nodePort"] = json!(CHOSEN);
         }
@@ -59,7 +63,10 @@ mod tests {
 
     #[test]
     fn a_guess_is_hidden_and_a_fact_is_not() {
-        let (none, known) = (service(Value::Null, json!("")), service(json!(30_000), json!("10.0.0.7")));
+        let (none, known) = (
+            service(Value::Null, json!("")),
+            service(json!(30_000), json!("10.0.0.7")),
+        );
         let guessed = service(json!(CHOSEN), json!(CHOSEN));
         let predicted = service(json!(31_234), json!("10.0.0.7"));
         assert_eq!(hidden(none.clone(), none.clone()), guessed);

@@ -30,8 +30,8 @@ pub use diff::FieldChange;
 pub use goal::{Goal, PlannedImage, Wait};
 pub use live::{Cause, Conflict, Live, Nearby, Prediction};
 pub use moved::moved;
-pub use stamps::{may_be_a_time, needs_second_look};
 use replicas::Transition;
+pub use stamps::{may_be_a_time, needs_second_look};
 
 /// Everything that an apply would do, in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -427,12 +427,7 @@ fn set_transition(change: &mut Change, body: &Value, current: &Value, autoscaler
     change.notes.extend(change.transition.note());
 }
 
-fn compare_with_prediction(
-    change: &mut Change,
-    body: &Value,
-    current: &Value,
-    live: &Live,
-) {
+fn compare_with_prediction(change: &mut Change, body: &Value, current: &Value, live: &Live) {
     let mut predicted = match live.predictions.get(&change.id) {
         Some(Prediction::Applied(predicted)) => predicted.clone(),
         Some(Prediction::Forbidden(_)) => approximate::lay_over(current, body),

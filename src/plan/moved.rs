@@ -168,7 +168,9 @@ fn by(field: &FieldChange) -> String {
 
 /// A stamp of whole minutes was the same in both dry runs of one plan.
 fn is_time(shown: &FieldChange, now: &FieldChange) -> bool {
-    [shown, now].iter().all(|field| field.to.as_ref().is_some_and(stamps::is_time))
+    [shown, now]
+        .iter()
+        .all(|field| field.to.as_ref().is_some_and(stamps::is_time))
 }
 
 fn is_image(field: &FieldChange) -> bool {

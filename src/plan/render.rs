@@ -163,7 +163,10 @@ pub fn warnings(warnings: &[String]) -> String {
     let mut text = String::new();
     for warning in warnings {
         let mark = paint(YELLOW, "warning:");
-        line(&mut text, format_args!("{mark} the API server says: {warning}"));
+        line(
+            &mut text,
+            format_args!("{mark} the API server says: {warning}"),
+        );
     }
     text
 }

@@ -18,13 +18,17 @@ pub fn needs_second_look(kind: Kind, body: &Value, current: &Value, predicted: &
     let mut predicted = predicted.clone();
     hide_guesses(kind, body, current, &mut predicted);
     let changes = diff(current, &predicted);
-    let mut written = changes.iter().filter_map(|change| Some((&change.path, change.to.as_ref()?)));
+    let mut written = changes
+        .iter()
+        .filter_map(|change| Some((&change.path, change.to.as_ref()?)));
     written.any(|(path, to)| !says(at(body, path).as_ref(), to))
 }
 
 /// Whether two looks were too close: the prediction differs from the live object in what may be a time of whole seconds.
 pub fn may_be_a_time(current: &Value, predicted: &Value) -> bool {
-    let mut written = diff(current, predicted).into_iter().filter_map(|change| change.to);
+    let mut written = diff(current, predicted)
+        .into_iter()
+        .filter_map(|change| change.to);
     written.any(|to| is_time(&to))
 }
 
@@ -141,7 +145,10 @@ fn settle_fields(
     paths: &mut Vec<String>,
 ) -> Map<String, Value> {
     let mut settled = Map::new();
-    for key in one.keys().chain(other.keys().filter(|key| !one.contains_key(*key))) {
+    for key in one
+        .keys()
+        .chain(other.keys().filter(|key| !one.contains_key(*key)))
+    {
         let path = format!("{path}{}", segment(key));
         let inner = |value: Option<&Value>| value.and_then(|value| value.get(key)).cloned();
         let (body, current) = (inner(body), inner(current));
@@ -166,7 +173,10 @@ fn settle_items(
     paths: &mut Vec<String>,
 ) -> Vec<Value> {
     let find = |items: &[Value], item: &Value| {
-        items.iter().find(|known| item_key(known) == item_key(item)).cloned()
+        items
+            .iter()
+            .find(|known| item_key(known) == item_key(item))
+            .cloned()
     };
     let within = |value: Option<&Value>, item: &Value| find(value?.as_array()?, item);
     let added = other.iter().filter(|item| find(one, item).is_none());
@@ -174,9 +184,13 @@ fn settle_items(
         let path = item_path(path, item);
         let (body, current) = (within(body, item), within(current, item));
         match (find(one, item), find(other, item)) {
-            (Some(one), Some(other)) => {
-                settle(&path, body.as_ref(), current.as_ref(), (&one, &other), paths)
-            }
+            (Some(one), Some(other)) => settle(
+                &path,
+                body.as_ref(),
+                current.as_ref(),
+                (&one, &other),
+                paths,
+            ),
             _ => {
                 paths.push(path);
                 current
@@ -211,7 +225,9 @@ mod tests {
     fn shown(body: Value, current: Value, one: Value, other: Value) -> (Vec<String>, Vec<String>) {
         assert!(needs_second_look(Kind::Deployment, &body, &current, &one));
         let (settled, stamps) = without_stamps(&body, &current, (&one, &other));
-        let changes = diff(&current, &settled).into_iter().map(|change| change.path);
+        let changes = diff(&current, &settled)
+            .into_iter()
+            .map(|change| change.path);
         (changes.collect(), stamps)
     }
 
@@ -224,7 +240,10 @@ mod tests {
         let pod = |time: &str| json!({ "spec": { "template": { "metadata": { "annotations": { "stamped-at": time } } } } });
         let path = vec![".spec.template.metadata.annotations.stamped-at".to_owned()];
         let body = json!({ "spec": { "template": { "metadata": {} } } });
-        assert_eq!(shown(body.clone(), pod("1"), pod("2"), pod("3")), (none(), path.clone()));
+        assert_eq!(
+            shown(body.clone(), pod("1"), pod("2"), pod("3")),
+            (none(), path.clone())
+        );
         // The webhook is new: the live object has no annotations at all.
         let first = shown(body.clone(), body, pod("2"), pod("3"));
         assert_eq!(first, (none(), path));
@@ -252,37 +271,82 @@ mod tests {
     fn a_suffix_behind_our_value_hides_no_change_of_it() {
         let env = |value: &str| json!({ "env": [{ "name": "A", "value": value }] });
         let stamp = vec![".env[A].value".to_owned()];
-        assert_eq!(shown(env("a"), env("a-1"), env("a-2"), env("a-3")), (none(), stamp.clone()));
-        assert_eq!(shown(env("b"), env("a-1"), env("b-2"), env("b-3")), (stamp.clone(), stamp));
+        assert_eq!(
+            shown(env("a"), env("a-1"), env("a-2"), env("a-3")),
+            (none(), stamp.clone())
+        );
+        assert_eq!(
+            shown(env("b"), env("a-1"), env("b-2"), env("b-3")),
+            (stamp.clone(), stamp)
+        );
         let args = |list: &[&str]| json!({ "args": list });
         let stamp = vec![".args".to_owned()];
         let now = args(&["--a", "--run=1"]);
         assert_eq!(
-            shown(args(&["--a"]), now.clone(), args(&["--a", "--run=2"]), args(&["--a", "--run=3"])),
+            shown(
+                args(&["--a"]),
+                now.clone(),
+                args(&["--a", "--run=2"]),
+                args(&["--a", "--run=3"])
+            ),
             (none(), stamp.clone())
         );
         assert_eq!(
-            shown(args(&["--b"]), now, args(&["--b", "--run=2"]), args(&["--b", "--run=3"])),
+            shown(
+                args(&["--b"]),
+                now,
+                args(&["--b", "--run=2"]),
+                args(&["--b", "--run=3"])
+            ),
             (stamp.clone(), stamp)
         );
     }
 
     #[test]
     fn what_the_body_says_needs_no_second_look() {
-        let current = json!({ "spec": { "memory": "1Gi", "env": [{ "name": "A", "value": "1" }] } });
+        let current =
+            json!({ "spec": { "memory": "1Gi", "env": [{ "name": "A", "value": "1" }] } });
         let wanted = json!({ "spec": { "memory": "2Gi", "env": [{ "name": "A", "value": "2" }, { "name": "B", "value": "3" }] } });
-        assert!(!needs_second_look(Kind::Deployment, &wanted, &current, &wanted));
-        assert!(!needs_second_look(Kind::Deployment, &wanted, &wanted, &wanted));
+        assert!(!needs_second_look(
+            Kind::Deployment,
+            &wanted,
+            &current,
+            &wanted
+        ));
+        assert!(!needs_second_look(
+            Kind::Deployment,
+            &wanted,
+            &wanted,
+            &wanted
+        ));
         let canonical = json!({ "spec": { "memory": "2048Mi" } });
-        let (body, live) = (json!({ "spec": { "memory": "2Gi" } }), json!({ "spec": { "memory": "1Gi" } }));
-        assert!(!needs_second_look(Kind::Deployment, &body, &live, &canonical));
+        let (body, live) = (
+            json!({ "spec": { "memory": "2Gi" } }),
+            json!({ "spec": { "memory": "1Gi" } }),
+        );
+        assert!(!needs_second_look(
+            Kind::Deployment,
+            &body,
+            &live,
+            &canonical
+        ));
         // What goes was ours.
-        assert!(!needs_second_look(Kind::Deployment, &json!({}), &current, &json!({})));
+        assert!(!needs_second_look(
+            Kind::Deployment,
+            &json!({}),
+            &current,
+            &json!({})
+        ));
     }
 
     #[test]
     fn times_are_known_by_their_form() {
-        for time in ["2026-11-28T18:37:20Z", "1764355000", "at 1764355000.25", "18:37:20"] {
+        for time in [
+            "2026-11-28T18:37:20Z",
+            "1764355000",
+            "at 1764355000.25",
+            "18:37:20",
+        ] {
             assert!(is_time(&json!({ "a": time })), "{time}");
         }
         for other in ["v1", "sha256:aaaa", "8000", "0123"] {

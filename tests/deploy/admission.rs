@@ -26,7 +26,12 @@ fn nanoseconds() -> String {
 }
 
 fn stamp_of_the_pods(object: &Value, _: u64) -> Value {
-    put(object, "/spec/template/metadata/annotations", "stamped-at", nanoseconds())
+    put(
+        object,
+        "/spec/template/metadata/annotations",
+        "stamped-at",
+        nanoseconds(),
+    )
 }
 
 fn stamp_in_whole_seconds(object: &Value, _: u64) -> Value {
@@ -40,8 +45,13 @@ fn random_label(object: &Value, number: u64) -> Value {
 
 /// A suffix behind a value of ours.
 fn suffix_of_a_variable(object: &Value, number: u64) -> Value {
-    let variables = object.pointer("/spec/template/spec/containers/0/env").and_then(Value::as_array);
-    let place = variables.and_then(|list| list.iter().position(|variable| variable["value"].is_string()));
+    let variables = object
+        .pointer("/spec/template/spec/containers/0/env")
+        .and_then(Value::as_array);
+    let place = variables.and_then(|list| {
+        list.iter()
+            .position(|variable| variable["value"].is_string())
+    });
     let place = place.expect("a variable with a value");
     let value = variables.map_or("", |list| list[place]["value"].as_str().unwrap_or_default());
     let ours = value.split("-run-").next().unwrap_or_default();
@@ -59,12 +69,19 @@ async fn is_no_change(test: &str, operations: &[&str], mutation: Mutation, path:
     let text = sandbox.run(&["plan"]).await.expect(0).stdout;
     assert!(text.contains(path) && text.contains("webhook"), "{text}");
 
-    sandbox.write(StackText { top: "replicas = 3", creates_namespace: false, sections: "" });
+    sandbox.write(StackText {
+        top: "replicas = 3",
+        creates_namespace: false,
+        sections: "",
+    });
     let plan = sandbox.plan().await;
     let change = plan.change("Deployment");
     assert_eq!(field_paths(&change), [".spec.replicas"], "{change:#}");
     sandbox.run(&["plan", "--out", "plan.json"]).await.expect(0);
-    sandbox.run(&["apply", "plan.json", "--yes"]).await.expect(0);
+    sandbox
+        .run(&["apply", "plan.json", "--yes"])
+        .await
+        .expect(0);
     assert_eq!(sandbox.deployment().await["spec"]["replicas"], 3);
     let plan = sandbox.plan().await;
     assert_eq!(plan.json()["has_changes"], false, "{}", plan.stdout);
@@ -88,13 +105,25 @@ async fn a_stamp_of_whole_seconds_at_updates_alone_is_no_change() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_random_label_is_no_change() {
-    is_no_change("stamp-label", &["*"], random_label, ".metadata.labels.review").await;
+    is_no_change(
+        "stamp-label",
+        &["*"],
+        random_label,
+        ".metadata.labels.review",
+    )
+    .await;
 }
 
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_random_suffix_behind_our_own_value_is_no_change() {
-    is_no_change("stamp-suffix", &["CREATE", "UPDATE"], suffix_of_a_variable, "].value").await;
+    is_no_change(
+        "stamp-suffix",
+        &["CREATE", "UPDATE"],
+        suffix_of_a_variable,
+        "].value",
+    )
+    .await;
 }
 
 /// The dry run guesses another port each time.
@@ -111,13 +140,25 @@ async fn a_node_port_is_chosen_at_apply() {
     let mark = sandbox.audit();
     let plan = sandbox.plan().await;
     let change = plan.change("Service");
-    assert!(change.to_string().contains("(chosen at apply)"), "{change:#}");
-    let tried = mark.requests().into_iter().filter(|request| request.uri.contains("/services/"));
+    assert!(
+        change.to_string().contains("(chosen at apply)"),
+        "{change:#}"
+    );
+    let tried = mark
+        .requests()
+        .into_iter()
+        .filter(|request| request.uri.contains("/services/"));
     assert_eq!(tried.count(), 1, "a guess is worth no second look");
     sandbox.run(&["plan", "--out", "plan.json"]).await.expect(0);
-    sandbox.run(&["apply", "plan.json", "--yes"]).await.expect(0);
+    sandbox
+        .run(&["apply", "plan.json", "--yes"])
+        .await
+        .expect(0);
     let service = sandbox.get(Kind::Service, NAME).await.expect("a Service");
-    assert!(service["spec"]["ports"][0]["nodePort"].is_number(), "{service:#}");
+    assert!(
+        service["spec"]["ports"][0]["nodePort"].is_number(),
+        "{service:#}"
+    );
     assert_eq!(sandbox.plan().await.json()["has_changes"], false);
 }
 
@@ -131,8 +172,11 @@ fn count(text: &str, part: &str) -> usize {
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn pod_securitys_warning_is_told_once_by_plan_gate_and_apply() {
     let sandbox = Sandbox::in_namespace("warn-pods").await;
-    let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/warn": "restricted" } } });
-    sandbox.edit(Kind::Namespace, &sandbox.namespace, &label).await;
+    let label =
+        json!({ "metadata": { "labels": { "pod-security.kubernetes.io/warn": "restricted" } } });
+    sandbox
+        .edit(Kind::Namespace, &sandbox.namespace, &label)
+        .await;
     let words = "would violate PodSecurity";
     told_once(&sandbox, words).await;
 }
@@ -161,18 +205,35 @@ async fn a_policy_that_warns_is_told_once_by_plan_gate_and_apply() {
     let patch = PatchParams::apply("admin").force();
     let policies: Api<ValidatingAdmissionPolicy> = Api::all(sandbox.client.clone());
     let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(sandbox.client.clone());
-    policies.patch(&sandbox.namespace, &patch, &Patch::Apply(policy)).await.expect("a policy");
-    bindings.patch(&sandbox.namespace, &patch, &Patch::Apply(binding)).await.expect("a binding");
+    policies
+        .patch(&sandbox.namespace, &patch, &Patch::Apply(policy))
+        .await
+        .expect("a policy");
+    bindings
+        .patch(&sandbox.namespace, &patch, &Patch::Apply(binding))
+        .await
+        .expect("a binding");
     let words = r#"the label "team" is missing"#;
     sandbox
         .until("the policy counts", async || {
-            sandbox.run(&["plan"]).await.expect(0).stdout.contains(words)
+            sandbox
+                .run(&["plan"])
+                .await
+                .expect(0)
+                .stdout
+                .contains(words)
         })
         .await;
     told_once(&sandbox, words).await;
     let delete = DeleteParams::default();
-    bindings.delete(&sandbox.namespace, &delete).await.expect("it was made here");
-    policies.delete(&sandbox.namespace, &delete).await.expect("it was made here");
+    bindings
+        .delete(&sandbox.namespace, &delete)
+        .await
+        .expect("it was made here");
+    policies
+        .delete(&sandbox.namespace, &delete)
+        .await
+        .expect("it was made here");
 }
 
 async fn told_once(sandbox: &Sandbox, words: &str) {
@@ -181,7 +242,11 @@ async fn told_once(sandbox: &Sandbox, words: &str) {
     let plan = sandbox.plan().await.json();
     let warnings = plan["warnings"].as_array().expect("a list");
     assert_eq!(warnings.len(), 1, "{plan:#}");
-    assert!(warnings[0].as_str().is_some_and(|warning| warning.contains(words)));
+    assert!(
+        warnings[0]
+            .as_str()
+            .is_some_and(|warning| warning.contains(words))
+    );
     let markdown = sandbox.run(&["plan", "--markdown"]).await.expect(0).stdout;
     assert_eq!(count(&markdown, words), 1, "{markdown}");
     let gate = sandbox.run(&["gate", "--format", "json"]).await.stdout;

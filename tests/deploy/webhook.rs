@@ -58,7 +58,11 @@ impl Webhook {
                 "rules": [{ "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": operations, "resources": ["deployments"] }],
             }],
         });
-        let made = webhook.webhooks.patch(&webhook.name, &PatchParams::apply("admin").force(), &Patch::Apply(body));
+        let made = webhook.webhooks.patch(
+            &webhook.name,
+            &PatchParams::apply("admin").force(),
+            &Patch::Apply(body),
+        );
         made.await.expect("a webhook");
         sandbox
             .until("the API server asks the webhook", async || {
@@ -71,7 +75,10 @@ impl Webhook {
 
     /// The API server asks it no more.
     pub(crate) async fn leave(self) {
-        let deleted = self.webhooks.delete(&self.name, &DeleteParams::default()).await;
+        let deleted = self
+            .webhooks
+            .delete(&self.name, &DeleteParams::default())
+            .await;
         deleted.expect("it was made here");
     }
 }
@@ -92,7 +99,12 @@ async fn serve(listener: TcpListener, mutation: Mutation, asked: tokio::sync::wa
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let asked = Arc::new(asked);
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(connection(acceptor.clone(), stream, mutation, Arc::clone(&asked)));
+        tokio::spawn(connection(
+            acceptor.clone(),
+            stream,
+            mutation,
+            Arc::clone(&asked),
+        ));
     }
 }
 

@@ -4,6 +4,7 @@ mod commands;
 mod explain;
 #[path = "../hermetic/mod.rs"]
 mod hermetic;
+mod reach;
 mod schema;
 mod terminal;
 
