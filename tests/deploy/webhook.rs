@@ -52,7 +52,7 @@ impl Webhook {
             "metadata": { "name": webhook.name },
             "webhooks": [{
                 "name": "stamp.uninlu.test", "sideEffects": "None", "admissionReviewVersions": ["v1"],
-                "failurePolicy": "Fail", "timeoutSeconds": 10,
+                "failurePolicy": "Ignore", "timeoutSeconds": 10,
                 "clientConfig": { "url": format!("https://{address}/"), "caBundle": BASE64_STANDARD.encode(CERTIFICATE) },
                 "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": sandbox.namespace } },
                 "rules": [{ "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": operations, "resources": ["deployments"] }],
