@@ -58,12 +58,9 @@ impl Webhook {
                 "rules": [{ "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": operations, "resources": ["deployments"] }],
             }],
         });
-        let made = webhook.webhooks.patch(
-            &webhook.name,
-            &PatchParams::apply("admin").force(),
-            &Patch::Apply(body),
-        );
-        made.await.expect("a webhook");
+        let (patch, body) = (PatchParams::apply("admin").force(), Patch::Apply(body));
+        let made = webhook.webhooks.patch(&webhook.name, &patch, &body).await;
+        made.expect("a webhook");
         sandbox
             .until("the API server asks the webhook", async || {
                 sandbox.run(&["plan"]).await.expect(0);
