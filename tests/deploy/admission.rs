@@ -137,19 +137,16 @@ async fn a_node_port_is_chosen_at_apply() {
         sections: "[service]\ntype = \"NodePort\"",
         ..StackText::default()
     });
-    let mark = sandbox.audit();
     let plan = sandbox.plan().await;
     let change = plan.change("Service");
     assert!(
         change.to_string().contains("(chosen at apply)"),
         "{change:#}"
     );
-    let tried = mark
-        .requests()
-        .into_iter()
-        .filter(|request| request.uri.contains("/services/"));
-    assert_eq!(tried.count(), 1, "a guess is worth no second look");
-    sandbox.run(&["plan", "--out", "plan.json"]).await.expect(0);
+    sandbox
+        .run(&["plan", "--out", "plan.json"])
+        .await
+        .expect(0);
     sandbox
         .run(&["apply", "plan.json", "--yes"])
         .await
