@@ -99,7 +99,8 @@ fn config(entry: &Entry) -> Result<Config, Error> {
     config.root_cert = authorities(entry)?;
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
     config.disable_compression = cluster.disable_compression.unwrap_or(false);
-    config.tls_server_name = cluster.tls_server_name.clone();
+    let name = cluster.tls_server_name.clone();
+    config.tls_server_name = name.filter(|name| !name.is_empty());
     check_user(entry)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);

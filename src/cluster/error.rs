@@ -32,15 +32,13 @@ pub enum Error {
         files: String,
     },
     /// A kubeconfig inside of a checkout wants more than to be read.
-    #[error("the kubeconfig {file} is part of the checkout {root}, and would {would}")]
+    #[error("the kubeconfig {file} is part of the stack's checkout, and would {would}")]
     #[diagnostic(help(
         "nothing was run. If you trust it, pass --allow-exec or set UNINLU_ALLOW_EXEC=1; or use a kubeconfig outside of the checkout (KUBECONFIG)"
     ))]
     Untrusted {
         /// The file.
         file: String,
-        /// The folder that is only data.
-        root: String,
         /// `run the command …`
         would: String,
     },

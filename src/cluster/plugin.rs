@@ -68,8 +68,8 @@ impl Plugin {
     /// [`Failure`], with the plugin's own words.
     pub(super) async fn start(entry: &Entry) -> Result<Option<Self>, Failure> {
         let user = &entry.user;
-        let comes_first =
-            user.token.is_some() || user.token_file.is_some() || user.password.is_some();
+        let has_password = user.username.is_some() && user.password.is_some();
+        let comes_first = user.token.is_some() || user.token_file.is_some() || has_password;
         let Some(mut exec) = user.exec.clone().filter(|_| !comes_first) else {
             return Ok(None);
         };

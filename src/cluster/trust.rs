@@ -1,6 +1,7 @@
 //! A checkout is data: a kubeconfig inside of it may neither run a command nor have credentials read that lie elsewhere,
 //! unless the person who runs the tool allows it. Otherwise planning somebody's branch would run that branch's commands.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,36 +18,34 @@ pub fn allow_exec() {
     IS_ALLOWED.store(true, Ordering::Relaxed);
 }
 
-/// The folder whose kubeconfigs are only data.
+/// The folders whose kubeconfigs are only data: canonical where they exist.
 #[derive(Debug, Clone)]
-pub struct Trust {
-    /// Canonical where it exists.
-    root: PathBuf,
-}
+pub struct Trust(BTreeSet<PathBuf>);
 
 impl Trust {
-    /// Around a stack file, or a saved plan: its folder, or the git checkout that holds it.
+    /// Around a stack file, or a saved plan: its folder, or the git checkout that holds it; for a link also those of what
+    /// it leads to.
     pub fn beside(file: &Path) -> Self {
-        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        Self::around(file.parent().unwrap_or(&file), std::env::home_dir())
+        let named = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let real = named.canonicalize().unwrap_or_else(|_| named.clone());
+        let folders = [&named, &real].map(|file| file.parent().unwrap_or(file));
+        Self::around(&folders, std::env::home_dir())
     }
 
     /// Around the current folder, where there is no file yet.
     pub fn here() -> Self {
-        Self::around(Path::new("."), std::env::home_dir())
+        Self::around(&[Path::new(".")], std::env::home_dir())
     }
 
-    /// A home folder under git is its owner's own, and so is all that holds it.
-    fn around(folder: &Path, home: Option<PathBuf>) -> Self {
-        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    fn around(folders: &[&Path], home: Option<PathBuf>) -> Self {
         let home = home.and_then(|home| home.canonicalize().ok());
-        let is_checkout = |above: &&Path| {
-            above.join(".git").exists() && home.as_ref().is_none_or(|home| !home.starts_with(above))
-        };
-        let root = folder.ancestors().filter(is_checkout).last();
-        Self {
-            root: root.unwrap_or(&folder).to_owned(),
-        }
+        let roots = folders.iter().map(|folder| {
+            let folder = folder
+                .canonicalize()
+                .unwrap_or_else(|_| (*folder).to_owned());
+            checkout(&folder, home.as_deref()).unwrap_or(folder)
+        });
+        Self(roots.collect())
     }
 
     /// Refuses what the entry would have done, where a checkout says so.
@@ -59,7 +58,6 @@ impl Trust {
             None => Ok(()),
             Some((file, would)) => Err(Error::Untrusted {
                 file: file.display().to_string(),
-                root: self.root.display().to_string(),
                 would,
             }),
         }
@@ -82,18 +80,28 @@ impl Trust {
     /// Whether a file stands in the checkout, or is reached through it, or through a link from elsewhere.
     fn holds(&self, file: &Path) -> bool {
         let place = file.parent().and_then(|folder| folder.canonicalize().ok());
-        let is_reached = place.is_some_and(|place| place.starts_with(&self.root));
-        let text = path_clean::clean(file);
-        is_reached || text.starts_with(&self.root) || self.is_inside(file)
+        let is_reached = place.is_some_and(|place| self.is_below(&place));
+        is_reached || self.is_below(&path_clean::clean(file)) || self.is_inside(file)
     }
 
     fn is_inside(&self, file: impl AsRef<Path>) -> bool {
         let file = file.as_ref();
-        let real = file
-            .canonicalize()
-            .unwrap_or_else(|_| path_clean::clean(file));
-        real.starts_with(&self.root)
+        let real = file.canonicalize();
+        self.is_below(&real.unwrap_or_else(|_| path_clean::clean(file)))
     }
+
+    fn is_below(&self, path: &Path) -> bool {
+        self.0.iter().any(|root| path.starts_with(root))
+    }
+}
+
+/// The outermost git checkout that holds a folder. A home folder under git is its owner's own, and so is all that holds it.
+fn checkout(folder: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let is_checkout = |above: &&Path| {
+        above.join(".git").exists() && home.is_none_or(|home| !home.starts_with(above))
+    };
+    let outermost = folder.ancestors().filter(is_checkout).last();
+    outermost.map(Path::to_owned)
 }
 
 fn words_of_lead(entry: &Entry) -> String {
@@ -173,7 +181,8 @@ mod tests {
         symlink(root.join("work/config"), root.join("other/link")).expect("a link");
         symlink(root.join("other/config"), root.join("work/out")).expect("a link");
         symlink(root.join("work"), root.join("other/work")).expect("a link");
-        let trust = Trust::around(&root.join("other/work/stacks/nlu"), Some(root.join("home")));
+        let folder = root.join("other/work/stacks/nlu");
+        let trust = Trust::around(&[&folder], Some(root.join("home")));
         let is_held = |file: &str| trust.holds(&root.join(file));
         for file in [
             "work/config",
@@ -200,9 +209,9 @@ mod tests {
         let root = place.path().canonicalize().expect("it is there");
         folders(&root, &[".git", ".kube", "nlu"]);
         std::fs::write(root.join(".kube/config"), "").expect("a file");
-        let trust = Trust::around(&root.join("nlu"), Some(root.clone()));
+        let trust = Trust::around(&[&root.join("nlu")], Some(root.clone()));
         assert!(!trust.holds(&root.join(".kube/config")));
-        let of_another = Trust::around(&root.join("nlu"), None);
+        let of_another = Trust::around(&[&root.join("nlu")], None);
         assert!(of_another.holds(&root.join(".kube/config")));
     }
 

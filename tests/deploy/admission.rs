@@ -143,10 +143,7 @@ async fn a_node_port_is_chosen_at_apply() {
         change.to_string().contains("(chosen at apply)"),
         "{change:#}"
     );
-    sandbox
-        .run(&["plan", "--out", "plan.json"])
-        .await
-        .expect(0);
+    sandbox.run(&["plan", "--out", "plan.json"]).await.expect(0);
     sandbox
         .run(&["apply", "plan.json", "--yes"])
         .await
