@@ -119,6 +119,12 @@ fn removed_api(subject: &Subject) -> Verdict {
 }
 
 fn admission_warning(subject: &Subject) -> Verdict {
+    let Some(plan) = subject.plan else {
+        return Verdict::unknown(UNASKED);
+    };
+    if plan.forbidden().is_some() {
+        return Verdict::unknown("this user may not try an apply");
+    }
     subject.facts.cluster.warnings.iter().cloned().collect()
 }
 
