@@ -47,10 +47,7 @@ pub(super) fn choose(
 }
 
 /// The first of these variables that has a value.
-fn first<'n>(
-    names: [&'n str; 2],
-    environment: impl Fn(&str) -> Option<String>,
-) -> Option<(&'n str, String)> {
+fn first(names: [&str; 2], environment: impl Fn(&str) -> Option<String>) -> Option<(&str, String)> {
     names
         .into_iter()
         .find_map(|name| Some((name, environment(name).filter(|value| !value.is_empty())?)))
