@@ -193,7 +193,7 @@ fn a_kubeconfig_of_the_checkout_runs_no_command_unless_allowed() {
         says(
             &text,
             &[
-                "work",
+                "part of the stack's checkout",
                 "would run the command `touch",
                 "--allow-exec",
                 "UNINLU_ALLOW_EXEC=1",
