@@ -11,18 +11,20 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tch::Device;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::http::{self, ApiKey, App, router};
+use crate::http::{self, ApiKey, App, Room, Routes, router};
 use crate::inspect::inspect;
+use crate::log::{self, Format, Level};
 use crate::metrics::Metrics;
 use crate::model::Precision;
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::traces::Traces;
 use crate::worker::{self, Loaded, Plan, Threads, Worker};
 
@@ -46,6 +48,11 @@ enum Action {
     Inspect,
 }
 
+/// Files that are open besides connections: the model's, the log, the collector's, the reserve for probes.
+const OTHER_FILES: u64 = 256;
+/// Connections at once on the management port: a kubelet and some Prometheus servers.
+const MANAGEMENT_CONNECTIONS: usize = 64;
+
 #[derive(Debug, Clone, Args)]
 struct Serve {
     /// Model folder: config.json, vocab.txt, and pytorch_model.bin or model.safetensors
@@ -64,6 +71,31 @@ struct Serve {
         global = true
     )]
     listen: SocketAddr,
+    /// Address for /health, /ready and /metrics alone; without it they are answered with everything else
+    #[arg(long, env = "UNINLU_MANAGEMENT_LISTEN", global = true)]
+    management_listen: Option<SocketAddr>,
+    /// Connections at once; beyond them only probes are answered, the rest gets 503. Lowered where the process may not
+    /// open as many files
+    #[arg(long, env = "UNINLU_MAX_CONNECTIONS", default_value = "1024", global = true, value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// Least severe events in the log; `log-level` of the hot settings stands over it, and RUST_LOG over both
+    #[arg(
+        long,
+        env = "UNINLU_LOG_LEVEL",
+        value_enum,
+        default_value = "info",
+        global = true
+    )]
+    log_level: Level,
+    /// How the log is written
+    #[arg(
+        long,
+        env = "UNINLU_LOG_FORMAT",
+        value_enum,
+        default_value = "json",
+        global = true
+    )]
+    log_format: Format,
     /// Hot settings, watched; an absent file means the defaults
     #[arg(
         long,
@@ -106,11 +138,17 @@ struct Serve {
     device: Device,
 }
 
+impl Serve {
+    fn health_port(&self) -> u16 {
+        self.management_listen.unwrap_or(self.listen).port()
+    }
+}
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.action {
-        Some(Action::Health) => health(cli.serve.listen.port()),
+        Some(Action::Health) => health(cli.serve.health_port()),
         Some(Action::Inspect) => print_inspection(),
         None | Some(Action::Serve) => with_library_variables(|| serve(cli.serve)),
     }
@@ -138,8 +176,10 @@ fn with_library_variables(run: impl FnOnce() -> ExitCode) -> ExitCode {
         .args(std::env::args_os().skip(1))
         .envs(LIBRARY_VARIABLES)
         .exec();
+    let variables = LIBRARY_VARIABLES.map(|(name, value)| format!("{name}={value}"));
     tell(&format!(
-        "cannot start again with {LIBRARY_VARIABLES:?}: {error}"
+        "cannot start again with {}: {error}",
+        variables.join(" ")
     ))
 }
 
@@ -185,13 +225,7 @@ fn tell(message: &str) -> ExitCode {
 }
 
 fn serve(options: Serve) -> ExitCode {
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(filter)
-        .init();
+    let log = log::start(options.log_format, options.log_level);
     let plan = Plan::of_cores(
         options.threads.map_or_else(granted_cores, usize::from),
         options.precision,
@@ -211,7 +245,7 @@ fn serve(options: Serve) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return tell(&format!("cannot start the runtime: {error}")),
     };
-    match run(runtime, &options, plan) {
+    match run(runtime, &options, plan, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             tracing::error!(fault, "stopped");
@@ -220,8 +254,13 @@ fn serve(options: Serve) -> ExitCode {
     }
 }
 
-fn run(runtime: Runtime, options: &Serve, plan: Plan) -> Result<(), String> {
-    let (service, threads) = runtime.block_on(Service::start(options, plan))?;
+fn run(
+    runtime: Runtime,
+    options: &Serve,
+    plan: Plan,
+    log: log::Control,
+) -> Result<(), String> {
+    let (service, threads) = runtime.block_on(Service::start(options, plan, log))?;
     let outcome = runtime.block_on(service.run_until_stopped(options));
     // Ends the connections that are left, and with them whoever could still ask the model.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -255,6 +294,47 @@ fn device(value: &str) -> Result<Device, String> {
     }
 }
 
+/// How many connections there may be. The files that may be open bound them: without a descriptor for it, not even a
+/// probe is answered.
+fn connections(asked: u32) -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if setrlimit(Resource::Nofile, raised).is_ok() {
+        limit = getrlimit(Resource::Nofile);
+    }
+    let files = limit.current.unwrap_or(u64::MAX);
+    let most = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    let asked = usize::try_from(asked).unwrap_or(usize::MAX);
+    if most < asked {
+        tracing::warn!(asked, connections = most, files, "fewer connections are taken: the limit of open files (ulimit -n) is low");
+    }
+    asked.min(most).max(1)
+}
+
+/// What a level was set to follows the hot settings.
+async fn follow_level(
+    mut settings: watch::Receiver<Settings>,
+    otherwise: Level,
+    log: log::Control,
+) {
+    loop {
+        let level = settings.borrow_and_update().log_level;
+        log.set(level.unwrap_or(otherwise));
+        if settings.changed().await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
 /// The server at work.
 struct Service {
     server: JoinHandle<()>,
@@ -265,16 +345,27 @@ struct Service {
 }
 
 impl Service {
-    async fn start(options: &Serve, plan: Plan) -> Result<(Self, Threads), String> {
+    async fn start(
+        options: &Serve,
+        plan: Plan,
+        log: log::Control,
+    ) -> Result<(Self, Threads), String> {
         let api_key = options.api_key_file.clone().map(ApiKey::in_file);
         let api_key = api_key.transpose()?;
         let traces = Traces::from_environment()?;
         let metrics = Arc::new(Metrics::default());
         let settings = settings::watch(options.settings.clone(), metrics.clone());
-        let listener = TcpListener::bind(options.listen)
-            .await
-            .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+        tokio::spawn(follow_level(settings.clone(), options.log_level, log));
+        let listener = listen(options.listen).await?;
+        let management = match options.management_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let address = listener.local_addr().map_err(|error| error.to_string())?;
+        if let Some(management) = &management {
+            let address = management.local_addr().map_err(|error| error.to_string())?;
+            tracing::info!(%address, "listening for probes and metrics");
+        }
         tracing::info!(%address, "listening");
         let (worker, threads, loaded) = Worker::start(
             worker::Options {
@@ -296,11 +387,28 @@ impl Service {
             draining: draining.clone(),
             api_key,
             traces: traces.clone(),
+            room: Room::default(),
         };
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
-        let router = router(app, &options.cors_origins);
-        let server = http::serve(listener, router, async move { stopped.notified().await });
+        let stopped = async move { stopped.notified().await };
+        let routes = match management {
+            None => Routes::All,
+            Some(listener) => {
+                // Until the process ends: a pod that drains is asked too.
+                let router = router(app.clone(), Routes::Management, &[]);
+                tokio::spawn(http::serve(
+                    listener,
+                    router,
+                    MANAGEMENT_CONNECTIONS,
+                    std::future::pending(),
+                ));
+                Routes::Service
+            }
+        };
+        let router = router(app, routes, &options.cors_origins);
+        let connections = connections(options.max_connections);
+        let server = http::serve(listener, router, connections, stopped);
         let service = Self {
             server: tokio::spawn(server),
             loaded,

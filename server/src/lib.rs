@@ -16,6 +16,7 @@ pub mod extract;
 mod files;
 pub mod http;
 mod inspect;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod schema;

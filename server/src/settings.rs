@@ -1,5 +1,6 @@
 //! Hot settings: a file that is watched, validated whole and swapped in at once.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::watch;
 
+use crate::log::Level;
 use crate::metrics::Metrics;
 
 /// What may change while the server runs.
@@ -21,6 +23,9 @@ pub struct Settings {
     /// Longest predicted wait of a request that is still taken in a burst; who would wait longer is refused with 429.
     #[serde(deserialize_with = "duration", serialize_with = "without_spaces")]
     pub max_wait: Duration,
+    /// Stands over the level that the server was started with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_level: Option<Level>,
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -40,7 +45,23 @@ impl Default for Settings {
             max_length: 10_000,
             batch_tokens: 4_096,
             max_wait: Duration::from_secs(1),
+            log_level: None,
         }
+    }
+}
+
+/// `key=value`, parted by spaces.
+impl fmt::Display for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = toml::Table::try_from(self).map_err(|_| fmt::Error)?;
+        for (index, (key, value)) in table.iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            match value.as_str() {
+                Some(text) => write!(formatter, "{space}{key}={text}")?,
+                None => write!(formatter, "{space}{key}={value}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -102,7 +123,7 @@ fn look(
         .and_then(Settings::parse)
     {
         Ok(settings) => {
-            tracing::info!(?settings, file = %file.display(), "settings taken");
+            tracing::info!(%settings, file = %file.display(), "settings taken");
             metrics.reloads("ok");
             sender.send_replace(settings);
         }
@@ -129,8 +150,25 @@ mod tests {
                 max_length: 512,
                 batch_tokens: 4_096,
                 max_wait: Duration::from_secs(90),
+                log_level: None,
             }
         );
+    }
+
+    #[test]
+    fn a_level_of_the_log_may_be_named() {
+        let level = |text| Settings::parse(text).map(|settings| settings.log_level);
+        assert_eq!(level("log-level = \"debug\""), Ok(Some(Level::Debug)));
+        for text in ["log-level = \"loud\"", "log-level = \"INFO\"", "log-level = 1"] {
+            assert!(level(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_log_tells_them_as_they_are_written() {
+        let told = Settings::default().to_string();
+        assert!(told.contains("max-length=10000 ") || told.ends_with("max-length=10000"), "{told}");
+        assert!(told.contains("max-wait=1s") && !told.contains(['"', '(', '{']), "{told}");
     }
 
     #[test]

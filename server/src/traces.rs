@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::http::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{Span, SpanKind, Status, Tracer as _, TracerProvider};
-use opentelemetry::{KeyValue, trace::SpanBuilder};
-use opentelemetry_http::HeaderExtractor;
+use opentelemetry::{Context, KeyValue, trace::SpanBuilder};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+use crate::http::TraceContext;
 
 /// Either of them turns traces on.
 const ENDPOINTS: [&str; 2] = [
@@ -28,8 +28,8 @@ pub struct Traces {
 /// What is told of a request.
 #[derive(Debug)]
 pub struct Answered<'a> {
-    /// The caller's headers, which may name the trace that the request belongs to.
-    pub headers: &'a HeaderMap,
+    /// The trace that the request belongs to, if its caller named one.
+    pub context: Option<&'a TraceContext>,
     /// Method.
     pub method: &'a str,
     /// The matched route.
@@ -79,7 +79,9 @@ impl Traces {
     /// Sends a request's span when its batch is full, or within seconds.
     pub fn answered(&self, request: &Answered<'_>) {
         let end = SystemTime::now();
-        let parent = TraceContextPropagator::new().extract(&HeaderExtractor(request.headers));
+        let parent = request.context.map_or_else(Context::new, |context| {
+            TraceContextPropagator::new().extract(context)
+        });
         let name = format!("{} {}", request.method, request.route);
         let builder = SpanBuilder::from_name(name)
             .with_kind(SpanKind::Server)

@@ -48,8 +48,8 @@ impl Forward {
         })
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Asked<Answer> {
-        let request = Request::get(path).body(Full::default());
+    pub(super) async fn get(&mut self, path: &str, key: Option<&str>) -> Asked<Answer> {
+        let request = with_key(Request::get(path), key).body(Full::default());
         self.send(request.map_err(|error| error.to_string())?).await
     }
 
@@ -60,11 +60,8 @@ impl Forward {
         body: Bytes,
         key: Option<&str>,
     ) -> Asked<(Answer, Duration)> {
-        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-        if let Some(key) = key {
-            request = request.header(API_KEY, key);
-        }
-        let request = request.body(Full::new(body));
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        let request = with_key(request, key).body(Full::new(body));
         let request = request.map_err(|error| error.to_string())?;
         let began = Instant::now();
         let answer = self.send(request).await?;
@@ -103,6 +100,13 @@ impl Forward {
             status,
             body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
         })
+    }
+}
+
+fn with_key(request: http::request::Builder, key: Option<&str>) -> http::request::Builder {
+    match key {
+        Some(key) => request.header(API_KEY, key),
+        None => request,
     }
 }
 

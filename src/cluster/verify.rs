@@ -19,7 +19,7 @@ use super::observe::{ours, pods, retried};
 use super::{Connection, Error};
 use crate::kinds::{self, AutoscalerMetric, CONTAINER, Kind, prometheus};
 use crate::plan::outlook::Asked;
-use crate::stack::{CONTAINER_PORT, Golden, Stack, Verify};
+use crate::stack::{CONTAINER_PORT, Golden, Stack};
 use crate::verify::{Answer, Facts, Inspection, PodFacts};
 
 /// How many pods are asked at once.
@@ -89,7 +89,7 @@ async fn ask(connection: &Connection, stack: &Stack, api_key: Option<&str>, pod:
     let (inspection, log, answers) = join3(
         inspect(&api, &name),
         log(&api, &name),
-        ask_server(&api, &name, &stack.verify, api_key),
+        ask_server(&api, &name, stack, api_key),
     )
     .await;
     let (pages, predictions, times) = match answers {
@@ -121,16 +121,17 @@ type Answers = ([Asked<Answer>; 4], Vec<Asked<Answer>>, Asked<Vec<f64>>);
 async fn ask_server(
     api: &Api<Pod>,
     pod: &str,
-    verify: &Verify,
+    stack: &Stack,
     api_key: Option<&str>,
 ) -> Asked<Answers> {
+    let verify = &stack.verify;
     let mut forward = Forward::open(api, pod, CONTAINER_PORT).await?;
-    let pages = [
-        forward.get("/health").await,
-        forward.get("/ready").await,
-        forward.get("/metrics").await,
-        forward.get("/info").await,
-    ];
+    let info = forward.get("/info", api_key).await;
+    let [health, ready, metrics] = match stack.service.management_port {
+        None => ask_management(&mut forward).await,
+        Some(port) => ask_management(&mut Forward::open(api, pod, port).await?).await,
+    };
+    let pages = [health, ready, metrics, info];
     let bodies: Vec<Bytes> = verify.predict.iter().map(question).collect();
     let mut predictions = Vec::new();
     for body in &bodies {
@@ -142,6 +143,14 @@ async fn ask_server(
         None => Ok(Vec::new()),
     };
     Ok((pages, predictions, times))
+}
+
+async fn ask_management(forward: &mut Forward) -> [Asked<Answer>; 3] {
+    [
+        forward.get("/health", None).await,
+        forward.get("/ready", None).await,
+        forward.get("/metrics", None).await,
+    ]
 }
 
 fn question(golden: &Golden) -> Bytes {

@@ -22,11 +22,21 @@ const fn of_kind(kind: Kind) -> Causes {
         Kind::ConfigMap => &[(".data", &["server"])],
         Kind::NetworkPolicy => &[
             (".spec.egress", &["tracing.endpoint"]),
-            (".spec.ingress", &["network.from-namespaces"]),
+            (
+                ".spec.ingress",
+                &["network.from-namespaces", "service.management-port"],
+            ),
             ("", &["network.policy"]),
         ],
         Kind::Service => &[
-            (".spec.ports", &["service.port"]),
+            (
+                ".spec.ports[management",
+                &["service.management-port", "service.port"],
+            ),
+            (
+                ".spec.ports",
+                &["service.port", "service.management-port"],
+            ),
             (".spec.type", &["service.type"]),
             (".metadata.annotations", &["service.annotations"]),
         ],
@@ -55,6 +65,15 @@ const fn of_kind(kind: Kind) -> Causes {
                 server!(".image"),
                 &["image", "engine.gpus", "model.source.image"],
             ),
+            (
+                ".spec.template.metadata.annotations",
+                &["service.management-port"],
+            ),
+            (server!(".ports"), &["service.management-port"]),
+            (
+                server!(".env[UNINLU_MANAGEMENT_LISTEN]"),
+                &["service.management-port"],
+            ),
             (server!(".env[UNINLU_MODEL]"), &["model.mount"]),
             (server!(".env[UNINLU_DRAIN]"), &["rollout.drain"]),
             (server!(".env[UNINLU_WARMUP]"), &["model.warmup"]),
@@ -77,6 +96,18 @@ const fn of_kind(kind: Kind) -> Causes {
                 &["resources.memory.limit"],
             ),
             (server!(".resources"), &["engine.gpus", "resources"]),
+            (
+                server!(".startupProbe.httpGet"),
+                &["service.management-port"],
+            ),
+            (
+                server!(".livenessProbe.httpGet"),
+                &["service.management-port"],
+            ),
+            (
+                server!(".readinessProbe.httpGet"),
+                &["service.management-port"],
+            ),
             (
                 server!(".startupProbe.periodSeconds"),
                 &["probes.startup.period"],

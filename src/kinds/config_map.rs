@@ -20,9 +20,13 @@ pub(super) fn name_of(stack_name: &str) -> String {
 
 pub(super) fn render(stack: &Stack) -> Value {
     let server = &stack.server;
-    let settings = format!(
+    let mut settings = format!(
         "max-length = {}\nbatch-tokens = {}\nmax-wait = \"{}\"\n",
         server.max_length, server.batch_tokens, server.max_wait
     );
+    // Written only when it is asked for: an older image refuses a file with a key that it does not know.
+    if let Some(level) = server.log_level {
+        settings += &format!("log-level = \"{}\"\n", level.name());
+    }
     json!({ "metadata": { "name": name(stack) }, "data": { FILE: settings } })
 }

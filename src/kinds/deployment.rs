@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::pod_disruption_budget::int_or_string;
-use super::service::PORT_NAME;
+use super::service::{MANAGEMENT_NAME, PORT_NAME, probed_name};
 use super::{Facts, Progress, condition, config_map, is_observed, labels};
 use crate::stack::{CONTAINER_PORT, ModelSource, Precision, Probe, Replicas, SecretKey, Stack};
 
@@ -14,6 +14,8 @@ pub const CONTAINER: &str = "server";
 /// Where the API key is mounted, as a folder of one file.
 const SECRETS: &str = "/run/secrets/uninlu";
 const API_KEY: &str = "api-key";
+/// Where the server answers probes and metrics alone.
+pub const MANAGEMENT_LISTEN: &str = "UNINLU_MANAGEMENT_LISTEN";
 /// Seconds that the kubelet and the server get on top of the drain before the process is killed.
 const STOP_MARGIN: u32 = 10;
 /// Seconds on top of the startup budget for scheduling and pulling before a rollout counts as stuck.
@@ -32,7 +34,7 @@ pub(super) fn render(stack: &Stack, facts: &Facts) -> Value {
             },
         },
         "template": {
-            "metadata": { "labels": labels::of_object(stack), "annotations": scrape_annotations() },
+            "metadata": { "labels": labels::of_object(stack), "annotations": scrape_annotations(stack) },
             "spec": pod(stack, facts),
         },
     });
@@ -56,10 +58,10 @@ pub fn wait_budget(stack: &Stack) -> u32 {
     pods.div_ceil(at_once) * (progress_deadline(stack) + stack.rollout.drain.seconds + STOP_MARGIN)
 }
 
-fn scrape_annotations() -> Value {
+fn scrape_annotations(stack: &Stack) -> Value {
     json!({
         "prometheus.io/scrape": "true",
-        "prometheus.io/port": CONTAINER_PORT.to_string(),
+        "prometheus.io/port": stack.service.probed_port().to_string(),
         "prometheus.io/path": "/metrics",
     })
 }
@@ -108,7 +110,7 @@ fn container(stack: &Stack, facts: &Facts) -> Value {
         "name": CONTAINER,
         "image": facts.image,
         "imagePullPolicy": "IfNotPresent",
-        "ports": [{ "name": PORT_NAME, "containerPort": CONTAINER_PORT, "protocol": "TCP" }],
+        "ports": ports(stack),
         "env": environment(stack),
         "resources": resources(stack),
         "securityContext": {
@@ -118,20 +120,29 @@ fn container(stack: &Stack, facts: &Facts) -> Value {
         },
         // Startup looks at /ready, so that liveness and readiness begin only when the model is loaded and warm.
         "startupProbe": {
-            "httpGet": { "path": "/ready", "port": PORT_NAME },
+            "httpGet": { "path": "/ready", "port": probed_name(stack) },
             "periodSeconds": probes.startup.period.seconds,
             "timeoutSeconds": probes.startup.timeout.seconds,
             "failureThreshold": probes.startup.failure_threshold(),
         },
-        "livenessProbe": probe("/health", &probes.liveness),
-        "readinessProbe": probe("/ready", &probes.readiness),
+        "livenessProbe": probe(stack, "/health", &probes.liveness),
+        "readinessProbe": probe(stack, "/ready", &probes.readiness),
         "volumeMounts": volume_mounts(stack),
     })
 }
 
-fn probe(path: &str, probe: &Probe) -> Value {
+fn ports(stack: &Stack) -> Vec<Value> {
+    let port = |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
+    let management = stack.service.management_port;
+    [port(PORT_NAME, CONTAINER_PORT)]
+        .into_iter()
+        .chain(management.map(|number| port(MANAGEMENT_NAME, number)))
+        .collect()
+}
+
+fn probe(stack: &Stack, path: &str, probe: &Probe) -> Value {
     json!({
-        "httpGet": { "path": path, "port": PORT_NAME },
+        "httpGet": { "path": path, "port": probed_name(stack) },
         "periodSeconds": probe.period.seconds,
         "timeoutSeconds": probe.timeout.seconds,
         "failureThreshold": probe.failures,
@@ -149,6 +160,8 @@ fn environment(stack: &Stack) -> Vec<Value> {
         ("UNINLU_DRAIN", stack.rollout.drain.to_string()),
     ];
     let on_request = [
+        (stack.service.management_port)
+            .map(|port| (MANAGEMENT_LISTEN, format!("0.0.0.0:{port}"))),
         stack
             .model
             .warmup

@@ -27,7 +27,7 @@ use crate::stack::Stack;
 
 pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
-pub use deployment::{CONTAINER, USER, wait_budget};
+pub use deployment::{CONTAINER, MANAGEMENT_LISTEN, USER, wait_budget};
 pub use going::Going;
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 

@@ -9,7 +9,12 @@ pub(super) fn render(stack: &Stack) -> Option<Value> {
     if !stack.network.policy {
         return None;
     }
-    let mut ingress = json!({ "ports": [{ "protocol": "TCP", "port": CONTAINER_PORT }] });
+    let ports: Vec<Value> = [CONTAINER_PORT]
+        .into_iter()
+        .chain(stack.service.management_port)
+        .map(|port| json!({ "protocol": "TCP", "port": port }))
+        .collect();
+    let mut ingress = json!({ "ports": ports });
     if !stack.network.from_namespaces.is_empty() {
         ingress["from"] = json!([{ "namespaceSelector": { "matchExpressions": [{
             "key": "kubernetes.io/metadata.name",

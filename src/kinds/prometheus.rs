@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::labels;
-use super::service::PORT_NAME;
+use super::service::probed_name;
 use crate::stack::Stack;
 
 /// The metric that the autoscaler reads. The adapter's rule makes it, the HorizontalPodAutoscaler names it: one
@@ -20,9 +20,19 @@ pub fn service_monitor(stack: &Stack) -> Value {
         "metadata": { "name": stack.name, "namespace": stack.namespace, "labels": labels::of_object(stack) },
         "spec": {
             "selector": { "matchLabels": labels::of_object(stack) },
-            "endpoints": [{ "port": PORT_NAME, "path": "/metrics", "interval": "15s" }],
+            "endpoints": [endpoint(stack)],
         },
     })
+}
+
+/// With a port of its own the pods' is named, since not every Service shows it. Prometheus finds the ports of a
+/// Service's pods that the Service does not name too (role `endpoints`).
+fn endpoint(stack: &Stack) -> Value {
+    let key = match stack.service.management_port {
+        Some(_) => "targetPort",
+        None => "port",
+    };
+    json!({ key: probed_name(stack), "path": "/metrics", "interval": "15s" })
 }
 
 /// Configuration of the Prometheus Adapter: requests per second of a pod, as the custom metrics API serves it.

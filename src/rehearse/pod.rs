@@ -71,7 +71,8 @@ fn model_folder(stack: &Stack, given: Option<&Path>) -> Result<Option<PathBuf>, 
     Ok(Some(folder))
 }
 
-/// Without the tracing: a rehearsal's requests are none of the collector's business.
+/// Without the tracing: a rehearsal's requests are none of the collector's business. Without a management port: one
+/// port of the container is published, and there everything is answered then.
 fn environment(variables: &Value) -> Vec<(String, String)> {
     let variables = variables.as_array().into_iter().flatten();
     variables
@@ -79,7 +80,7 @@ fn environment(variables: &Value) -> Vec<(String, String)> {
             let text = |key: &str| variable[key].as_str().map(str::to_owned);
             Some((text("name")?, text("value")?))
         })
-        .filter(|(name, _)| !name.starts_with("OTEL_"))
+        .filter(|(name, _)| !name.starts_with("OTEL_") && name != kinds::MANAGEMENT_LISTEN)
         .collect()
 }
 

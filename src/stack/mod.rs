@@ -58,7 +58,7 @@ pub use quantity::Quantity;
 pub use raw::json_schema;
 pub use resources::{Bounds, Resources};
 pub use rollout::{OnFailure, Rollout, Timeout};
-pub use server::ServerSettings;
+pub use server::{LogLevel, ServerSettings};
 pub use service::{CONTAINER_PORT, Service, ServiceKind};
 pub use source::{Source, Written};
 pub use target::Target;

@@ -16,6 +16,37 @@ pub struct ServerSettings {
     pub batch_tokens: u32,
     /// Longest predicted wait of a request that is still taken; who would wait longer is refused with 429.
     pub max_wait: Duration,
+    /// Least severe events in the log; `None` leaves it to the image (`info`).
+    pub log_level: Option<LogLevel>,
+}
+
+/// Least severe events in the log
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What failed in the server
+    Error,
+    /// What may become an error
+    Warn,
+    /// Each request of the API, and each refused one
+    Info,
+    /// Connections that were closed too
+    Debug,
+    /// All
+    Trace,
+}
+
+impl LogLevel {
+    /// As the server reads it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
 }
 
 /// Hot settings: running pods take them without a restart
@@ -30,6 +61,8 @@ pub(super) struct RawServer {
     /// Longest predicted wait of a request that is still taken in a burst; who would wait longer is refused with 429
     /// (default "1s")
     max_wait: Option<At<Duration>>,
+    /// Least severe events in the server's log: `error`, `warn`, `info`, `debug` or `trace` (default: the server's, `info`)
+    log_level: Option<At<LogLevel>>,
 }
 
 /// Tokens of the longest pass that cannot be split: a window of 384 with a hint of 128 (model specification).
@@ -67,6 +100,7 @@ impl RawServer {
             max_length: value_or(&self.max_length, 10_000),
             batch_tokens: value_or(&self.batch_tokens, 4_096),
             max_wait: value_or(&self.max_wait, Duration::seconds(1)),
+            log_level: self.log_level.map(|at| at.value),
         }
     }
 }

@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tower::ServiceExt;
-use uninlu_server::http::{App, router};
+use uninlu_server::http::{App, Room, Routes, router};
 use uninlu_server::metrics::Metrics;
 use uninlu_server::model::Precision;
 use uninlu_server::settings::Settings;
@@ -49,8 +49,9 @@ static SERVER: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
         draining: Arc::new(AtomicBool::new(false)),
         api_key: None,
         traces: None,
+        room: Room::default(),
     };
-    (runtime, router(app, &[]))
+    (runtime, router(app, Routes::All, &[]))
 });
 
 fuzz_target!(|body: &[u8]| {

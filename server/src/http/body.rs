@@ -1,55 +1,182 @@
-//! Reading a body that a stranger sends: not for ever, and not without end.
+//! Reading a body that a stranger sends: not for ever, not without end, and not with all others at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::coding;
 use super::error::ApiError;
+use super::line::Line;
 
-/// Bytes of a request's body at most.
+/// Bytes of a request's body at most, before and after decoding.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
-/// Bytes that are read of a body that is too large.
-const READ_LIMIT: usize = 16 << 20;
+/// Bytes of each body that are not counted: the bound on connections bounds them, and usual requests have no more.
+const UNCOUNTED: usize = 64 << 10;
+/// Bytes beyond those of all bodies at once.
+const IN_FLIGHT: usize = 32 << 20;
 /// Time for the whole body.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Seconds after which one refused for want of room may come again.
+const RETRY_AFTER: u64 = 1;
 
-/// The body, if it is not too large. Of one that is, some more is read and thrown away: a caller that is still writing
-/// would see a broken connection instead of the answer.
-pub(super) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
-    tokio::time::timeout(PATIENCE, collect(body))
-        .await
-        .unwrap_or_else(|_| {
-            let message = format!("the body did not come within {} s", PATIENCE.as_secs());
-            Err(ApiError::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "too_slow",
-                message,
-            ))
-        })
+/// Room for the bodies of all requests together.
+#[derive(Debug, Clone)]
+pub struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(IN_FLIGHT)))
+    }
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, ApiError> {
-    let (mut bytes, mut length) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ApiError::malformed("body", error.to_string()))?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        length += data.len();
-        if length <= BODY_LIMIT {
-            bytes.extend_from_slice(&data);
-        } else if length > READ_LIMIT {
-            break;
+/// A body, in UTF-8 if its sender kept to what was agreed, and its room, which is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Received {
+    bytes: Vec<u8>,
+    room: Room,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Received {
+    pub(super) fn new(room: Room) -> Self {
+        Self {
+            bytes: Vec::new(),
+            room,
+            held: None,
         }
     }
-    if length > BODY_LIMIT {
-        return Err(ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            format!("the body is larger than {BODY_LIMIT} bytes"),
-        ));
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
-    Ok(bytes)
+
+    /// An empty one that shares the room.
+    pub(super) fn emptied(&self) -> Self {
+        Self::new(self.room.clone())
+    }
+
+    /// Takes more of the body.
+    pub(super) fn extend(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
+        let before = self.bytes.len();
+        let after = before + bytes.len();
+        if after > BODY_LIMIT {
+            return Err(too_large());
+        }
+        self.hold(after.max(UNCOUNTED) - before.max(UNCOUNTED))?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let count = u32::try_from(bytes).map_err(|_| too_large())?;
+        let room = self.room.0.clone();
+        let more = room.try_acquire_many_owned(count).map_err(|_| no_room())?;
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            None => self.held = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// The body of a request, decoded.
+pub(super) async fn read(request: Request, room: Room) -> Result<Received, ApiError> {
+    let (head, body) = request.into_parts();
+    coding::check_charset(&head.headers)?;
+    let coding = coding::named(&head.headers)?;
+    check_announced(&body, &room)?;
+    let received = tokio::time::timeout(PATIENCE, collect(body, room))
+        .await
+        .unwrap_or_else(|_| Err(too_slow()))?;
+    if let Some(line) = head.extensions.get::<Arc<Line>>() {
+        line.body_ended();
+    }
+    let decoded = coding::decoded(coding, received).await?;
+    coding::check_unicode(decoded.bytes())?;
+    Ok(decoded)
+}
+
+/// What is refused by its length alone is refused before it is sent: without a `100 Continue` too, which hyper writes at
+/// the first read.
+fn check_announced(body: &Body, room: &Room) -> Result<(), ApiError> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > BODY_LIMIT {
+        return Err(too_large());
+    }
+    if announced.saturating_sub(UNCOUNTED) > room.0.available_permits() {
+        return Err(no_room());
+    }
+    Ok(())
+}
+
+async fn collect(mut body: Body, room: Room) -> Result<Received, ApiError> {
+    let mut received = Received::new(room);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            ApiError::malformed("body", error.to_string()).logged("the body broke off")
+        })?;
+        if let Ok(data) = frame.into_data() {
+            received.extend(&data)?;
+        }
+    }
+    Ok(received)
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        format!("the body is larger than {BODY_LIMIT} bytes"),
+    )
+}
+
+fn too_slow() -> ApiError {
+    let message = format!("the body did not come within {} s", PATIENCE.as_secs());
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
+}
+
+fn no_room() -> ApiError {
+    let message = "too many large requests are being received";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(RETRY_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_bodies_share_their_room_and_small_ones_need_none() {
+        let room = Room::default();
+        let large = vec![b' '; BODY_LIMIT];
+        let mut held = Vec::new();
+        let refused = loop {
+            let mut received = Received::new(room.clone());
+            match received.extend(&large) {
+                Ok(()) => held.push(received),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(held.len(), IN_FLIGHT / (BODY_LIMIT - UNCOUNTED));
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let small = vec![b' '; UNCOUNTED];
+        assert!(Received::new(room.clone()).extend(&small).is_ok());
+        held.clear();
+        assert_eq!(room.0.available_permits(), IN_FLIGHT, "all of it is free again");
+    }
+
+    #[test]
+    fn a_body_may_come_in_pieces() {
+        let mut received = Received::new(Room::default());
+        for _ in 0..BODY_LIMIT / 1_024 {
+            received.extend(&[b' '; 1_024]).expect("within the bound");
+        }
+        let refused = received.extend(b" ").expect_err("one byte more");
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(received.room.0.available_permits(), IN_FLIGHT - (BODY_LIMIT - UNCOUNTED));
+    }
 }

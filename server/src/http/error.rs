@@ -1,5 +1,7 @@
 //! Errors as callers see them.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -36,6 +38,17 @@ pub(super) struct ApiError {
     place: Option<String>,
     /// Seconds.
     retry_after: Option<u64>,
+    /// Codings that a body may have.
+    accepting: Option<&'static str>,
+    /// What the log says besides the code.
+    logged: Cow<'static, str>,
+}
+
+/// Why a request was refused, as the log tells it: never with what the caller sent.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) code: &'static str,
+    pub(super) reason: Cow<'static, str>,
 }
 
 impl ApiError {
@@ -46,6 +59,8 @@ impl ApiError {
             message: message.into(),
             place: None,
             retry_after: None,
+            accepting: None,
+            logged: Cow::Borrowed(""),
         }
     }
 
@@ -61,6 +76,23 @@ impl ApiError {
     pub(super) fn at(self, place: impl Into<String>) -> Self {
         let place = Some(place.into());
         Self { place, ..self }
+    }
+
+    /// Codings that a body may have (RFC 9110, 12.5.3: in an answer it tells what a request may use).
+    pub(super) fn accepting(self, codings: &'static str) -> Self {
+        let accepting = Some(codings);
+        Self { accepting, ..self }
+    }
+
+    /// What the log says besides the code; nothing that the caller sent may be in it.
+    pub(super) fn logged(self, reason: impl Into<Cow<'static, str>>) -> Self {
+        let logged = reason.into();
+        Self { logged, ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub(super) fn retry_after(self, seconds: u64) -> Self {
@@ -80,11 +112,17 @@ impl IntoResponse for ApiError {
             place: self.place,
         };
         let mut response = (self.status, Json(ErrorBody { error })).into_response();
+        let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(codings) = self.accepting {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(codings));
+        }
+        response.extensions_mut().insert(Refusal {
+            code: self.code,
+            reason: self.logged,
+        });
         response
     }
 }

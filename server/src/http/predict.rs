@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -40,20 +39,21 @@ pub(super) struct PredictAnswer {
         (status = 401, description = "The key is missing or wrong", body = ErrorBody),
         (status = 408, description = "The body came too slowly", body = ErrorBody),
         (status = 413, description = "The body or a text is too long; nothing was cut off", body = ErrorBody),
+        (status = 415, description = "The body is neither UTF-8 nor compressed by gzip or deflate", body = ErrorBody),
         (status = 422, description = "The schema asks too much, or what cannot be", body = ErrorBody),
         (status = 429, description = "Too much work waits; `Retry-After` says when it is less", body = ErrorBody),
         (status = 500, description = "The model failed on this request", body = ErrorBody),
-        (status = 503, description = "The model is being loaded", body = ErrorBody),
+        (status = 503, description = "The model is being loaded, or too many connections or large bodies are open; `Retry-After` says when to come again", body = ErrorBody),
         (status = 504, description = "The answer would come after the caller's time-out", body = ErrorBody),
     ))]
 pub(super) async fn predict(
     State(app): State<App>,
-    headers: HeaderMap,
-    body: Body,
+    request: axum::extract::Request,
 ) -> Result<Response, ApiError> {
-    let deadline = deadline(&headers, Instant::now())?;
-    let body = body::read(body).await?;
-    let question = Question::parse(&body, app.settings.borrow().max_length)?;
+    let deadline = deadline(request.headers(), Instant::now())?;
+    // Held until the answer: what is read from it lives as long.
+    let body = body::read(request, app.room.clone()).await?;
+    let question = Question::parse(body.bytes(), app.settings.borrow().max_length)?;
     if !app.worker.is_loaded() {
         let message = "the model is being loaded";
         let loading = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "loading", message);

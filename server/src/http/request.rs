@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::coding;
 use super::error::ApiError;
 use crate::schema::Schema;
 
@@ -161,19 +162,43 @@ fn place(is_batch: bool, index: usize) -> String {
 }
 
 fn read(body: &[u8]) -> Result<PredictRequest, ApiError> {
+    let body = coding::without_mark(body);
     let mut json = serde_json::Deserializer::from_slice(body);
     let request: PredictRequest = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let place = match path.as_str() {
-            "." => "body".into(),
-            // What is nested too deeply has no place that anybody could read.
-            path => path.split('.').take(PLACE).collect::<Vec<_>>().join("."),
-        };
-        ApiError::malformed(place, error.into_inner().to_string())
+        not_read(body, &path, &error.into_inner())
     })?;
-    json.end()
-        .map_err(|error| ApiError::malformed("body", error.to_string()))?;
+    json.end().map_err(|error| not_read(body, ".", &error))?;
     Ok(request)
+}
+
+/// What is no JSON has a line and a column, counted in characters; what is not asked for in this form has a path.
+fn not_read(body: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let message = error.to_string();
+    let message = message.strip_suffix(&position).unwrap_or(&message);
+    if body.trim_ascii().is_empty() {
+        return ApiError::malformed("body", "the body is empty").logged("the body is empty");
+    }
+    if !error.is_data() {
+        let column = column(body, error.line(), error.column());
+        let place = format!("line {}, column {column}", error.line());
+        return ApiError::malformed(&place, message).logged(format!("JSON syntax, {place}"));
+    }
+    let place = match path {
+        "." => "body".into(),
+        path => path.split('.').take(PLACE).collect::<Vec<_>>().join("."),
+    };
+    ApiError::malformed(place, message).logged("a field is unknown, missing or of another type")
+}
+
+/// serde_json counts bytes, and a Chinese character has three.
+fn column(body: &[u8], line: usize, bytes: usize) -> usize {
+    let line = body.split(|byte| *byte == b'\n').nth(line.saturating_sub(1));
+    let line = line.unwrap_or_default();
+    String::from_utf8_lossy(line.get(..bytes).unwrap_or(line))
+        .chars()
+        .count()
 }
 
 fn check_length(text: &str, max_length: usize) -> Result<(), ApiError> {

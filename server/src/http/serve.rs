@@ -1,33 +1,63 @@
-//! Connections: taken one by one, each with bounds on what it may send and how slowly.
+//! Connections: so many at once, each with bounds on what it may send and how slowly.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Version;
+use hyper::Request;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
-/// Time for a request's head; also how long an idle connection is kept. Above the 60 s for which proxies keep theirs:
-/// one that is closed while a proxy sends on it is a failed request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+use super::line::{Line, Phase};
+use super::pool::{Place, Pool};
+use super::wire::Wire;
+
 /// Headers of a request at most; more is answered with 431.
 const HEADERS: usize = 64;
-/// Bytes of a request's head at most.
-const HEAD_BYTES: usize = 64 << 10;
+/// Bytes of a request's head at most; nginx's default too.
+const HEAD_BYTES: usize = 32 << 10;
+/// Connections beyond the bound, on which only probes are answered.
+const RESERVE: usize = 64;
 /// After a refused `accept`, which mostly means that there are no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// For those that not even the reserve has room for.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
+    content-length: 0\r\n\r\n";
 
-/// Serves until `stop` ends, then lets the requests end that run; takes no connection any more.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .max_headers(HEADERS)
-        .max_buf_size(HEAD_BYTES);
-    let connections = GracefulShutdown::new();
+/// The places of one listener.
+struct Places {
+    usual: Arc<Pool>,
+    reserve: Arc<Pool>,
+}
+
+impl Places {
+    fn admit(&self) -> Option<Place> {
+        let usual = self.usual.admit(Line::new(false));
+        usual
+            .or_else(|_| self.reserve.admit(Line::new(true)))
+            .ok()
+    }
+}
+
+/// Serves until `stop` ends, then lets the requests end that run; takes no connection any more. `connections` is how
+/// many there are at most.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: usize,
+    stop: impl Future<Output = ()>,
+) {
+    let places = Places {
+        usual: Pool::new(connections),
+        reserve: Pool::new(RESERVE),
+    };
+    let running = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -35,20 +65,53 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             () = &mut stop => break,
         };
         let Ok((stream, _)) = accepted else {
+            places.usual.give_up_one();
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Answers are small and complete: nothing is gained by waiting for more to send.
-        let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = connections.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke");
-            }
-        });
+        if let Some(place) = places.admit() {
+            tokio::spawn(converse(stream, place, router.clone(), running.watcher()));
+        } else {
+            let _ = stream.try_write(BUSY);
+        }
     }
     drop(listener);
-    connections.shutdown().await;
+    running.shutdown().await;
+}
+
+async fn converse(stream: TcpStream, place: Place, router: Router, watcher: Watcher) {
+    // Answers are small and complete: nothing is gained by waiting for more to send.
+    let _ = stream.set_nodelay(true);
+    let line = place.line.clone();
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| answer(&line, &router, request));
+    let wire = TokioIo::new(Wire::new(stream, line.clone()));
+    let connection = http1::Builder::new()
+        // `Line` bounds it, and the time before the head's first byte by itself.
+        .header_read_timeout(None)
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(wire, service);
+    tokio::select! {
+        ended = watcher.watch(connection) => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection broke");
+            }
+        }
+        reason = line.ended() => tracing::debug!(reason, "a connection was closed"),
+    }
+}
+
+async fn answer(
+    line: &Arc<Line>,
+    router: &TowerToHyperService<Router>,
+    mut request: Request<Incoming>,
+) -> Result<axum::response::Response, std::convert::Infallible> {
+    let has_body = !request.body().is_end_stream();
+    let knows_interim = request.version() == Version::HTTP_11;
+    line.asked(has_body, knows_interim).await;
+    request.extensions_mut().insert(line.clone());
+    let response = router.call(request).await;
+    line.enter(Phase::Answer);
+    response
 }

@@ -236,7 +236,16 @@ fn load(options: &Options, shared: &Shared) -> Result<(Engine, LoadedModel), Mod
             other => format!("{other:?}").to_lowercase(),
         },
     };
-    tracing::info!(?info, seconds_per_token, "loaded");
+    tracing::info!(
+        tower_layers,
+        cross_layers,
+        hidden_size = info.hidden_size,
+        vocabulary = info.vocabulary,
+        precision = format!("{:?}", info.precision).to_lowercase(),
+        device = info.device,
+        seconds_per_token,
+        "loaded"
+    );
     let books = Admission::new(options.plan.workers, seconds_per_token);
     let loaded = LoadedModel {
         info,

@@ -139,7 +139,15 @@ fn a_key_is_asked_for_and_may_change() {
     std::fs::write(file.path(), "second").expect("a key");
     assert_eq!(status("x-api-key", "first"), 401);
     assert_eq!(status("x-api-key", "second"), 200);
-    assert_eq!(server.get("/ready").status, 200, "only the API needs it");
+    for path in ["/info", "/docs", "/openapi.json"] {
+        assert_eq!(server.get(path).status, 401, "{path}");
+        let request = agent().get(format!("{}{path}", server.url));
+        let answered = answer(request.header("x-api-key", "second").call());
+        assert_eq!(answered.status, 200, "{path}");
+    }
+    for path in ["/", "/page.js", "/health", "/ready", "/metrics"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
 }
 
 #[test]

@@ -106,7 +106,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "settings-in-force",
         promise: "every running server has taken what `[server]` says",
-        mend: "the kubelet brings a changed ConfigMap within two minutes; the server's log says when settings are refused",
+        mend: "the kubelet brings a changed ConfigMap within two minutes; the server's log says when settings are refused. With `[access] api-key`, `--api-key-file` names the file with the key",
         settles: true,
         look: service::settings_in_force,
     },

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{each_pod, holds};
 use crate::plan::outlook::Asked;
-use crate::stack::{Duration, ServerSettings, Stack};
+use crate::stack::{Duration, LogLevel, ServerSettings, Stack};
 use crate::verify::exposition::{self, Family};
 use crate::verify::facts::shortened;
 use crate::verify::{Answer, Facts, Look};
@@ -94,15 +94,20 @@ struct InForce {
     max_length: u32,
     batch_tokens: u32,
     max_wait: Duration,
+    log_level: Option<LogLevel>,
 }
 
 impl InForce {
     fn json(&self) -> Value {
-        json!({
+        let mut settings = json!({
             "max-length": self.max_length,
             "batch-tokens": self.batch_tokens,
             "max-wait": self.max_wait.to_string(),
-        })
+        });
+        if let Some(level) = self.log_level {
+            settings["log-level"] = json!(level.name());
+        }
+        settings
     }
 }
 
@@ -111,11 +116,13 @@ pub(super) fn settings_in_force(stack: &Stack, facts: &Facts) -> Look {
         max_length,
         batch_tokens,
         max_wait,
+        log_level,
     } = stack.server;
     let said = InForce {
         max_length,
         batch_tokens,
         max_wait,
+        log_level,
     };
     each_pod(facts, "GET /info", |pod| {
         let info: Value = serde_json::from_str(body(&pod.info)?).unwrap_or_default();
