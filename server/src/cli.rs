@@ -254,12 +254,7 @@ fn serve(options: Serve) -> ExitCode {
     }
 }
 
-fn run(
-    runtime: Runtime,
-    options: &Serve,
-    plan: Plan,
-    log: log::Control,
-) -> Result<(), String> {
+fn run(runtime: Runtime, options: &Serve, plan: Plan, log: log::Control) -> Result<(), String> {
     let (service, threads) = runtime.block_on(Service::start(options, plan, log))?;
     let outcome = runtime.block_on(service.run_until_stopped(options));
     // Ends the connections that are left, and with them whoever could still ask the model.
@@ -309,7 +304,12 @@ fn connections(asked: u32) -> usize {
     let most = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
     let asked = usize::try_from(asked).unwrap_or(usize::MAX);
     if most < asked {
-        tracing::warn!(asked, connections = most, files, "fewer connections are taken: the limit of open files (ulimit -n) is low");
+        tracing::warn!(
+            asked,
+            connections = most,
+            files,
+            "fewer connections are taken: the limit of open files (ulimit -n) is low"
+        );
     }
     asked.min(most).max(1)
 }

@@ -159,7 +159,11 @@ mod tests {
     fn a_level_of_the_log_may_be_named() {
         let level = |text| Settings::parse(text).map(|settings| settings.log_level);
         assert_eq!(level("log-level = \"debug\""), Ok(Some(Level::Debug)));
-        for text in ["log-level = \"loud\"", "log-level = \"INFO\"", "log-level = 1"] {
+        for text in [
+            "log-level = \"loud\"",
+            "log-level = \"INFO\"",
+            "log-level = 1",
+        ] {
             assert!(level(text).is_err(), "{text}");
         }
     }
@@ -167,8 +171,14 @@ mod tests {
     #[test]
     fn the_log_tells_them_as_they_are_written() {
         let told = Settings::default().to_string();
-        assert!(told.contains("max-length=10000 ") || told.ends_with("max-length=10000"), "{told}");
-        assert!(told.contains("max-wait=1s") && !told.contains(['"', '(', '{']), "{told}");
+        assert!(
+            told.contains("max-length=10000 ") || told.ends_with("max-length=10000"),
+            "{told}"
+        );
+        assert!(
+            told.contains("max-wait=1s") && !told.contains(['"', '(', '{']),
+            "{told}"
+        );
     }
 
     #[test]

@@ -33,10 +33,7 @@ const fn of_kind(kind: Kind) -> Causes {
                 ".spec.ports[management",
                 &["service.management-port", "service.port"],
             ),
-            (
-                ".spec.ports",
-                &["service.port", "service.management-port"],
-            ),
+            (".spec.ports", &["service.port", "service.management-port"]),
             (".spec.type", &["service.type"]),
             (".metadata.annotations", &["service.annotations"]),
         ],

@@ -132,7 +132,8 @@ fn container(stack: &Stack, facts: &Facts) -> Value {
 }
 
 fn ports(stack: &Stack) -> Vec<Value> {
-    let port = |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
+    let port =
+        |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
     let management = stack.service.management_port;
     [port(PORT_NAME, CONTAINER_PORT)]
         .into_iter()
@@ -160,8 +161,7 @@ fn environment(stack: &Stack) -> Vec<Value> {
         ("UNINLU_DRAIN", stack.rollout.drain.to_string()),
     ];
     let on_request = [
-        (stack.service.management_port)
-            .map(|port| (MANAGEMENT_LISTEN, format!("0.0.0.0:{port}"))),
+        (stack.service.management_port).map(|port| (MANAGEMENT_LISTEN, format!("0.0.0.0:{port}"))),
         stack
             .model
             .warmup

@@ -34,11 +34,11 @@ pub(super) fn render(stack: &Stack) -> Value {
 }
 
 fn ports(stack: &Stack) -> Vec<Value> {
-    let port = |name: &str, port: u16| {
-        json!({ "name": name, "protocol": "TCP", "port": port, "targetPort": name })
-    };
+    let port = |name: &str, port: u16| json!({ "name": name, "protocol": "TCP", "port": port, "targetPort": name });
     let service = &stack.service;
-    let management = service.management_port.filter(|_| service.shows_management());
+    let management = service
+        .management_port
+        .filter(|_| service.shows_management());
     let management = management.map(|number| port(MANAGEMENT_NAME, number));
     [port(PORT_NAME, service.port)]
         .into_iter()

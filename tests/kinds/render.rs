@@ -113,6 +113,29 @@ fn they_name_what_the_objects_name() {
     );
 }
 
+/// With a port of its own, what is scraped is a port of the container, whatever the Service shows.
+#[test]
+fn a_management_port_is_what_is_scraped_and_probed() {
+    for (kind, shown) in [("ClusterIP", 2), ("NodePort", 1), ("LoadBalancer", 1)] {
+        let service = format!("[service]\ntype = \"{kind}\"\nmanagement-port = 9090\n[env.fixed]");
+        let text = STACK.replace("[env.fixed]", &service);
+        let objects = documents(&data(render(&text, &[])));
+        let object = |kind: &str| objects.iter().find(|object| object["kind"] == kind);
+        let pod = &object("Deployment").expect("a Deployment")["spec"]["template"];
+        let container = &pod["spec"]["containers"][0];
+        assert_eq!(container["ports"][1]["containerPort"], 9090);
+        let name = &container["ports"][1]["name"];
+        let monitor = &documents(&data(render(&text, &["service-monitor"])))[0];
+        assert_eq!(&monitor["spec"]["endpoints"][0]["targetPort"], name);
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            assert_eq!(&container[probe]["httpGet"]["port"], name, "{probe}");
+        }
+        assert_eq!(pod["metadata"]["annotations"]["prometheus.io/port"], "9090");
+        let ports = &object("Service").expect("a Service")["spec"]["ports"];
+        assert_eq!(ports.as_array().map(Vec::len), Some(shown), "{kind}");
+    }
+}
+
 /// The tool names a counter that another crate exports: nothing else would notice that one of them was renamed.
 #[test]
 fn the_adapter_reads_what_the_server_exports() {

@@ -44,6 +44,16 @@ fn a_pod_with_everything_that_a_container_can_show() {
     insta::assert_snapshot!(told(&spec));
 }
 
+/// One port of the container is published, so everything is answered there.
+#[test]
+fn a_rehearsal_asks_its_probes_where_it_asks_everything() {
+    let with = stack(&in_image(), "[service]\nmanagement-port = 9090\n");
+    let without = stack(&in_image(), "");
+    let [with, without] =
+        [with, without].map(|stack| told(&pod::container(&stack, IMAGE, None).expect("a container")));
+    assert_eq!(with, without);
+}
+
 #[test]
 fn what_cannot_be_run_here_is_told_with_its_mend() {
     let gpu = "[engine]\ngpus = 1\n";

@@ -166,7 +166,11 @@ mod tests {
         let small = vec![b' '; UNCOUNTED];
         assert!(Received::new(room.clone()).extend(&small).is_ok());
         held.clear();
-        assert_eq!(room.0.available_permits(), IN_FLIGHT, "all of it is free again");
+        assert_eq!(
+            room.0.available_permits(),
+            IN_FLIGHT,
+            "all of it is free again"
+        );
     }
 
     #[test]
@@ -177,6 +181,9 @@ mod tests {
         }
         let refused = received.extend(b" ").expect_err("one byte more");
         assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
-        assert_eq!(received.room.0.available_permits(), IN_FLIGHT - (BODY_LIMIT - UNCOUNTED));
+        assert_eq!(
+            received.room.0.available_permits(),
+            IN_FLIGHT - (BODY_LIMIT - UNCOUNTED)
+        );
     }
 }

@@ -66,7 +66,10 @@ fn not_utf8() -> ApiError {
 
 /// Refuses UTF-16 and UTF-32, with and without a mark: JSON begins with two ASCII characters, or with one that is all.
 pub(super) fn check_unicode(body: &[u8]) -> Result<(), ApiError> {
-    let is_wide = matches!(body, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]);
+    let is_wide = matches!(
+        body,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
+    );
     if is_wide {
         return Err(not_utf8());
     }
@@ -201,7 +204,9 @@ mod tests {
     fn decode(coding: Coding, body: &[u8]) -> Result<Vec<u8>, StatusCode> {
         let mut received = Received::new(Room::default());
         received.extend(body).expect("within the bound");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
         runtime
             .block_on(decoded(coding, received))
             .map(|body| body.bytes().to_vec())
@@ -227,7 +232,10 @@ mod tests {
             assert_eq!(decode(coding, &body), Err(StatusCode::PAYLOAD_TOO_LARGE));
         }
         let just = vec![b' '; BODY_LIMIT];
-        assert_eq!(decode(Coding::Gzip, &gzip(&just)).map(|body| body.len()), Ok(BODY_LIMIT));
+        assert_eq!(
+            decode(Coding::Gzip, &gzip(&just)).map(|body| body.len()),
+            Ok(BODY_LIMIT)
+        );
     }
 
     #[test]
@@ -245,16 +253,20 @@ mod tests {
             (Coding::Deflate, TEXT),
             (Coding::Deflate, &whole),
         ] {
-            assert_eq!(decode(coding, body), Err(StatusCode::BAD_REQUEST), "{coding:?} {body:?}");
+            assert_eq!(
+                decode(coding, body),
+                Err(StatusCode::BAD_REQUEST),
+                "{coding:?} {body:?}"
+            );
         }
     }
 
     #[test]
     fn one_known_coding_may_be_named() {
         let named = |values: &[&'static str]| {
-            let values = values.iter().map(|value| {
-                (header::CONTENT_ENCODING, HeaderValue::from_static(value))
-            });
+            let values = values
+                .iter()
+                .map(|value| (header::CONTENT_ENCODING, HeaderValue::from_static(value)));
             named(&values.collect()).map_err(|error| error.status())
         };
         assert_eq!(named(&[]), Ok(Coding::Identity));
@@ -262,8 +274,18 @@ mod tests {
         assert_eq!(named(&["GZip"]), Ok(Coding::Gzip));
         assert_eq!(named(&["x-gzip, identity"]), Ok(Coding::Gzip));
         assert_eq!(named(&["deflate"]), Ok(Coding::Deflate));
-        for unknown in [&["br"][..], &["gzip, gzip"], &["gzip", "deflate"], &["zstd"], &["*"]] {
-            assert_eq!(named(unknown), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{unknown:?}");
+        for unknown in [
+            &["br"][..],
+            &["gzip, gzip"],
+            &["gzip", "deflate"],
+            &["zstd"],
+            &["*"],
+        ] {
+            assert_eq!(
+                named(unknown),
+                Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+                "{unknown:?}"
+            );
         }
     }
 
@@ -273,13 +295,28 @@ mod tests {
             let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
             check_charset(&headers.into_iter().collect()).is_ok()
         };
-        for kind in ["application/json", "application/json; charset=UTF-8", "a/b;x=y;charset=\"utf8\"", ""] {
+        for kind in [
+            "application/json",
+            "application/json; charset=UTF-8",
+            "a/b;x=y;charset=\"utf8\"",
+            "",
+        ] {
             assert!(check(kind), "{kind}");
         }
-        for kind in ["application/json; charset=utf-16", "text/plain;Charset = GBK", "a/b;charset=latin1"] {
+        for kind in [
+            "application/json; charset=utf-16",
+            "text/plain;Charset = GBK",
+            "a/b;charset=latin1",
+        ] {
             assert!(!check(kind), "{kind}");
         }
-        for body in [&b"\xff\xfe{\0"[..], b"\xfe\xff\0{", b"{\0\"\0", b"\0{\0\"", b"\0\0\0{"] {
+        for body in [
+            &b"\xff\xfe{\0"[..],
+            b"\xfe\xff\0{",
+            b"{\0\"\0",
+            b"\0{\0\"",
+            b"\0\0\0{",
+        ] {
             assert!(check_unicode(body).is_err(), "{body:?}");
         }
         for body in [&b""[..], b"1", b"{}", TEXT, UTF8_MARK] {

@@ -210,7 +210,10 @@ mod tests {
         }
         let line = Line::new(false);
         line.enter(Phase::Body);
-        assert!(line.replaceable_since(Instant::now() + BODY_GRACE).is_some());
+        assert!(
+            line.replaceable_since(Instant::now() + BODY_GRACE)
+                .is_some()
+        );
     }
 
     #[test]

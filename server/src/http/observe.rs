@@ -67,13 +67,19 @@ impl Running {
         let reason = self.refusal.as_ref().map(|refusal| &*refusal.reason);
         let reason = reason.filter(|reason| !reason.is_empty());
         if code >= 500 {
-            tracing::error!(method, route, code, seconds, request_id, trace_id, error, reason, "failed");
+            tracing::error!(
+                method, route, code, seconds, request_id, trace_id, error, reason, "failed"
+            );
         } else if code == LEFT {
             tracing::info!(method, route, code, seconds, request_id, trace_id, "left");
         } else if code >= 400 {
-            tracing::info!(method, route, code, seconds, request_id, trace_id, error, reason, "refused");
+            tracing::info!(
+                method, route, code, seconds, request_id, trace_id, error, reason, "refused"
+            );
         } else {
-            tracing::info!(method, route, code, seconds, request_id, trace_id, "answered");
+            tracing::info!(
+                method, route, code, seconds, request_id, trace_id, "answered"
+            );
         }
     }
 
@@ -125,7 +131,9 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
 }
 
 fn label(method: &Method) -> &'static str {
-    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+    let known = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
+    ];
     let mut known = known.into_iter();
     known
         .find(|known| *known == method.as_str())
@@ -145,6 +153,10 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get(REQUEST_ID).filter(|id| is_plain(id)) {
         return id.clone();
     }
-    let id = format!("{:016x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
+    let id = format!(
+        "{:016x}-{:x}",
+        *PROCESS,
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
     HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("none"))
 }

@@ -194,7 +194,9 @@ fn not_read(body: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
 
 /// serde_json counts bytes, and a Chinese character has three.
 fn column(body: &[u8], line: usize, bytes: usize) -> usize {
-    let line = body.split(|byte| *byte == b'\n').nth(line.saturating_sub(1));
+    let line = body
+        .split(|byte| *byte == b'\n')
+        .nth(line.saturating_sub(1));
     let line = line.unwrap_or_default();
     String::from_utf8_lossy(line.get(..bytes).unwrap_or(line))
         .chars()

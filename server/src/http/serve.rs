@@ -39,9 +39,7 @@ struct Places {
 impl Places {
     fn admit(&self) -> Option<Place> {
         let usual = self.usual.admit(Line::new(false));
-        usual
-            .or_else(|_| self.reserve.admit(Line::new(true)))
-            .ok()
+        usual.or_else(|_| self.reserve.admit(Line::new(true))).ok()
     }
 }
 

@@ -68,7 +68,11 @@ fn parse(text: &str) -> Option<(u128, u64, u8)> {
     let flags = digits(parts.next()?, 2)?;
     let has_more = parts.next().is_some();
     let is_valid = version != 0xff && !(version == 0 && has_more) && trace != 0 && span != 0;
-    is_valid.then_some((trace, u64::try_from(span).ok()?, u8::try_from(flags & 1).ok()?))
+    is_valid.then_some((
+        trace,
+        u64::try_from(span).ok()?,
+        u8::try_from(flags & 1).ok()?,
+    ))
 }
 
 /// Exactly so many digits, in lower case.
@@ -96,9 +100,9 @@ mod tests {
     const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn of(pairs: &[(HeaderName, &str)]) -> Option<TraceContext> {
-        let headers = pairs.iter().map(|(name, value)| {
-            (name.clone(), HeaderValue::from_str(value).expect("a value"))
-        });
+        let headers = pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).expect("a value")));
         let mut map = HeaderMap::new();
         headers.for_each(|(name, value)| {
             map.append(name, value);
@@ -149,7 +153,11 @@ mod tests {
 
     #[test]
     fn a_state_is_bounded() {
-        let state = |state: &str| of(&[(TRACE_PARENT, VALID), (TRACE_STATE, state)]).expect("valid").state;
+        let state = |state: &str| {
+            of(&[(TRACE_PARENT, VALID), (TRACE_STATE, state)])
+                .expect("valid")
+                .state
+        };
         assert_eq!(state("a=1,b=2").as_deref(), Some("a=1,b=2"));
         assert_eq!(state(&format!("a={}", "x".repeat(600))), None);
         assert_eq!(state(&["a=1"; 33].join(",")), None);

@@ -154,8 +154,8 @@ impl AsyncWrite for Wire {
     /// A socket that is closed with unread bytes resets the connection, and the caller loses the answer: so they are
     /// read first, within bounds ("lingering close").
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let is_cut_off = self.line.is_body_unread()
-            || matches!(self.line.phase(), Phase::Head | Phase::Closing);
+        let is_cut_off =
+            self.line.is_body_unread() || matches!(self.line.phase(), Phase::Head | Phase::Closing);
         ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
         if !is_cut_off {
             return Poll::Ready(Ok(()));

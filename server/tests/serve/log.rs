@@ -33,7 +33,12 @@ impl Logged {
         });
         let url = format!("http://{address}");
         let server = Server { child, url };
-        let is_ready = || agent().get(format!("{}/ready", server.url)).call().is_ok_and(|answer| answer.status() == 200);
+        let is_ready = || {
+            agent()
+                .get(format!("{}/ready", server.url))
+                .call()
+                .is_ok_and(|answer| answer.status() == 200)
+        };
         server.wait_for("ready", is_ready);
         Self { server, lines }
     }
@@ -59,10 +64,34 @@ impl Logged {
 
 fn refusals() -> Vec<(&'static str, String, u16, &'static str, &'static str)> {
     vec![
-        ("r-syntax", format!("{{\"text\": \"{SECRET}\n"), 400, "malformed", "JSON syntax, line"),
-        ("r-field", format!("{{\"{SECRET}\": 1}}"), 400, "malformed", "a field is unknown"),
-        ("r-type", format!("{{\"text\": [\"{SECRET}\"]}}"), 400, "malformed", "of another type"),
-        ("r-schema", format!("{{\"text\": \"x\", \"schema\": {{\"{SECRET}\": 1}}}}"), 400, "malformed", ""),
+        (
+            "r-syntax",
+            format!("{{\"text\": \"{SECRET}\n"),
+            400,
+            "malformed",
+            "JSON syntax, line",
+        ),
+        (
+            "r-field",
+            format!("{{\"{SECRET}\": 1}}"),
+            400,
+            "malformed",
+            "a field is unknown",
+        ),
+        (
+            "r-type",
+            format!("{{\"text\": [\"{SECRET}\"]}}"),
+            400,
+            "malformed",
+            "of another type",
+        ),
+        (
+            "r-schema",
+            format!("{{\"text\": \"x\", \"schema\": {{\"{SECRET}\": 1}}}}"),
+            400,
+            "malformed",
+            "",
+        ),
         ("r-large", " ".repeat(2 << 20), 413, "too_large", ""),
     ]
 }
@@ -75,13 +104,29 @@ fn a_refused_request_has_its_reason_and_nothing_of_its_own() {
         let line = logged.find(id);
         let line: Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(line["level"], "INFO");
-        assert_eq!((&line["code"], &line["error"]), (&status.into(), &error.into()), "{line}");
-        assert!(line["reason"].as_str().unwrap_or_default().contains(reason), "{line}");
+        assert_eq!(
+            (&line["code"], &line["error"]),
+            (&status.into(), &error.into()),
+            "{line}"
+        );
+        assert!(
+            line["reason"].as_str().unwrap_or_default().contains(reason),
+            "{line}"
+        );
     }
-    assert_eq!(logged.ask("r-well", r#"{"text": "小明", "schema": {"人物": null}}"#), 200);
+    assert_eq!(
+        logged.ask("r-well", r#"{"text": "小明", "schema": {"人物": null}}"#),
+        200
+    );
     let line: Value = serde_json::from_str(&logged.find("r-well")).expect("JSON");
-    assert_eq!((&line["message"], &line["code"]), (&"answered".into(), &200.into()));
-    assert!(line.get("reason").is_none() && line.get("error").is_none(), "{line}");
+    assert_eq!(
+        (&line["message"], &line["code"]),
+        (&"answered".into(), &200.into())
+    );
+    assert!(
+        line.get("reason").is_none() && line.get("error").is_none(),
+        "{line}"
+    );
     for line in logged.lines() {
         assert!(!line.contains(SECRET), "{line}");
         for mark in ["Some(", "None", "Settings {", "Info {", "\\\""] {
@@ -99,10 +144,16 @@ fn the_log_may_be_text() {
     for (id, body, status, ..) in refusals() {
         assert_eq!(logged.ask(id, &body), status, "{id}");
         let line = logged.find(id);
-        assert!(line.contains(&format!("code={status}")) && line.contains("error="), "{line}");
+        assert!(
+            line.contains(&format!("code={status}")) && line.contains("error="),
+            "{line}"
+        );
     }
     for line in logged.lines() {
-        assert!(!line.contains(SECRET) && !line.contains(char::is_control), "{line:?}");
+        assert!(
+            !line.contains(SECRET) && !line.contains(char::is_control),
+            "{line:?}"
+        );
         for mark in ["Some(", "Settings {", "Info {"] {
             assert!(!line.contains(mark), "{mark:?}: {line}");
         }
@@ -120,7 +171,10 @@ fn what_fails_here_is_an_error() {
     file.close().expect("it goes");
     assert_eq!(logged.ask("r-no-key", "{}"), 503);
     let line: Value = serde_json::from_str(&logged.find("r-no-key")).expect("JSON");
-    assert_eq!((&line["level"], &line["error"]), (&"ERROR".into(), &"no_key".into()));
+    assert_eq!(
+        (&line["level"], &line["error"]),
+        (&"ERROR".into(), &"no_key".into())
+    );
 }
 
 #[test]
@@ -136,7 +190,10 @@ fn a_level_is_set_at_the_start_and_changes_while_it_runs() {
     let write = |text: &str, count: f64| {
         std::fs::write(&settings, text).expect("settings");
         logged.server.wait_for("the settings", || {
-            logged.server.metric(r#"uninlu_config_reloads_total{result="ok"}"#) >= count
+            logged
+                .server
+                .metric(r#"uninlu_config_reloads_total{result="ok"}"#)
+                >= count
         });
     };
     write("log-level = \"info\"\n", 1.0);
@@ -145,12 +202,19 @@ fn a_level_is_set_at_the_start_and_changes_while_it_runs() {
         logged.ask("r-loud", "{");
         logged.lines().iter().any(|line| line.contains("r-loud"))
     });
-    assert!(!logged.lines().iter().any(|line| line.contains("r-quiet")), "{:?}", logged.lines());
+    assert!(
+        !logged.lines().iter().any(|line| line.contains("r-quiet")),
+        "{:?}",
+        logged.lines()
+    );
 }
 
 #[test]
 fn a_level_that_is_none_is_refused_at_the_start() {
-    let output = tiny().env("UNINLU_LOG_LEVEL", "loud").output().expect("it runs");
+    let output = tiny()
+        .env("UNINLU_LOG_LEVEL", "loud")
+        .output()
+        .expect("it runs");
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("loud") && said.contains("debug"), "{said}");

@@ -66,7 +66,7 @@ fn what_cannot_be_answered_says_why_and_where() {
             r#"{"text": "\ud800", "schema": {"人物": null}}"#,
             400,
             "malformed",
-            "text",
+            "line 1, column 17",
         ),
         (r#"{"text": "x"}"#, 400, "malformed", "schema"),
         (r#"{"text": "x", "schema": {}}"#, 400, "malformed", "schema"),

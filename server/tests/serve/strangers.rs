@@ -93,7 +93,9 @@ fn slow_senders_do_not_stand_in_the_way() {
 fn a_head_that_never_ends_is_not_waited_for() {
     let server = Server::ready(tiny());
     let mut stream = connect(&server);
-    stream.write_all(b"GET /health HTTP/1.1\r\nx: ").expect("a beginning");
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nx: ")
+        .expect("a beginning");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("it is closed");
     assert!(answer.is_empty(), "{answer:?}");
