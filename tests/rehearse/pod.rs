@@ -49,8 +49,8 @@ fn a_pod_with_everything_that_a_container_can_show() {
 fn a_rehearsal_asks_its_probes_where_it_asks_everything() {
     let with = stack(&in_image(), "[service]\nmanagement-port = 9090\n");
     let without = stack(&in_image(), "");
-    let [with, without] =
-        [with, without].map(|stack| told(&pod::container(&stack, IMAGE, None).expect("a container")));
+    let [with, without] = [with, without]
+        .map(|stack| told(&pod::container(&stack, IMAGE, None).expect("a container")));
     assert_eq!(with, without);
 }
 

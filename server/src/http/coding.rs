@@ -41,7 +41,7 @@ pub(super) fn named(headers: &HeaderMap) -> Result<Coding, ApiError> {
 fn unknown_coding() -> ApiError {
     let message = format!("Content-Encoding may be one of {ACCEPTED}, or absent");
     let error = ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", message);
-    error.at("Content-Encoding").accepting(ACCEPTED)
+    error.at("Content-Encoding").naming_codings()
 }
 
 /// Refuses a charset that is named and is none of UTF-8's subsets.

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::coding;
 use crate::worker::PredictError;
 
 /// The body of every answer that is no success.
@@ -38,8 +39,8 @@ pub(super) struct ApiError {
     place: Option<String>,
     /// Seconds.
     retry_after: Option<u64>,
-    /// Codings that a body may have.
-    accepting: Option<&'static str>,
+    /// The codings of a body that are decoded are named.
+    names_codings: bool,
     /// What the log says besides the code.
     logged: Cow<'static, str>,
 }
@@ -59,7 +60,7 @@ impl ApiError {
             message: message.into(),
             place: None,
             retry_after: None,
-            accepting: None,
+            names_codings: false,
             logged: Cow::Borrowed(""),
         }
     }
@@ -78,10 +79,13 @@ impl ApiError {
         Self { place, ..self }
     }
 
-    /// Codings that a body may have (RFC 9110, 12.5.3: in an answer it tells what a request may use).
-    pub(super) fn accepting(self, codings: &'static str) -> Self {
-        let accepting = Some(codings);
-        Self { accepting, ..self }
+    /// Names the codings that a body may have (RFC 9110, 12.5.3: in an answer they are for the next request).
+    pub(super) fn naming_codings(self) -> Self {
+        let names_codings = true;
+        Self {
+            names_codings,
+            ..self
+        }
     }
 
     /// What the log says besides the code; nothing that the caller sent may be in it.
@@ -116,8 +120,9 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(codings) = self.accepting {
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(codings));
+        if self.names_codings {
+            let codings = HeaderValue::from_static(coding::ACCEPTED);
+            headers.insert(header::ACCEPT_ENCODING, codings);
         }
         response.extensions_mut().insert(Refusal {
             code: self.code,

@@ -10,6 +10,7 @@ use super::line::Line;
 pub(super) struct Pool {
     lines: Mutex<Vec<Arc<Line>>>,
     bound: usize,
+    is_reserve: bool,
 }
 
 /// A connection's place, free again when dropped.
@@ -27,9 +28,14 @@ impl Drop for Place {
 }
 
 impl Pool {
-    pub(super) fn new(bound: usize) -> Arc<Self> {
+    /// On those of a reserve only probes are answered.
+    pub(super) fn new(bound: usize, is_reserve: bool) -> Arc<Self> {
         let lines = Mutex::default();
-        Arc::new(Self { lines, bound })
+        Arc::new(Self {
+            lines,
+            bound,
+            is_reserve,
+        })
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<Arc<Line>>> {
@@ -38,15 +44,15 @@ impl Pool {
 
     /// A place that is free, or that of the connection whose caller has been waited for the longest. nginx does the
     /// same with idle connections (`worker_connections`); here one that sends its head or its body slowly counts too.
-    pub(super) fn admit(self: &Arc<Self>, line: Line) -> Result<Place, Line> {
+    pub(super) fn admit(self: &Arc<Self>) -> Option<Place> {
         let mut lines = self.lines();
         if lines.len() >= self.bound && !give_up_one(&mut lines) {
-            return Err(line);
+            return None;
         }
-        let line = Arc::new(line);
+        let line = Arc::new(Line::new(self.is_reserve));
         lines.push(line.clone());
         let pool = self.clone();
-        Ok(Place { pool, line })
+        Some(Place { pool, line })
     }
 
     /// Closes the connection whose caller has been waited for the longest, if there is one.
@@ -74,24 +80,24 @@ mod tests {
     use super::*;
 
     fn admitted(pool: &Arc<Pool>) -> Place {
-        pool.admit(Line::new(false)).expect("a place")
+        pool.admit().expect("a place")
     }
 
     #[test]
     fn a_place_is_free_again_when_its_connection_ends() {
-        let pool = Pool::new(2);
+        let pool = Pool::new(2, false);
         let (first, second) = (admitted(&pool), admitted(&pool));
         for place in [&first, &second] {
             place.line.enter(Phase::Work);
         }
-        assert!(pool.admit(Line::new(false)).is_err());
+        assert!(pool.admit().is_none());
         drop(first);
-        assert!(pool.admit(Line::new(false)).is_ok());
+        assert!(pool.admit().is_some());
     }
 
     #[test]
     fn the_longest_idle_one_goes_and_none_that_works() {
-        let pool = Pool::new(3);
+        let pool = Pool::new(3, false);
         let places = [admitted(&pool), admitted(&pool), admitted(&pool)];
         places[0].line.enter(Phase::Work);
         let new = admitted(&pool);

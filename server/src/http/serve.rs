@@ -38,8 +38,7 @@ struct Places {
 
 impl Places {
     fn admit(&self) -> Option<Place> {
-        let usual = self.usual.admit(Line::new(false));
-        usual.or_else(|_| self.reserve.admit(Line::new(true))).ok()
+        self.usual.admit().or_else(|| self.reserve.admit())
     }
 }
 
@@ -52,8 +51,8 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let places = Places {
-        usual: Pool::new(connections),
-        reserve: Pool::new(RESERVE),
+        usual: Pool::new(connections, false),
+        reserve: Pool::new(RESERVE, true),
     };
     let running = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);

@@ -95,7 +95,7 @@ fn what_cannot_be_answered_says_why_and_where() {
             "malformed",
             "output_all_prefix",
         ),
-        (&deep, 400, "malformed", "line 1, column 661"),
+        (&deep, 400, "malformed", "line 1, column 655"),
         (&long, 413, "too_long", "text"),
         (&huge, 413, "too_large", ""),
     ];

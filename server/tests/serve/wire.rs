@@ -466,7 +466,7 @@ fn the_place_of_a_syntax_error_is_its_line_and_column() {
         ("{\"text\": \"小明\" \"schema\": {}}", "line 1, column 15"),
         (
             "{\"text\": \"小明\", \"schema\": {\"人物\": null}} x",
-            "line 1, column 43",
+            "line 1, column 40",
         ),
         ("{\"text\": \"小", "line 1, column 11"),
         ("\u{feff}{\"text\" 1}", "line 1, column 9"),
