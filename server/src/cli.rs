@@ -96,7 +96,9 @@ struct Serve {
         global = true
     )]
     log_format: Format,
-    /// Hot settings, watched; an absent file means the defaults
+    /// File of hot settings, watched: max-length = 10000, batch-tokens = 4096, max-wait = "1s", max-work = "5s" (the
+    /// most predicted time of the whole pod that one request may take, else 422) and max-time = "30s" (the longest time
+    /// until its answer, else 503); these are the defaults, and what an absent file means
     #[arg(
         long,
         env = "UNINLU_SETTINGS",

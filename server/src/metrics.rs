@@ -44,6 +44,22 @@ struct ResultLabels {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// Reasons of the refusals that bound work, there from the start; others are there once they came.
+const BOUNDS: [&str; 7] = [
+    "overloaded",
+    "too_late",
+    "max_work",
+    "max_time",
+    "schema_too_large",
+    "too_many_entities",
+    "answer_too_large",
+];
+
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// What a round cost.
@@ -64,7 +80,9 @@ pub struct Work {
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
+    refusals: Family<ReasonLabels, Counter>,
     durations: Histograms<RouteLabels>,
+    work: Histogram,
     in_flight: Gauge,
     forward: Histograms<StageLabels>,
     queue_tokens: Gauge,
@@ -85,7 +103,9 @@ impl Default for Metrics {
         let metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
+            refusals: Family::default(),
             durations: Family::new_with_constructor(histogram as fn() -> Histogram),
+            work: histogram(),
             in_flight: Gauge::default(),
             forward: Family::new_with_constructor(histogram as fn() -> Histogram),
             queue_tokens: Gauge::default(),
@@ -112,6 +132,9 @@ impl Metrics {
         drop(self.durations.get_or_create(&RouteLabels {
             route: "/api/predict".into(),
         }));
+        for reason in BOUNDS {
+            drop(self.refusals.get_or_create(&ReasonLabels { reason }));
+        }
         for stage in ["towers", "cross"] {
             drop(self.forward.get_or_create(&StageLabels { stage }));
         }
@@ -130,11 +153,22 @@ impl Metrics {
             "Answered requests, each counted once; shed ones too",
             self.requests.clone(),
         );
+        registry.register(
+            "uninlu_refusals",
+            "Questions that were not answered, by the code of the error",
+            self.refusals.clone(),
+        );
         registry.register_with_unit(
             "http_request_duration",
             "From the request's head to the answer",
             Unit::Seconds,
             self.durations.clone(),
+        );
+        registry.register_with_unit(
+            "uninlu_request_work",
+            "Predicted time of the whole pod for what a question asked, up to where it was refused: what max-work bounds",
+            Unit::Seconds,
+            self.work.clone(),
         );
         registry.register(
             "http_requests_in_flight",
@@ -211,6 +245,16 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
+    /// A question was not answered; `reason` is the code of the error.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// A question's predicted work.
+    pub fn request_work(&self, work: Duration) {
+        self.work.observe(work.as_secs_f64());
+    }
+
     /// The network ran a round.
     pub fn round(&self, work: &Work) {
         for (stage, took) in [("towers", work.towers), ("cross", work.cross)] {
@@ -283,6 +327,7 @@ mod tests {
         let others = [
             r#"uninlu_config_reloads_total{result="error"} 0"#,
             r#"uninlu_batch_tokens_total{state="padded"} 0"#,
+            r#"uninlu_refusals_total{reason="max_work"} 0"#,
             "uninlu_queue_tokens 0",
             "uninlu_queue_seconds 0",
             "uninlu_busy_seconds_total 0",

@@ -14,6 +14,16 @@ pub struct Schema {
     pub types: Vec<Type>,
 }
 
+/// Characters of a type's name at most: more than the tokens of a hint can come from.
+pub const KEY_LIMIT: usize = 1_000;
+/// Levels of a schema at most.
+pub const DEPTH_LIMIT: usize = 32;
+
+/// Names of a place that are shown.
+const NAMES_SHOWN: usize = 7;
+/// Characters of each that are shown.
+const CHARACTERS_SHOWN: usize = 40;
+
 /// Why a value is no schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -22,23 +32,23 @@ pub struct SchemaError {
     pub place: String,
     /// What is wrong, and what is right.
     pub message: String,
+    /// Whether it is a schema, and beyond a bound.
+    pub is_bound: bool,
 }
 
 impl Schema {
     /// Reads a schema: an object, or a string that holds one as JSON.
     ///
     /// # Errors
-    /// The first place that is neither an object with types nor `null`.
+    /// The first place that is neither an object with types nor `null`, or that is beyond a bound.
     pub fn parse(value: &Value) -> Result<Self, SchemaError> {
         match value {
             Value::String(text) => {
-                let inner: Value = serde_json::from_str(text).map_err(|error| SchemaError {
-                    place: "schema".into(),
-                    message: format!("the string holds no JSON: {error}"),
-                })?;
-                Self::object(&inner, "schema")
+                let inner: Value = serde_json::from_str(text)
+                    .map_err(|error| fault(&[], format!("the string holds no JSON: {error}")))?;
+                Self::object(&inner, &mut Vec::new())
             }
-            value => Self::object(value, "schema"),
+            value => Self::object(value, &mut Vec::new()),
         }
     }
 
@@ -47,10 +57,11 @@ impl Schema {
         self.types.iter().any(|(_, nested)| nested.is_some())
     }
 
-    fn object(value: &Value, place: &str) -> Result<Self, SchemaError> {
+    /// `path` holds the names above.
+    fn object<'a>(value: &'a Value, path: &mut Vec<&'a str>) -> Result<Self, SchemaError> {
         let Value::Object(map) = value else {
             return Err(fault(
-                place,
+                path,
                 format!(
                     "{} is no schema; write an object such as {{\"人物\": null}}",
                     describe(value)
@@ -59,31 +70,81 @@ impl Schema {
         };
         if map.is_empty() {
             return Err(fault(
-                place,
+                path,
                 "the object asks for no type; name at least one".into(),
             ));
         }
-        let types = types(map, place)?;
+        if path.len() >= DEPTH_LIMIT {
+            return Err(beyond(
+                path,
+                format!("a schema has at most {DEPTH_LIMIT} levels, and this is one more"),
+            ));
+        }
+        let types = types(map, path)?;
         Ok(Self { types })
     }
 }
 
-fn types(map: &Map<String, Value>, place: &str) -> Result<Vec<Type>, SchemaError> {
-    map.iter()
-        .map(|(name, value)| {
-            let nested = match value {
-                Value::Null => None,
-                value => Some(Arc::new(Schema::object(value, &format!("{place}.{name}"))?)),
-            };
-            Ok((name.clone(), nested))
-        })
-        .collect()
+fn types<'a>(
+    map: &'a Map<String, Value>,
+    path: &mut Vec<&'a str>,
+) -> Result<Vec<Type>, SchemaError> {
+    let mut types = Vec::with_capacity(map.len());
+    for (name, value) in map {
+        path.push(name);
+        check_key(name, path)?;
+        let nested = match value {
+            Value::Null => None,
+            value => Some(Arc::new(Schema::object(value, path)?)),
+        };
+        path.pop();
+        types.push((name.clone(), nested));
+    }
+    Ok(types)
 }
 
-fn fault(place: &str, message: String) -> SchemaError {
+fn check_key(name: &str, path: &[&str]) -> Result<(), SchemaError> {
+    // Bytes bound the characters from above, so that most names need no count.
+    if name.len() <= KEY_LIMIT || name.chars().count() <= KEY_LIMIT {
+        return Ok(());
+    }
+    let characters = name.chars().count();
+    let message = format!(
+        "the name of a type has at most {KEY_LIMIT} characters, and this one has {characters}; \
+         the model reads no more than 126 tokens of it"
+    );
+    Err(beyond(path, message))
+}
+
+/// Where in the schema: `schema.人物.赛事`. Long names and long paths are cut: a caller's own bytes are no message.
+pub fn place(path: &[&str]) -> String {
+    let names = path.iter().take(NAMES_SHOWN).map(|name| shortened(name));
+    std::iter::once("schema".into())
+        .chain(names)
+        .collect::<Vec<String>>()
+        .join(".")
+}
+
+/// The beginning of a name that a caller wrote.
+pub fn shortened(name: &str) -> String {
+    match name.char_indices().nth(CHARACTERS_SHOWN) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+fn fault(path: &[&str], message: String) -> SchemaError {
     SchemaError {
-        place: place.to_owned(),
+        place: place(path),
         message,
+        is_bound: false,
+    }
+}
+
+fn beyond(path: &[&str], message: String) -> SchemaError {
+    SchemaError {
+        is_bound: true,
+        ..fault(path, message)
     }
 }
 
@@ -119,6 +180,35 @@ mod tests {
             Schema::parse(&json!(r#"{"人物": null}"#)),
             Schema::parse(&json!({ "人物": null }))
         );
+    }
+
+    fn nested(depth: usize) -> Value {
+        (1..depth).fold(json!({ "a": null }), |inner, _| json!({ "a": inner }))
+    }
+
+    #[test]
+    fn keys_and_depth_are_bounded() {
+        let long = |characters: usize| json!({ "人物": { "😀".repeat(characters): null } });
+        for value in [long(KEY_LIMIT), nested(DEPTH_LIMIT)] {
+            assert!(Schema::parse(&value).is_ok());
+        }
+        for value in [long(KEY_LIMIT + 1), nested(DEPTH_LIMIT + 1)] {
+            let error = Schema::parse(&value).expect_err("beyond");
+            assert!(error.is_bound, "{error:?}");
+            assert!(error.place.starts_with("schema."), "{error:?}");
+            assert!(error.place.chars().count() < 100, "{error:?}");
+        }
+    }
+
+    /// Before, each object below a long name carried its whole path.
+    #[test]
+    fn many_objects_below_a_long_name_cost_no_more_than_their_bytes() {
+        let name = "长".repeat(KEY_LIMIT);
+        let objects: Map<String, Value> = (0..50_000)
+            .map(|number| (number.to_string(), json!({ "a": null })))
+            .collect();
+        let schema = Schema::parse(&json!({ name: objects })).expect("a schema");
+        assert!(schema.is_nested());
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub struct Settings {
     /// Stands over the level that the server was started with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<Level>,
+    /// Longest predicted work of one request, in time of the whole pod; a request beyond it is refused with 422.
+    #[serde(deserialize_with = "duration", serialize_with = "without_spaces")]
+    pub max_work: Duration,
+    /// Longest time between a request and its answer; what takes longer ends with 503.
+    #[serde(deserialize_with = "duration", serialize_with = "without_spaces")]
+    pub max_time: Duration,
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -46,6 +52,8 @@ impl Default for Settings {
             batch_tokens: 4_096,
             max_wait: Duration::from_secs(1),
             log_level: None,
+            max_work: Duration::from_secs(5),
+            max_time: Duration::from_secs(30),
         }
     }
 }
@@ -80,6 +88,14 @@ impl Settings {
         }
         if settings.max_wait.is_zero() {
             return Err("max-wait 0 would refuse whoever is not alone".into());
+        }
+        for (key, duration) in [
+            ("max-work", settings.max_work),
+            ("max-time", settings.max_time),
+        ] {
+            if duration.is_zero() {
+                return Err(format!("{key} 0 would refuse every request"));
+            }
         }
         Ok(settings)
     }
@@ -150,7 +166,7 @@ mod tests {
                 max_length: 512,
                 batch_tokens: 4_096,
                 max_wait: Duration::from_secs(90),
-                log_level: None,
+                ..Settings::default()
             }
         );
     }
@@ -186,6 +202,7 @@ mod tests {
         for max_wait in [1_000, 90_000, 1_500] {
             let settings = Settings {
                 max_wait: Duration::from_millis(max_wait),
+                max_work: Duration::from_millis(max_wait * 7),
                 ..Settings::default()
             };
             let told = toml::to_string(&settings).expect("TOML");
@@ -200,6 +217,9 @@ mod tests {
             "batch-tokens = 100",
             "max-wait = \"0s\"",
             "max-wait = 5",
+            "max-work = \"0s\"",
+            "max-time = \"0s\"",
+            "max-time = \"-1s\"",
             "max_length = 5",
             "max-length = \"many\"",
             "[",

@@ -15,6 +15,9 @@ use crate::files;
 /// Tokens of a hint at most, `[CLS]` and `[SEP]` included; a longer one loses its tail.
 pub const HINT_MAX_LENGTH: usize = 128;
 
+/// Ids of a hint between the two specials at most.
+const HINT_MOST: usize = HINT_MAX_LENGTH - 2;
+
 /// The literal strings that become special tokens, wherever they stand in a text.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
@@ -32,6 +35,17 @@ pub struct Tokenizer {
     inner: HuggingFace,
     sep: i64,
     size: usize,
+    /// Whether each Chinese character is a word of its own.
+    parts_chinese: bool,
+}
+
+/// A tokenized hint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// Ids, with `[CLS]` and `[SEP]`; at most [`HINT_MAX_LENGTH`].
+    pub ids: Vec<i64>,
+    /// Characters that were read to make them.
+    pub characters: usize,
 }
 
 /// The fields of `tokenizer_config.json` that change what is computed.
@@ -125,6 +139,7 @@ impl Tokenizer {
             inner,
             sep: i64::from(sep),
             size: vocabulary.len(),
+            parts_chinese: options.tokenize_chinese_chars,
         })
     }
 
@@ -144,16 +159,19 @@ impl Tokenizer {
     }
 
     /// Tokenizes a hint, cut to [`HINT_MAX_LENGTH`] tokens as the reference cuts it: the tail goes, `[SEP]` stays.
+    /// Characters behind what can become one of these tokens are not asked for.
     ///
     /// # Errors
     /// The library's own refusal.
-    pub fn hint(&self, hint: &str) -> Result<Vec<i64>, String> {
-        let mut ids = self.text(hint)?.ids;
+    pub fn hint(&self, hint: impl Iterator<Item = char>) -> Result<Hint, String> {
+        let beginning = beginning(hint, HINT_MOST, self.parts_chinese);
+        let mut ids = self.text(&beginning)?.ids;
         if ids.len() > HINT_MAX_LENGTH {
             ids.truncate(HINT_MAX_LENGTH - 1);
             ids.push(self.sep);
         }
-        Ok(ids)
+        let characters = beginning.chars().count();
+        Ok(Hint { ids, characters })
     }
 
     /// Entries of the vocabulary, one more than its highest id: a token that stands twice counts twice.
@@ -167,4 +185,109 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.trim_end_matches(['\n', '\r']).split('\n');
     lines.map(|line| line.strip_suffix('\r').unwrap_or(line))
+}
+
+/// As much of a text as its first `most` tokens, and one more, can come from.
+///
+/// It ends where the tokenizer parts words whatever stands on either side, behind so many words of which each is a token
+/// at least. What may vanish or may join with its neighbours (marks, controls, symbols) counts as no word.
+fn beginning(text: impl Iterator<Item = char>, most: usize, parts_chinese: bool) -> String {
+    let mut beginning = String::new();
+    let (mut words, mut is_in_word) = (0, false);
+    for character in text {
+        let is_alone = character.is_ascii_punctuation() && !matches!(character, '[' | ']')
+            || parts_chinese && is_chinese(character);
+        let is_space = matches!(character, ' ' | '\t' | '\n' | '\r');
+        if words > most && (is_alone || is_space) {
+            break;
+        }
+        if is_alone {
+            words += 1;
+        }
+        let is_letter = character.is_ascii_alphanumeric();
+        if is_letter && !is_in_word {
+            words += 1;
+        }
+        is_in_word = !is_alone && !is_space && (is_letter || is_in_word);
+        beginning.push(character);
+    }
+    beginning
+}
+
+/// The characters that BERT's tokenizer sets apart.
+fn is_chinese(character: char) -> bool {
+    matches!(u32::from(character),
+        0x4E00..=0x9FFF | 0x3400..=0x4DBF | 0x20000..=0x2A6DF | 0x2A700..=0x2B73F | 0x2B740..=0x2B81F
+        | 0x2B920..=0x2CEAF | 0xF900..=0xFAFF | 0x2F800..=0x2FA1F)
+}
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+
+    use super::*;
+
+    /// What joins, vanishes, or parts words in ways of its own.
+    const PIECES: [&str; 30] = [
+        "人", "物", "龘", "a", "1", "word", " ", "  ", ", ", ": ", "\u{300}", "\u{3099}", "\u{302e}", "\u{200b}",
+        "\u{85}", "\u{3000}", "\u{fffd}", "😀", "👨‍👩‍👧", "각", "か", "İ", "≮", "[UNK]", "[CLS]", "[", "]", "[UN", "，", "\u{2028}",
+    ];
+
+    fn tokenizer(options: &Options) -> Tokenizer {
+        let vocabulary = include_str!("../../tests/golden/tokenizer_vocab_21128.txt");
+        Tokenizer::build(vocabulary, options).expect("the tokenizer")
+    }
+
+    /// Whole, and cut only then.
+    fn slow(tokenizer: &Tokenizer, hint: &str) -> Vec<i64> {
+        let mut ids = tokenizer.text(hint).expect("tokens").ids;
+        if ids.len() > HINT_MAX_LENGTH {
+            ids.truncate(HINT_MAX_LENGTH - 1);
+            ids.push(tokenizer.sep);
+        }
+        ids
+    }
+
+    fn random_hint(random: &mut Rng) -> String {
+        // A few pieces only, so that some texts never part.
+        let pieces: Vec<&str> = (0..random.usize(1..6))
+            .map(|_| PIECES[random.usize(..PIECES.len())])
+            .collect();
+        let count = random.usize(..700);
+        (0..count)
+            .map(|_| pieces[random.usize(..pieces.len())])
+            .collect()
+    }
+
+    #[test]
+    fn a_cut_hint_has_the_ids_of_the_whole() {
+        for (lower, chinese, accents) in [
+            (true, true, None),
+            (false, true, None),
+            (true, false, None),
+            (true, true, Some(false)),
+        ] {
+            let tokenizer = tokenizer(&Options {
+                do_lower_case: lower,
+                tokenize_chinese_chars: chinese,
+                strip_accents: accents,
+            });
+            let mut random = Rng::with_seed(1);
+            for _ in 0..300 {
+                let hint = random_hint(&mut random);
+                let cut = tokenizer.hint(hint.chars()).expect("a hint");
+                assert_eq!(cut.ids, slow(&tokenizer, &hint), "{hint:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_matter_is_not_read() {
+        let tokenizer = tokenizer(&Options::default());
+        for (endless, most) in [("人物", 130), ("word ", 660), (", ", 260)] {
+            let hint = tokenizer.hint(endless.chars().cycle()).expect("a hint");
+            assert_eq!(hint.ids.len(), HINT_MAX_LENGTH);
+            assert!(hint.characters <= most, "{endless}: {}", hint.characters);
+        }
+    }
 }

@@ -1,63 +1,100 @@
 //! Other ways to write an output: grouped by type, offsets in UTF-16. Pure.
 
-use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::extract::Step;
 
 /// Entities by type: `{"人物": [{"span", "offset", "relations": {"职务": […]}}]}`.
 ///
 /// Types come in the order in which they were found first, and so do the entities of each.
-pub fn grouped(paths: &[Vec<Step>]) -> Value {
+pub fn grouped(paths: &[Vec<Step>]) -> Group<'_> {
     let mut root = Group::default();
     for path in paths {
         root.add(path);
     }
-    root.into_value()
+    root
 }
 
 /// Types, each with its entities and what was found about them.
-#[derive(Default)]
-struct Group {
-    types: Vec<(String, Vec<(Step, Group)>)>,
+#[derive(Debug, Default)]
+pub struct Group<'a> {
+    types: Vec<(&'a str, Entities<'a>)>,
+    /// Where each type stands.
+    known: HashMap<&'a str, usize>,
 }
 
-impl Group {
-    fn add(&mut self, path: &[Step]) {
+/// Entities of one type.
+#[derive(Debug, Default)]
+struct Entities<'a> {
+    found: Vec<(&'a Step, Group<'a>)>,
+    /// Where the first with each offset stands: of one type in one text they are equal.
+    known: HashMap<[usize; 2], usize>,
+}
+
+impl<'a> Group<'a> {
+    fn add(&mut self, path: &'a [Step]) {
         let Some((step, rest)) = path.split_first() else {
             return;
         };
-        let known = self.types.iter().position(|(kind, _)| *kind == step.kind);
-        let kind = known.unwrap_or_else(|| {
-            self.types.push((step.kind.clone(), Vec::new()));
-            self.types.len() - 1
+        let types = &mut self.types;
+        let kind = *self.known.entry(&step.kind).or_insert_with(|| {
+            types.push((&step.kind, Entities::default()));
+            types.len() - 1
         });
-        let entities = &mut self.types[kind].1;
-        // Two leaves may be equal; what is asked on about is one entity.
-        let known = entities
-            .iter()
-            .position(|(entity, _)| !rest.is_empty() && entity == step);
-        let entity = known.unwrap_or_else(|| {
-            entities.push((step.clone(), Group::default()));
-            entities.len() - 1
-        });
-        entities[entity].1.add(rest);
+        types[kind].1.add(step, rest);
     }
+}
 
-    fn into_value(self) -> Value {
-        let types = self.types.into_iter().map(|(kind, entities)| {
-            let entities = entities.into_iter().map(|(step, group)| {
-                let mut entity = json!({ "span": step.span, "offset": step.offset });
-                if let Some(score) = step.score {
-                    entity["score"] = json!(score);
-                }
-                if !group.types.is_empty() {
-                    entity["relations"] = group.into_value();
-                }
-                entity
-            });
-            (kind, Value::Array(entities.collect()))
-        });
-        Value::Object(types.collect::<Map<String, Value>>())
+impl<'a> Entities<'a> {
+    fn add(&mut self, step: &'a Step, rest: &'a [Step]) {
+        // Two leaves may be equal; what is asked on about is one entity.
+        let known = self.known.get(&step.offset);
+        let entity = match known.filter(|_| !rest.is_empty()) {
+            Some(known) => *known,
+            None => {
+                self.found.push((step, Group::default()));
+                let last = self.found.len() - 1;
+                self.known.entry(step.offset).or_insert(last);
+                last
+            }
+        };
+        self.found[entity].1.add(rest);
+    }
+}
+
+impl Serialize for Group<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.types.iter().map(|(kind, entities)| (kind, entities)))
+    }
+}
+
+impl Serialize for Entities<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let found = self.found.iter();
+        serializer.collect_seq(found.map(|(step, group)| Found { step, group }))
+    }
+}
+
+/// An entity as it is written.
+struct Found<'a> {
+    step: &'a Step,
+    group: &'a Group<'a>,
+}
+
+impl Serialize for Found<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("span", &self.step.span)?;
+        map.serialize_entry("offset", &self.step.offset)?;
+        if let Some(score) = self.step.score {
+            map.serialize_entry("score", &score)?;
+        }
+        if !self.group.types.is_empty() {
+            map.serialize_entry("relations", self.group)?;
+        }
+        map.end()
     }
 }
 
@@ -74,6 +111,8 @@ pub fn in_utf16(text: &str, paths: &mut [Vec<Step>]) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn step(kind: &str, span: &str, offset: [usize; 2]) -> Step {
@@ -94,7 +133,7 @@ mod tests {
             vec![step("公司", "小米", [3, 5])],
         ];
         assert_eq!(
-            grouped(&paths),
+            json!(grouped(&paths)),
             json!({
                 "人物": [{ "span": "雷军", "offset": [0, 2], "relations": {
                     "职务": [{ "span": "董事长", "offset": [8, 11] }],
@@ -103,6 +142,21 @@ mod tests {
                 "公司": [{ "span": "小米", "offset": [3, 5] }],
             })
         );
+    }
+
+    /// Equal leaves stay apart, and what is asked on about is the first with its offset.
+    #[test]
+    fn equal_leaves_are_each_written() {
+        let leaf = || step("人物", "雷军", [0, 2]);
+        let paths = [
+            vec![leaf()],
+            vec![leaf()],
+            vec![leaf(), step("职务", "董事长", [8, 11])],
+        ];
+        let written = json!(grouped(&paths));
+        let entities = written["人物"].as_array().expect("entities");
+        assert_eq!(entities.len(), 2, "{written}");
+        assert_eq!(entities[0]["relations"]["职务"][0]["span"], "董事长");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uninlu_server::decode::{Entity, Logits, decode, merge, window, window_count};
+use uninlu_server::decode::{Entity, Logits, decode, merge, span, window, window_count};
 use uninlu_server::extract::{Extraction, NodeId};
 use uninlu_server::model::{Pair, Precision, Sequence};
 use uninlu_server::schema::Schema;
@@ -62,12 +62,13 @@ struct GoldenEntity {
     span: String,
 }
 
-impl From<Entity> for GoldenEntity {
-    fn from(entity: Entity) -> Self {
-        Self {
+impl GoldenEntity {
+    fn all(entities: Vec<Entity>, text: &[char]) -> Vec<Self> {
+        let golden = |entity: Entity| Self {
             offset: entity.offset,
-            span: entity.span,
-        }
+            span: span(text, entity.offset).iter().collect(),
+        };
+        entities.into_iter().map(golden).collect()
     }
 }
 
@@ -80,7 +81,7 @@ fn logits(engine: &Engine, tokens: &Tokens, hints: &[String]) -> Vec<Vec<Logits>
     let count = tokens.ids.len();
     let hints: Vec<Vec<i64>> = hints
         .iter()
-        .map(|hint| engine.tokenizer().hint(hint).expect("a hint"))
+        .map(|hint| engine.tokenizer().hint(hint.chars()).expect("a hint").ids)
         .collect();
     let windows = (0..window_count(count)).map(|index| Sequence {
         ids: &tokens.ids[window(count, index)],
@@ -111,6 +112,7 @@ fn request(text: &str, schema: &Value, output_all_prefix: bool) -> Request {
         output_all_prefix,
         is_strict: false,
         deadline: None,
+        allowance: Arc::default(),
     }
 }
 
@@ -172,7 +174,7 @@ fn check_level(engine: &Engine, case: &Case, tokens: &Tokens, level: &Level) {
         .zip(&level.hint_lens)
     {
         assert_eq!(
-            engine.tokenizer().hint(hint).expect("a hint"),
+            engine.tokenizer().hint(hint.chars()).expect("a hint").ids,
             ids[..*length],
             "{}: {hint}",
             case.id
@@ -183,10 +185,7 @@ fn check_level(engine: &Engine, case: &Case, tokens: &Tokens, level: &Level) {
     for (index, row) in windows.iter().enumerate() {
         let what = format!("{}, hint {}", case.id, level.hints[index]);
         let merged = merge(row, tokens.ids.len());
-        let found: Vec<GoldenEntity> = decode(&merged, &tokens.offsets, &characters)
-            .into_iter()
-            .map(Into::into)
-            .collect();
+        let found = GoldenEntity::all(decode(&merged, &tokens.offsets), &characters);
         assert_eq!(found, level.entities[index], "{what}");
         if let (Some(heads), Some(tails)) = (&level.head_logits, &level.tail_logits) {
             assert_close(&merged.head, &heads[index], &format!("{what}, heads"));
@@ -296,10 +295,7 @@ fn decoding_follows_the_reference_into_its_corners() {
             tail: case.tail_logits,
         };
         let characters: Vec<char> = case.text.chars().collect();
-        let found: Vec<GoldenEntity> = decode(&logits, &case.offsets, &characters)
-            .into_iter()
-            .map(Into::into)
-            .collect();
+        let found = GoldenEntity::all(decode(&logits, &case.offsets), &characters);
         assert_eq!(found, case.entities, "{}: {}", case.id, case.note);
     }
 }
@@ -326,13 +322,12 @@ fn walk(
 ) {
     let windows = window_count(tokens.ids.len());
     let found = extraction
-        .hints(node)
-        .iter()
+        .hints(node, characters)
         .map(|_| {
             let row = rows.by_ref().take(windows);
             let windows: Vec<Logits> = row.map(|(head, tail)| Logits { head, tail }).collect();
             let merged = merge(&windows, tokens.ids.len());
-            decode(&merged, &tokens.offsets, characters)
+            decode(&merged, &tokens.offsets)
         })
         .collect();
     for child in extraction.answer(node, found) {
@@ -357,7 +352,7 @@ fn the_recursion_walks_as_the_reference_does() {
         let mut rows = case.rows.into_iter();
         walk(&mut extraction, root, &mut rows, (&tokens, &characters));
         assert_eq!(
-            json!(extraction.output()).to_string(),
+            json!(extraction.output(&characters, |_| Ok(())).expect("no bound")).to_string(),
             case.output.to_string(),
             "{}",
             case.id
@@ -387,7 +382,7 @@ fn the_tokenizer_follows_the_reference_on_its_own_vocabulary() {
         if let Some(max_length) = case.max_length {
             assert_eq!(max_length, HINT_MAX_LENGTH);
             assert_eq!(
-                tokenizer.hint(&case.text).expect("a hint"),
+                tokenizer.hint(case.text.chars()).expect("a hint").ids,
                 case.ids,
                 "{:?}",
                 case.text

@@ -1,11 +1,13 @@
 //! The whole way of a body through the server with the tiny golden model: whatever it holds, the answer is one of the
-//! documented ones, and never a fault of the server.
+//! documented ones, never a fault of the server, and within the bounds: predicted work, bytes of the answer, and (by
+//! libFuzzer's own limit, see `run`) memory.
 
 #![no_main]
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -18,12 +20,31 @@ use uninlu_server::http::{App, Room, Routes, router};
 use uninlu_server::metrics::Metrics;
 use uninlu_server::model::Precision;
 use uninlu_server::settings::Settings;
-use uninlu_server::worker::{Options, Plan, Worker};
+use uninlu_server::worker::{ANSWER_LIMIT, Options, Plan, Worker};
 
-static SERVER: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
+/// What a question may take.
+const MAX_WORK: Duration = Duration::from_secs(1);
+
+struct Server {
+    runtime: Runtime,
+    router: Router,
+    metrics: Arc<Metrics>,
+}
+
+impl Server {
+    /// Predicted seconds of all questions so far.
+    fn work(&self) -> f64 {
+        let page = self.metrics.page();
+        let mut lines = page.lines();
+        let sum = lines.find_map(|line| line.strip_prefix("uninlu_request_work_seconds_sum "));
+        sum.expect("the series").parse().expect("a number")
+    }
+}
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let runtime = Runtime::new().expect("a runtime");
     let (keeper, settings) = watch::channel(Settings {
-        max_length: 500,
+        max_work: MAX_WORK,
         ..Settings::default()
     });
     std::mem::forget(keeper);
@@ -32,7 +53,7 @@ static SERVER: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
         precision: Precision::Fp32,
         device: tch::Device::Cpu,
         warmup: None,
-        plan: Plan::of_cores(1),
+        plan: Plan::of_cores(1, Precision::Fp32),
     };
     let metrics = Arc::new(Metrics::default());
     let (worker, threads, loaded) =
@@ -45,30 +66,38 @@ static SERVER: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
     let app = App {
         worker,
         settings,
-        metrics,
+        metrics: metrics.clone(),
         draining: Arc::new(AtomicBool::new(false)),
         api_key: None,
         traces: None,
         room: Room::default(),
     };
-    (runtime, router(app, Routes::All, &[]))
+    Server {
+        runtime,
+        router: router(app, Routes::All, &[]),
+        metrics,
+    }
 });
 
 fuzz_target!(|body: &[u8]| {
-    let (runtime, router) = &*SERVER;
+    let server = &*SERVER;
+    let before = server.work();
     let request = Request::post("/api/predict")
         .body(Body::from(body.to_vec()))
         .expect("a request");
-    runtime.block_on(async {
-        let response = router.clone().oneshot(request).await.expect("infallible");
+    server.runtime.block_on(async {
+        let response = server.router.clone().oneshot(request).await.expect("infallible");
         let status = response.status().as_u16();
         let answer = to_bytes(response.into_body(), usize::MAX)
             .await
             .expect("a body");
+        assert!(answer.len() <= ANSWER_LIMIT, "{} bytes", answer.len());
+        let work = server.work() - before;
+        assert!(work <= MAX_WORK.as_secs_f64() * 1.001, "{work} s");
         let answer: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
         match status {
             200 => assert!(answer["output"].is_array() || answer["output"].is_object() || answer["outputs"].is_array()),
-            400 | 413 | 422 | 429 => assert!(answer["error"]["code"].is_string()),
+            400 | 413 | 422 | 429 | 503 => assert!(answer["error"]["code"].is_string()),
             _ => panic!("{status}: {answer}"),
         }
     });

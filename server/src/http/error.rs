@@ -71,7 +71,23 @@ impl ApiError {
 
     /// The request is well formed and asks for what cannot be.
     pub(super) fn impossible(place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "impossible", message).at(place)
+        Self::unprocessable("impossible", message).at(place)
+    }
+
+    /// The request is well formed and beyond a bound.
+    pub(super) fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// The word for programs.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The text that it is about, where it has no place of its own.
+    pub(super) fn in_text(self, place: String) -> Self {
+        let place = self.place.or(Some(place));
+        Self { place, ..self }
     }
 
     pub(super) fn at(self, place: impl Into<String>) -> Self {
@@ -140,13 +156,22 @@ impl From<PredictError> for ApiError {
                 let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message).retry_after(seconds)
             }
-            PredictError::TooLate => Self::new(StatusCode::GATEWAY_TIMEOUT, "too_late", message),
-            PredictError::TooManyHints => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "schema_too_large",
-                message,
-            )
-            .at("schema"),
+            PredictError::TooLate | PredictError::Left => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "too_late", message)
+            }
+            PredictError::MaxTime { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "max_time", message)
+            }
+            PredictError::TooMuchWork { place, .. } => {
+                Self::unprocessable("max_work", message).at(place)
+            }
+            PredictError::TooManyHints { place } => {
+                Self::unprocessable("schema_too_large", message).at(place)
+            }
+            PredictError::TooManyEntities { place } => {
+                Self::unprocessable("too_many_entities", message).at(place)
+            }
+            PredictError::AnswerTooLarge => Self::unprocessable("answer_too_large", message),
             PredictError::Model(reason) => {
                 tracing::error!(reason, "the model failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", message)

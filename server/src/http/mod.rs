@@ -1,5 +1,6 @@
 //! The HTTP side: requests in, answers and errors out. Knows nothing of tensors.
 
+mod answer;
 mod body;
 mod coding;
 mod connection;

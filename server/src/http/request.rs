@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::coding;
 use super::error::ApiError;
-use crate::schema::Schema;
+use crate::schema::{Schema, shortened};
 
 /// Texts of one request at most.
 const TEXTS: usize = 64;
@@ -26,7 +26,8 @@ pub(super) struct PredictRequest {
     text: Option<String>,
     /// Several texts, at most 64, instead of `text`.
     texts: Option<Vec<String>>,
-    /// An object from each type to `null` or to what is asked about its entities; or a string that holds one as JSON.
+    /// An object from each type to `null` or to what is asked about its entities; or a string that holds one as JSON. At
+    /// most 32 levels, names of at most 1,000 characters, and 2,048 questions of one text.
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"人物": {"职务": null, "出生地": null}}))]
     schema: Value,
@@ -113,8 +114,13 @@ impl Question {
         for (index, text) in texts.iter().enumerate() {
             check_length(text, max_length).map_err(|error| error.at(place(is_batch, index)))?;
         }
-        let schema = Schema::parse(&request.schema)
-            .map_err(|error| ApiError::malformed(error.place, error.message))?;
+        let schema = Schema::parse(&request.schema).map_err(|error| {
+            if error.is_bound {
+                ApiError::impossible(error.place, error.message)
+            } else {
+                ApiError::malformed(error.place, error.message)
+            }
+        })?;
         let question = Self {
             texts,
             is_batch,
@@ -187,9 +193,13 @@ fn not_read(body: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
     }
     let place = match path {
         "." => "body".into(),
-        path => path.split('.').take(PLACE).collect::<Vec<_>>().join("."),
+        // What is nested too deeply, or named too long, has no place that anybody could read.
+        path => {
+            let names = path.split('.').take(PLACE);
+            names.map(shortened).collect::<Vec<_>>().join(".")
+        }
     };
-    ApiError::malformed(place, message).logged("a field is unknown, missing or of another type")
+    ApiError::malformed(place, bounded(message)).logged("a field is unknown, missing or of another type")
 }
 
 /// serde_json counts bytes, and a Chinese character has three.
@@ -201,6 +211,15 @@ fn column(body: &[u8], line: usize, bytes: usize) -> usize {
     String::from_utf8_lossy(line.get(..bytes).unwrap_or(line))
         .chars()
         .count()
+}
+
+/// The parser's words, which hold what a caller wrote, up to a length.
+fn bounded(message: &str) -> String {
+    const SHOWN: usize = 200;
+    match message.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
 }
 
 fn check_length(text: &str, max_length: usize) -> Result<(), ApiError> {

@@ -1,6 +1,8 @@
-//! Whether a request is taken: by the predicted time of the work that waits already. Pure but for the clock it is given.
+//! Whether a request is taken: by the predicted time of the work that will run before it. Pure but for the clock it is given.
 
 use std::time::{Duration, Instant};
+
+use super::claim::{Claim, ClaimId, Claims};
 
 /// Whoever is refused again and again within it is no burst.
 const OVERLOAD: Duration = Duration::from_secs(2);
@@ -14,6 +16,14 @@ const PATIENCE_UNDER_OVERLOAD: f64 = 0.5;
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(20);
 /// Share of requests that are shorter than the typical one that patience is measured by.
 const TYPICAL: f64 = 0.95;
+/// Seconds of work beyond which a request is large, see [`Claims`].
+const LARGE: f64 = 0.25;
+/// Where requests usually are long, one is large that has more than so much of the usual work.
+const LARGE_OF_USUAL: f64 = 2.0;
+/// Tokens of a round at least from which the cost of much work is learned: in a small one a token costs more.
+const BULK: usize = 256;
+/// Tokens that run on one worker at a time; more are shared by all.
+const ONE_ROUND: f64 = 512.0;
 
 /// Predicts and decides. The rule for overload is that of "controlled delay" (Maurer, Fail at Scale, ACM Queue 13/8,
 /// 2015): a burst may fill the queue once; while requests go on being refused it is kept short, so that whoever is taken
@@ -21,14 +31,19 @@ const TYPICAL: f64 = 0.95;
 #[derive(Debug)]
 pub(super) struct Admission {
     workers: f64,
-    /// Tokens of all passes of requests that are taken and not answered.
-    queued: f64,
+    /// Requests that are taken and not answered.
+    claims: Claims,
     /// Seconds that one thread's pass takes for a token; a moving average.
     seconds_per_token: f64,
+    /// The same in rounds of much work; a moving median, so that one stalled round does not make honest requests too
+    /// large.
+    bulk: f64,
     /// Passes that a nested request needs for each that is known at first; a moving average.
     growth: f64,
     /// Seconds of work in a long but usual request.
     typical: f64,
+    /// Seconds of work in a request that is taken; a moving median, so that a few large ones do not show.
+    usual: f64,
     last_refused: Option<Instant>,
     /// Since when nothing is queued.
     resting: Option<Instant>,
@@ -57,24 +72,17 @@ pub(super) struct Demand {
     pub(super) left: Option<Duration>,
 }
 
-/// What a taken request is expected to cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Estimate {
-    /// Tokens of its passes.
-    pub(super) tokens: f64,
-    /// The time that they take.
-    pub(super) work: Duration,
-}
-
 impl Admission {
-    /// `seconds_per_token` was measured at the warm-up.
-    pub(super) fn new(workers: usize, seconds_per_token: f64) -> Self {
+    /// Both were measured at the warm-up.
+    pub(super) fn new(workers: usize, seconds_per_token: f64, bulk: f64) -> Self {
         Self {
             workers: workers as f64,
-            queued: 0.0,
+            claims: Claims::new(Instant::now()),
             seconds_per_token,
+            bulk,
             growth: 1.5,
             typical: 0.0,
+            usual: 0.1,
             last_refused: None,
             resting: None,
         }
@@ -86,34 +94,83 @@ impl Admission {
         demand: &Demand,
         max_wait: Duration,
         now: Instant,
-    ) -> Result<Estimate, Refusal> {
+    ) -> Result<ClaimId, Refusal> {
         let growth = if demand.is_nested { self.growth } else { 1.0 };
         let tokens = demand.tokens * growth;
-        let seconds = tokens * self.seconds_per_token;
+        let work = self.alone(tokens);
         self.note_rest(now);
-        let (wait, patience) = (self.wait(), self.patience(max_wait, now));
-        self.note_typical(seconds);
+        let pace = work.as_secs_f64() / tokens.max(1.0);
+        let claim = Claim::new(now, tokens, pace, self.large());
+        let (is_large, wait) = (claim.is_large(), self.wait_before(&claim));
+        let patience = self.patience(is_large, max_wait, now);
+        if !is_large {
+            self.note_typical(work.as_secs_f64());
+        }
         if wait > patience {
+            // That a large one has no room is no overload: the small ones, which go first, still have it.
+            if !is_large {
+                self.last_refused = Some(now);
+            }
             // Measured by the patience that it will meet: that of overload.
-            self.last_refused = Some(now);
-            let retry_after = wait.saturating_sub(self.patience(max_wait, now));
+            let retry_after = wait.saturating_sub(self.patience(is_large, max_wait, now));
             return Err(Refusal::Overloaded { retry_after });
         }
-        let work = Duration::from_secs_f64(seconds);
         if demand.left.is_some_and(|left| left < wait + work) {
             return Err(Refusal::TooLate);
         }
-        self.change(tokens, now);
-        Ok(Estimate { tokens, work })
+        self.usual *= if work.as_secs_f64() > self.usual { 1.05 } else { 0.95 };
+        Ok(self.enter(claim, now))
     }
 
-    /// Predicted time until what waits is done.
+    fn large(&self) -> f64 {
+        (LARGE_OF_USUAL * self.usual).max(LARGE)
+    }
+
+    /// Takes a request without a question.
+    pub(super) fn enter(&mut self, claim: Claim, now: Instant) -> ClaimId {
+        let id = self.claims.enter(claim);
+        self.note_queue(now);
+        id
+    }
+
+    /// Another pass of a request is known; gives the moment at which it is due.
+    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Instant {
+        let due = self.claims.expect(id, tokens, now);
+        self.note_queue(now);
+        due
+    }
+
+    /// Something is known anew of a request.
+    pub(super) fn change(&mut self, id: ClaimId, now: Instant, change: impl FnOnce(&mut Claim)) {
+        self.claims.change(id, change);
+        self.note_queue(now);
+    }
+
+    /// A request is answered.
+    pub(super) fn leave(&mut self, id: ClaimId, now: Instant) {
+        self.claims.leave(id, now);
+        self.note_queue(now);
+    }
+
+    /// Time that so many tokens take when nothing else runs.
+    fn alone(&self, tokens: f64) -> Duration {
+        let one_after_another = tokens.min(ONE_ROUND).max(tokens / self.workers);
+        seconds(one_after_another * self.seconds_per_token)
+    }
+
+    /// Predicted time until all that waits is done.
     pub(super) fn wait(&self) -> Duration {
-        Duration::from_secs_f64(self.queued.max(0.0) * self.seconds_per_token / self.workers)
+        seconds(self.queued_tokens() * self.seconds_per_token / self.workers)
     }
 
-    fn patience(&self, max_wait: Duration, now: Instant) -> Duration {
-        let is_overload = self
+    /// Predicted time until all is done that runs before a request.
+    fn wait_before(&self, claim: &Claim) -> Duration {
+        seconds(self.claims.before(claim) * self.seconds_per_token / self.workers)
+    }
+
+    fn patience(&self, is_large: bool, max_wait: Duration, now: Instant) -> Duration {
+        let is_overload = !is_large
+            && self
             .last_refused
             .is_some_and(|refused| now.saturating_duration_since(refused) < OVERLOAD);
         if is_overload {
@@ -138,11 +195,10 @@ impl Admission {
         }
     }
 
-    /// What is queued became more or less.
-    pub(super) fn change(&mut self, tokens: f64, now: Instant) {
-        self.queued = (self.queued + tokens).max(0.0);
+    fn note_queue(&mut self, now: Instant) {
         // Estimates are fractions: less than one token is nothing.
-        self.resting = (self.queued < 1.0).then(|| self.resting.unwrap_or(now));
+        let is_resting = self.claims.is_resting();
+        self.resting = is_resting.then(|| self.resting.unwrap_or(now));
     }
 
     fn note_rest(&mut self, now: Instant) {
@@ -157,7 +213,15 @@ impl Admission {
         if tokens > 0 {
             let seconds = took.as_secs_f64() / tokens as f64;
             self.seconds_per_token += (seconds - self.seconds_per_token) * 0.05;
+            if tokens >= BULK {
+                self.bulk *= if seconds > self.bulk { 1.02 } else { 0.98 };
+            }
         }
+    }
+
+    /// Seconds of the whole pod for a token of much work.
+    pub(super) fn pod_seconds_per_token(&self) -> f64 {
+        self.bulk / self.workers
     }
 
     /// A nested request of so many tokens in its first level needed so many in all.
@@ -167,8 +231,13 @@ impl Admission {
 
     /// Tokens of the passes that wait.
     pub(super) fn queued_tokens(&self) -> f64 {
-        self.queued
+        self.claims.left()
     }
+}
+
+/// A duration that any prediction fits into.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX / 4)
 }
 
 #[cfg(test)]
@@ -187,10 +256,28 @@ mod tests {
 
     /// One worker that needs a millisecond for a token.
     fn admission() -> Admission {
-        Admission::new(1, 0.001)
+        Admission::new(1, 0.001, 0.001)
     }
 
-    fn retry_after(refusal: Result<Estimate, Refusal>) -> Duration {
+    impl Admission {
+        /// Takes a request whose passes are known at once.
+        fn take(&mut self, demand: &Demand, now: Instant) -> Result<ClaimId, Refusal> {
+            let id = self.ask(demand, MAX_WAIT, now)?;
+            self.expect(id, demand.tokens, now);
+            Ok(id)
+        }
+
+        /// So many tokens of what came first are done.
+        fn done(&mut self, mut tokens: f64, now: Instant) {
+            for id in 1..100 {
+                let before = self.queued_tokens();
+                self.change(id, now, |claim| claim.did(tokens));
+                tokens -= before - self.queued_tokens();
+            }
+        }
+    }
+
+    fn retry_after(refusal: Result<ClaimId, Refusal>) -> Duration {
         match refusal {
             Err(Refusal::Overloaded { retry_after }) => retry_after,
             other => panic!("{other:?}"),
@@ -208,13 +295,13 @@ mod tests {
             "a second of work, and the one that goes over it"
         );
         let soon = start + Duration::from_secs(1);
-        admission.change(-700.0, soon);
+        admission.done(700.0, soon);
         let told = retry_after(admission.ask(&of(200.0), MAX_WAIT, soon));
         assert!(
             told > Duration::from_millis(300),
             "{told:?}: half a second waits, and more than a tenth is too much"
         );
-        admission.change(-told.as_secs_f64() * 1_000.0, soon + told);
+        admission.done(told.as_secs_f64() * 1_000.0, soon + told);
         assert!(
             admission.ask(&of(200.0), MAX_WAIT, soon + told).is_ok(),
             "after the time told it is taken"
@@ -226,7 +313,7 @@ mod tests {
         let start = Instant::now();
         let mut admission = admission();
         while admission.ask(&of(200.0), MAX_WAIT, start).is_ok() {}
-        admission.change(-700.0, start);
+        admission.done(700.0, start);
         let later = start + Duration::from_secs(3);
         assert!(admission.ask(&of(200.0), MAX_WAIT, later).is_ok());
     }
@@ -237,25 +324,61 @@ mod tests {
         let mut admission = admission();
         while admission.ask(&of(200.0), MAX_WAIT, start).is_ok() {}
         let done = start + Duration::from_millis(1_200);
-        admission.change(-1_200.0, done);
+        admission.done(1_200.0, done);
         let soon = done + REST / 2;
-        admission.ask(&of(600.0), MAX_WAIT, soon).expect("idle");
+        admission.ask(&of(240.0), MAX_WAIT, soon).expect("idle");
         assert!(
-            admission.ask(&of(50.0), MAX_WAIT, soon).is_err(),
+            admission.ask(&of(240.0), MAX_WAIT, soon).is_err(),
             "no rest yet: behind a long one there is no place"
         );
-        admission.change(-600.0, soon);
+        admission.done(240.0, soon);
         let rested = soon + REST;
-        admission.ask(&of(600.0), MAX_WAIT, rested).expect("idle");
-        assert!(admission.ask(&of(50.0), MAX_WAIT, rested).is_ok());
+        admission.ask(&of(240.0), MAX_WAIT, rested).expect("idle");
+        assert!(admission.ask(&of(240.0), MAX_WAIT, rested).is_ok());
+    }
+
+    /// A large request runs in what the others leave: it is no reason to refuse one of them, however large it is.
+    #[test]
+    fn a_large_request_does_not_stand_before_small_ones() {
+        let start = Instant::now();
+        let mut admission = admission();
+        let large = admission.take(&of(20_000.0), start).expect("idle");
+        assert!(
+            admission.take(&of(20_000.0), start).is_err(),
+            "a second one would wait for the first"
+        );
+        // Half of the time small ones come, and the large one runs in the other half.
+        for step in 1..100 {
+            let now = start + Duration::from_millis(100 * step);
+            let left = Some(Duration::from_millis(60));
+            let small = admission.take(&Demand { left, ..of(50.0) }, now);
+            let small = small.expect("it is answered within its time");
+            admission.leave(small, now);
+            admission.change(large, now, |claim| claim.did(50.0));
+        }
+        assert!(admission.queued_tokens() > 15_000.0);
+    }
+
+    /// On a slow pod the usual request is long: the rule for a standing queue is about those.
+    #[test]
+    fn what_is_usual_is_not_large() {
+        let mut now = Instant::now();
+        let mut admission = admission();
+        for _ in 0..100 {
+            let taken = admission.ask(&of(800.0), MAX_WAIT, now).expect("idle");
+            now += Duration::from_secs(1);
+            admission.leave(taken, now);
+        }
+        while admission.ask(&of(800.0), MAX_WAIT, now).is_ok() {}
+        assert!(admission.last_refused.is_some());
     }
 
     #[test]
     fn a_deadline_that_cannot_be_met_is_refused_at_once() {
         let now = Instant::now();
         let mut admission = admission();
-        admission.ask(&of(300.0), MAX_WAIT, now).expect("room");
-        let left = Some(Duration::from_millis(400));
+        admission.ask(&of(200.0), MAX_WAIT, now).expect("room");
+        let left = Some(Duration::from_millis(300));
         assert_eq!(
             admission.ask(&Demand { left, ..of(200.0) }, MAX_WAIT, now),
             Err(Refusal::TooLate)
@@ -274,16 +397,26 @@ mod tests {
         for _ in 0..200 {
             admission.note_growth(100.0, 400.0);
         }
-        let estimate = admission
-            .ask(
-                &Demand {
-                    is_nested: true,
-                    ..of(100.0)
-                },
-                MAX_WAIT,
-                now,
-            )
-            .expect("room");
-        assert!((estimate.tokens - 400.0).abs() < 1.0, "{estimate:?}");
+        let nested = Demand {
+            is_nested: true,
+            ..of(100.0)
+        };
+        admission.ask(&nested, MAX_WAIT, now).expect("room");
+        let expected = admission.queued_tokens();
+        assert!((expected - 400.0).abs() < 1.0, "{expected}");
+    }
+
+    /// A machine that stalled once must not refuse for it what it could take before.
+    #[test]
+    fn one_stalled_round_does_not_make_work_dear() {
+        let mut admission = admission();
+        admission.note_pass(400, Duration::from_secs(100));
+        assert!(admission.pod_seconds_per_token() < 0.0011);
+        assert!(admission.seconds_per_token > 0.01, "the queue is told to wait");
+        for _ in 0..200 {
+            admission.note_pass(400, Duration::from_secs(4));
+        }
+        let learned = admission.pod_seconds_per_token();
+        assert!((0.009..0.011).contains(&learned), "{learned}");
     }
 }

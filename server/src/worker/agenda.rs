@@ -3,28 +3,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-/// When a request would have been answered were it alone, in microseconds since the start: the smaller goes first.
-///
-/// Short requests pass long ones that came a little earlier, and nobody waits for ever, since those who come later have
-/// later marks.
-pub(super) type Mark = u64;
-
 /// Passes by key: equal ones, of one request or of several, are computed once.
+///
+/// Each has a mark, the time at which it is due: the smaller goes first, and nobody waits for ever, since those who come
+/// later have later marks.
 #[derive(Debug)]
-pub(super) struct Agenda<K, W> {
-    order: BTreeMap<(Mark, u64), K>,
-    passes: HashMap<K, Pass<W>>,
+pub(super) struct Agenda<M, K, W> {
+    order: BTreeMap<(M, u64), K>,
+    passes: HashMap<K, Pass<M, W>>,
     count: u64,
 }
 
 #[derive(Debug)]
-struct Pass<W> {
+struct Pass<M, W> {
     /// None while it runs.
-    place: Option<(Mark, u64)>,
+    place: Option<(M, u64)>,
     waiters: Vec<W>,
 }
 
-impl<K: Clone + Eq + Hash, W> Agenda<K, W> {
+impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
     pub(super) fn new() -> Self {
         Self {
             order: BTreeMap::new(),
@@ -34,7 +31,7 @@ impl<K: Clone + Eq + Hash, W> Agenda<K, W> {
     }
 
     /// Lets somebody wait for a pass. Says whether it is a new one.
-    pub(super) fn add(&mut self, key: K, mark: Mark, waiter: W) -> bool {
+    pub(super) fn add(&mut self, key: K, mark: M, waiter: W) -> bool {
         self.count += 1;
         let place = (mark, self.count);
         if let Some(pass) = self.passes.get_mut(&key) {

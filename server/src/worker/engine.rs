@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tch::{Device, Tensor};
-use tokio::sync::oneshot;
 
-use super::admission::{Admission, Estimate};
+use super::admission::Admission;
+use super::claim::Claim;
 use super::scheduler::{Round, Row, Scheduler, States};
 use super::session::Session;
-use super::ticket::Ticket;
+use super::ticket::{Ticket, locked};
 use super::{Answer, PredictError, Request};
 use crate::config::ModelError;
 use crate::decode::Logits;
@@ -78,28 +78,28 @@ impl Engine {
     /// Answers requests together, on this thread; rounds have at most so many tokens.
     pub fn predict_all(&self, requests: &[Request], budget: usize) -> Vec<Answer> {
         let now = Instant::now();
-        let books = Arc::new(Mutex::new(Admission::new(1, 0.0)));
+        let books = Arc::new(Mutex::new(Admission::new(1, 0.0, 0.0)));
         let mut scheduler = Scheduler::new(self.tokenizer.clone());
-        let answers: Vec<oneshot::Receiver<Answer>> = requests
-            .iter()
-            .zip(0..)
-            .map(|(request, mark)| {
-                let (ticket, answer) =
-                    Ticket::new(request, now, Estimate::default(), books.clone());
-                match Session::new(request, &self.tokenizer) {
-                    Ok((session, asked)) => scheduler.begin(session, &asked, mark, ticket),
-                    Err(error) => ticket.close(Err(error)),
-                }
-                answer
-            })
-            .collect();
+        let begin = |request: &Request| {
+            let claim = locked(&books).enter(Claim::new(now, 0.0, 0.0, f64::MAX), now);
+            let (ticket, answer) = Ticket::new(request, now, claim, books.clone());
+            match Session::new(request, &self.tokenizer) {
+                Ok((session, asked)) => scheduler.begin(session, &asked, ticket),
+                Err(error) => ticket.refuse(error),
+            }
+            answer
+        };
+        let answers: Vec<_> = requests.iter().map(begin).collect();
         while let Some(round) = scheduler.round(budget, Instant::now()) {
             self.step(&mut scheduler, round);
         }
         let ended = |_| Err(PredictError::Model("a pass failed".into()));
+        let answers = requests.iter().zip(answers);
         answers
-            .into_iter()
-            .map(|mut answer| answer.try_recv().unwrap_or_else(ended))
+            .map(|(request, mut answer)| {
+                let finished = answer.try_recv().unwrap_or_else(ended)?;
+                finished.prediction(&request.allowance)
+            })
             .collect()
     }
 

@@ -6,6 +6,8 @@
 
 mod admission;
 mod agenda;
+mod allowance;
+mod claim;
 mod engine;
 mod hints;
 mod scheduler;
@@ -28,15 +30,39 @@ use crate::metrics::Metrics;
 use crate::model::Precision;
 use crate::schema::Schema;
 use crate::settings::Settings;
+use crate::tokenizer::HINT_MAX_LENGTH;
 use admission::{Demand, Refusal};
+use session::{Counted, pass_tokens};
 use threads::Shared;
-use ticket::{Ticket, left, locked};
+use ticket::{Ticket, locked};
 
+pub use allowance::{ANSWER_LIMIT, Allowance};
 pub use engine::Engine;
 pub use threads::{Plan, Threads};
 
 /// Hints that one request may ask, over all levels: nested schemas multiply.
 pub const HINT_LIMIT: usize = 2_048;
+/// Entities that may be found at one level of a text.
+pub const ENTITY_LIMIT: usize = 20_000;
+
+/// When an answer is of no use any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// The moment.
+    pub at: Instant,
+    /// The setting `max-time`, where that is what ends it; else the caller does.
+    pub max_time: Option<Duration>,
+}
+
+impl Deadline {
+    /// What a request ends with behind it.
+    pub fn error(&self) -> PredictError {
+        match self.max_time {
+            Some(max_time) => PredictError::MaxTime { max_time },
+            None => PredictError::TooLate,
+        }
+    }
+}
 
 /// What a caller asks.
 #[derive(Debug)]
@@ -50,7 +76,9 @@ pub struct Request {
     /// Whether the answer must be one of the labels before the text's `|`.
     pub is_strict: bool,
     /// When the answer is of no use any more.
-    pub deadline: Option<Instant>,
+    pub deadline: Option<Deadline>,
+    /// What the question that it belongs to may cost.
+    pub allowance: Arc<Allowance>,
 }
 
 /// What a caller gets.
@@ -80,14 +108,64 @@ pub enum PredictError {
     /// The caller's deadline.
     #[error("the answer would come after the caller's deadline")]
     TooLate,
+    /// The setting `max-time`.
+    #[error("the answer takes longer than max-time, {}; ask less at once, or raise max-time", shown(.max_time))]
+    MaxTime {
+        /// The setting.
+        max_time: Duration,
+    },
+    /// The caller is gone, so that nobody reads this.
+    #[error("the caller left")]
+    Left,
+    /// More work than one request may be.
+    #[error(
+        "the request is predicted to take {seconds:.1} s of this pod, and max-work is {}: {tokens} tokens at \
+         {microseconds_per_token:.1} µs each; {counted}; ask fewer types or levels, send fewer or shorter texts, or \
+         raise max-work",
+        shown(.max_work)
+    )]
+    TooMuchWork {
+        /// Predicted.
+        seconds: f64,
+        /// The setting.
+        max_work: Duration,
+        /// Tokens of all passes.
+        tokens: u64,
+        /// Predicted, of the whole pod.
+        microseconds_per_token: f64,
+        /// How.
+        counted: String,
+        /// Where in the schema.
+        place: String,
+    },
     /// The schema multiplies beyond the bound.
     #[error(
         "the schema asks more than {HINT_LIMIT} questions of this text; ask fewer types, or fewer levels"
     )]
-    TooManyHints,
+    TooManyHints {
+        /// Where in the schema.
+        place: String,
+    },
+    /// More is found than is kept.
+    #[error(
+        "the text has more than {ENTITY_LIMIT} entities at one level of the schema; send a shorter text, or ask fewer types"
+    )]
+    TooManyEntities {
+        /// Where in the schema.
+        place: String,
+    },
+    /// More is found than is sent.
+    #[error(
+        "the answer has more than {ANSWER_LIMIT} bytes; send fewer or shorter texts, or ask fewer types or levels"
+    )]
+    AnswerTooLarge,
     /// The model failed on this request.
     #[error("the model failed on this request; the server's log has the reason")]
     Model(String),
+}
+
+fn shown(duration: &Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(*duration)
 }
 
 /// What a request comes to.
@@ -165,42 +243,118 @@ impl Worker {
         self.shared.is_alive()
     }
 
+    /// What a question may cost, by the settings of this moment. A nested schema is counted by its first level, since
+    /// what follows depends on what is found; each further level is charged before it runs.
+    ///
+    /// # Errors
+    /// When that is too much: how it was counted.
+    pub fn allow(&self, texts: &[String], schema: &Schema) -> Result<Allowance, PredictError> {
+        let max_work = self.shared.settings().max_work;
+        let loaded = self.shared.loaded().ok_or_else(ended)?;
+        let seconds_per_token = locked(&loaded.books).pod_seconds_per_token();
+        let place = crate::schema::place(&[]);
+        if schema.types.len() > HINT_LIMIT {
+            return Err(PredictError::TooManyHints { place });
+        }
+        let (hints, lengths) = (schema.types.len(), texts.iter().map(|text| length(text)));
+        let (windows, tokens) = lengths.fold((0, 0), |(windows, tokens), length| {
+            let own = window_count(length);
+            (windows + own, tokens + first_level_tokens(length, schema))
+        });
+        let counted = Counted {
+            texts: texts.len(),
+            windows,
+            hints,
+            place,
+        };
+        let allowance = Allowance::new(max_work, seconds_per_token);
+        allowance.check(tokens as u64, &counted)?;
+        Ok(allowance)
+    }
+
     /// Asks the model. Whoever drops the future is dropped from the queue.
     ///
     /// # Errors
     /// [`PredictError`]; what cannot be taken is answered at once.
     pub async fn predict(&self, request: Request) -> Answer {
-        let ended = || PredictError::Model("its threads ended".into());
         let loaded = self.shared.loaded().ok_or_else(ended)?;
         let now = Instant::now();
+        let left = |deadline: Deadline| deadline.at.saturating_duration_since(now);
         let demand = Demand {
-            tokens: first_level_tokens(&request),
+            tokens: first_level_tokens(length(&request.text), &request.schema) as f64,
             is_nested: request.schema.is_nested(),
-            left: left(request.deadline, now),
+            left: request.deadline.map(left),
         };
-        let max_wait = self.shared.max_wait();
-        let estimate = locked(&loaded.books)
+        let max_wait = self.shared.settings().max_wait;
+        let claim = locked(&loaded.books)
             .ask(&demand, max_wait, now)
             .map_err(|refusal| match refusal {
                 Refusal::Overloaded { retry_after } => PredictError::Overloaded { retry_after },
-                Refusal::TooLate => PredictError::TooLate,
+                Refusal::TooLate => request
+                    .deadline
+                    .map_or(PredictError::TooLate, |deadline| deadline.error()),
             })?;
-        let books = loaded.books.clone();
-        let (ticket, answered) = Ticket::new(&request, now, estimate, books);
-        let mark = self.shared.mark(now + estimate.work);
+        let (ticket, answered) = Ticket::new(&request, now, claim, loaded.books.clone());
         let shared = self.shared.clone();
+        let allowance = request.allowance.clone();
         // A long text takes milliseconds to tokenize: not on a thread that answers others.
-        tokio::task::spawn_blocking(move || shared.begin(&request, mark, ticket))
+        tokio::task::spawn_blocking(move || shared.begin(&request, ticket))
             .await
-            .map_err(|_| PredictError::Model("the tokenizer panicked".into()))??;
-        answered.await.unwrap_or_else(|_| Err(ended()))
+            .map_err(|_| PredictError::Model("the tokenizer panicked".into()))?;
+        let finished = answered.await.unwrap_or_else(|_| Err(ended()))?;
+        tokio::task::spawn_blocking(move || finished.prediction(&allowance))
+            .await
+            .map_err(|_| PredictError::Model("putting the answer together panicked".into()))?
     }
 }
 
-/// Tokens of the passes that a request needs at least, before it is tokenized: a character is about a token.
-fn first_level_tokens(request: &Request) -> f64 {
-    let (text, types) = (request.text.chars().count() + 2, &request.schema.types);
-    let hints: usize = types.iter().map(|(kind, _)| kind.chars().count() + 4).sum();
-    let windows = window_count(text);
-    (types.len() * text + windows * hints) as f64
+fn ended() -> PredictError {
+    PredictError::Model("its threads ended".into())
+}
+
+/// About the tokens of a text, before it is tokenized: each character one, but for the letters of a word, of which a
+/// token has some.
+fn length(text: &str) -> usize {
+    const LETTERS: usize = 4;
+    let (mut tokens, mut letters) = (2, 0);
+    for character in text.chars() {
+        if character.is_ascii_alphanumeric() {
+            tokens += usize::from(letters % LETTERS == 0);
+            letters += 1;
+        } else {
+            tokens += usize::from(!character.is_whitespace());
+            letters = 0;
+        }
+    }
+    tokens
+}
+
+/// About the tokens of the passes that a text of so many needs at least.
+fn first_level_tokens(text: usize, schema: &Schema) -> usize {
+    let hint = |kind: &str| (kind.chars().count() + 4).min(HINT_MAX_LENGTH);
+    let types = schema.types.iter();
+    types.map(|(kind, _)| pass_tokens(text, hint(kind))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_text_is_about_its_tokens() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/tokenizer_vocab_21128.txt");
+        let vocabulary = std::fs::read_to_string(folder).expect("the vocabulary");
+        let tokenizer =
+            crate::tokenizer::Tokenizer::from_vocabulary(&vocabulary).expect("the tokenizer");
+        for text in [
+            "在北京冬奥会自由式滑雪女子大跳台决赛中，中国选手谷爱凌以188.25分夺得金牌。",
+            "The quick brown fox jumps over the lazy dog, and the dog does not mind at all.",
+            "小米 MIX 4 于 2021 年 8 月发布，售价 4999 元。",
+            "",
+        ] {
+            let exact = tokenizer.text(text).expect("tokens").ids.len() as f64;
+            let about = length(text) as f64;
+            assert!((0.7..1.5).contains(&(about / exact)), "{text}: {about}, {exact}");
+        }
+    }
 }

@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use tch::Tensor;
 
-use super::agenda::{Agenda, Mark};
+use super::agenda::Agenda;
 use super::engine::Outcome;
 use super::hints::HintStates;
 use super::session::{Asked, Hint, Place, Session, Text};
 use super::ticket::Ticket;
-use super::{Answer, PredictError};
+use super::PredictError;
 use crate::decode::Logits;
 use crate::tokenizer::Tokenizer;
 
@@ -39,7 +39,6 @@ struct Waiter {
 struct Active {
     session: Session,
     text: TextId,
-    mark: Mark,
     ticket: Ticket,
 }
 
@@ -106,7 +105,7 @@ pub(super) struct Scheduler {
     texts: HashMap<TextId, ActiveText>,
     texts_by_content: HashMap<Vec<char>, TextId>,
     hints: HintStates,
-    agenda: Agenda<PassKey, Waiter>,
+    agenda: Agenda<Instant, PassKey, Waiter>,
     count: u64,
 }
 
@@ -124,18 +123,20 @@ impl Scheduler {
     }
 
     /// Takes a request.
-    pub(super) fn begin(&mut self, session: Session, asked: &Asked, mark: Mark, ticket: Ticket) {
+    pub(super) fn begin(&mut self, session: Session, asked: &Asked, ticket: Ticket) {
         self.count += 1;
         let id = self.count;
         let text = self.join_text(&session.text, id);
         let active = Active {
             session,
             text,
-            mark,
             ticket,
         };
         self.sessions.insert(id, active);
         self.enqueue(id, asked);
+        if let Some(active) = self.sessions.get_mut(&id) {
+            active.ticket.first_level_known();
+        }
     }
 
     fn join_text(&mut self, text: &Arc<Text>, id: TextId) -> TextId {
@@ -170,9 +171,8 @@ impl Scheduler {
         let text = &active.session.text;
         for (hint, ids) in asked.hints.iter().enumerate() {
             for window in 0..text.windows() {
-                active
-                    .ticket
-                    .expect_more(text.window(window).len() + ids.len());
+                let tokens = text.window(window).len() + ids.len();
+                let due = active.ticket.expect_more(tokens);
                 let key = PassKey {
                     text: active.text,
                     window,
@@ -184,7 +184,7 @@ impl Scheduler {
                     window,
                 };
                 let waiter = Waiter { session: id, place };
-                self.agenda.add(key, active.mark, waiter);
+                self.agenda.add(key, due, waiter);
             }
         }
     }
@@ -209,14 +209,13 @@ impl Scheduler {
 
     /// Ends the requests whose callers left or whose time is over.
     fn drop_left(&mut self, now: Instant) {
-        let left: Vec<SessionId> = self
+        let over: Vec<(SessionId, PredictError)> = self
             .sessions
             .iter()
-            .filter(|(_, active)| active.ticket.is_left(now))
-            .map(|(id, _)| *id)
+            .filter_map(|(id, active)| Some((*id, active.ticket.over(now)?)))
             .collect();
-        for id in left {
-            self.end(id, Err(PredictError::TooLate));
+        for (id, error) in over {
+            self.refuse(id, error);
         }
     }
 
@@ -291,10 +290,14 @@ impl Scheduler {
         }
     }
 
+    /// Asking on costs time: for a caller that left it is not spent.
     fn answer(&mut self, waiter: &Waiter, logits: Logits) {
         let Some(active) = self.sessions.get_mut(&waiter.session) else {
             return;
         };
+        if let Some(error) = active.ticket.over(Instant::now()) {
+            return self.refuse(waiter.session, error);
+        }
         let place = waiter.place;
         match active.session.answer(place, logits, &self.tokenizer) {
             Ok(asked) => {
@@ -303,32 +306,37 @@ impl Scheduler {
                 }
                 self.end_if_complete(waiter.session);
             }
-            Err(error) => self.end(waiter.session, Err(error)),
+            Err(error) => self.refuse(waiter.session, error),
         }
     }
 
     fn end_if_complete(&mut self, id: SessionId) {
-        let Some(active) = self.sessions.get(&id) else {
+        let is_complete = |active: &Active| active.session.is_complete();
+        if !self.sessions.get(&id).is_some_and(is_complete) {
             return;
-        };
-        if let Some(output) = active.session.output() {
-            let prediction = active.ticket.prediction(output, Instant::now());
-            self.end(id, Ok(prediction));
+        }
+        if let Some(active) = self.leave(id) {
+            active.ticket.finish(active.session, Instant::now());
         }
     }
 
     /// Ends whoever waits for a pass that cannot be computed.
     pub(super) fn fail(&mut self, pass: &Pass, fault: &str) {
         for waiter in self.agenda.finish(&pass.key) {
-            self.end(waiter.session, Err(PredictError::Model(fault.to_owned())));
+            self.refuse(waiter.session, PredictError::Model(fault.to_owned()));
         }
     }
 
-    fn end(&mut self, id: SessionId, answer: Answer) {
-        if let Some(active) = self.sessions.remove(&id) {
-            self.leave_text(active.text);
-            active.ticket.close(answer);
+    fn refuse(&mut self, id: SessionId, error: PredictError) {
+        if let Some(active) = self.leave(id) {
+            active.ticket.refuse(error);
         }
+    }
+
+    fn leave(&mut self, id: SessionId) -> Option<Active> {
+        let active = self.sessions.remove(&id)?;
+        self.leave_text(active.text);
+        Some(active)
     }
 }
 

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::admission::Admission;
-use super::agenda::Mark;
 use super::engine::{Engine, Outcome};
 use super::scheduler::{Round, Scheduler};
 use super::session::Session;
 use super::ticket::{Books, Ticket, locked};
 use super::warmup;
-use super::{Info, Options, PredictError, Request};
+use super::{Info, Options, Request};
 use crate::config::ModelError;
 use crate::metrics::Metrics;
 use crate::model::Precision;
@@ -92,34 +91,28 @@ impl Shared {
         }
     }
 
-    /// Longest wait of a request that is still taken, as the settings have it at this moment.
-    pub(super) fn max_wait(&self) -> Duration {
-        self.settings.borrow().max_wait
+    /// The settings of this moment.
+    pub(super) fn settings(&self) -> watch::Ref<'_, Settings> {
+        self.settings.borrow()
     }
 
     pub(super) fn loaded(&self) -> Option<&LoadedModel> {
         self.loaded.get()
     }
 
-    /// Tokenizes a request and lets it take part in the rounds.
-    pub(super) fn begin(
-        &self,
-        request: &Request,
-        mark: Mark,
-        ticket: Ticket,
-    ) -> Result<(), PredictError> {
+    /// Tokenizes a request, if its caller is still there, and lets it take part in the rounds.
+    pub(super) fn begin(&self, request: &Request, ticket: Ticket) {
         let Some(loaded) = self.loaded() else {
-            return Ok(());
+            return;
         };
-        let (session, asked) = Session::new(request, &loaded.tokenizer)?;
-        loaded.scheduler().begin(session, &asked, mark, ticket);
+        if let Some(error) = ticket.over(Instant::now()) {
+            return ticket.refuse(error);
+        }
+        match Session::new(request, &loaded.tokenizer) {
+            Ok((session, asked)) => loaded.scheduler().begin(session, &asked, ticket),
+            Err(error) => return ticket.refuse(error),
+        }
         loaded.work.notify_one();
-        Ok(())
-    }
-
-    /// A moment as the agenda orders it.
-    pub(super) fn mark(&self, moment: Instant) -> Mark {
-        moment.saturating_duration_since(self.started).as_micros() as Mark
     }
 
     /// Milliseconds since the start; never 0.
@@ -222,7 +215,7 @@ fn load(options: &Options, shared: &Shared) -> Result<(Engine, LoadedModel), Mod
     let engine = Engine::load(&options.folder, options.precision, options.device)?;
     shared.metrics.model_loaded(began.elapsed());
     warmup::check_precision(&engine, &options.folder)?;
-    let seconds_per_token = warmup::measure(&engine, options.warmup.as_deref())?;
+    let cost = warmup::measure(&engine, options.warmup.as_deref())?;
     let (tower_layers, cross_layers) = engine.model().layers();
     let config = engine.model().config();
     let info = Info {
@@ -236,6 +229,7 @@ fn load(options: &Options, shared: &Shared) -> Result<(Engine, LoadedModel), Mod
             other => format!("{other:?}").to_lowercase(),
         },
     };
+    let (usual, bulk) = (cost.seconds_per_token, cost.bulk);
     tracing::info!(
         tower_layers,
         cross_layers,
@@ -243,10 +237,11 @@ fn load(options: &Options, shared: &Shared) -> Result<(Engine, LoadedModel), Mod
         vocabulary = info.vocabulary,
         precision = format!("{:?}", info.precision).to_lowercase(),
         device = info.device,
-        seconds_per_token,
+        seconds_per_token = usual,
+        bulk,
         "loaded"
     );
-    let books = Admission::new(options.plan.workers, seconds_per_token);
+    let books = Admission::new(options.plan.workers, usual, bulk);
     let loaded = LoadedModel {
         info,
         books: Arc::new(Mutex::new(books)),

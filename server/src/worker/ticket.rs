@@ -5,69 +5,103 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::admission::{Admission, Estimate};
-use super::{Answer, Prediction, Request};
-use crate::extract::Step;
+use super::admission::Admission;
+use super::claim::{Claim, ClaimId};
+use super::session::Session;
+use super::{Allowance, Deadline, PredictError, Prediction, Request};
+use crate::extract::TooLarge;
 
 pub(super) type Books = Arc<Mutex<Admission>>;
 
+/// A request whose passes have all run; its output is not put together yet.
+pub(super) struct Finished {
+    session: Session,
+    passes: usize,
+    tokens: usize,
+    queued: Duration,
+    computed: Duration,
+}
+
+impl Finished {
+    /// Puts the output together: off the model's threads, since it may be long.
+    pub(super) fn prediction(self, allowance: &Allowance) -> Result<Prediction, PredictError> {
+        let output = self.session.output(|bytes| allowance.take_bytes(bytes));
+        Ok(Prediction {
+            output: output.map_err(|TooLarge| PredictError::AnswerTooLarge)?,
+            passes: self.passes,
+            tokens: self.tokens,
+            queued: self.queued,
+            computed: self.computed,
+        })
+    }
+}
+
+/// What the model's threads send a caller.
+pub(super) type Outcome = Result<Finished, PredictError>;
+
 /// What is known of a request beside its contents.
 pub(super) struct Ticket {
-    answer: Option<oneshot::Sender<Answer>>,
-    deadline: Option<Instant>,
+    caller: Option<oneshot::Sender<Outcome>>,
+    deadline: Option<Deadline>,
+    allowance: Arc<Allowance>,
     arrived: Instant,
     began: Option<Instant>,
     passes: usize,
     is_nested: bool,
     first_tokens: f64,
     all_tokens: f64,
-    known: f64,
-    reserved: f64,
+    claim: ClaimId,
     books: Books,
 }
 
 impl Ticket {
-    /// `estimate` was entered in the books when the request was admitted.
+    /// `claim` was entered in the books when the request was admitted.
     pub(super) fn new(
         request: &Request,
         arrived: Instant,
-        estimate: Estimate,
+        claim: ClaimId,
         books: Books,
-    ) -> (Self, oneshot::Receiver<Answer>) {
-        let (answer, answered) = oneshot::channel();
+    ) -> (Self, oneshot::Receiver<Outcome>) {
+        let (caller, answered) = oneshot::channel();
         let ticket = Self {
-            answer: Some(answer),
+            caller: Some(caller),
             deadline: request.deadline,
+            allowance: request.allowance.clone(),
             arrived,
             began: None,
             passes: 0,
             is_nested: request.schema.is_nested(),
             first_tokens: 0.0,
             all_tokens: 0.0,
-            known: 0.0,
-            reserved: estimate.tokens,
+            claim,
             books,
         };
         (ticket, answered)
     }
 
-    /// Whether the caller left or the deadline passed.
-    pub(super) fn is_left(&self, now: Instant) -> bool {
-        self.answer.as_ref().is_none_or(oneshot::Sender::is_closed)
-            || self.deadline.is_some_and(|deadline| deadline < now)
+    /// Why nothing more is to be done for the caller: it left, or its time is over.
+    pub(super) fn over(&self, now: Instant) -> Option<PredictError> {
+        let is_gone = self.caller.as_ref().is_none_or(oneshot::Sender::is_closed);
+        if is_gone || self.allowance.is_left() {
+            return Some(PredictError::Left);
+        }
+        let deadline = self.deadline.filter(|deadline| deadline.at < now)?;
+        Some(deadline.error())
     }
 
-    /// The passes of one level are known now: so many tokens.
-    pub(super) fn expect_more(&mut self, tokens: usize) {
+    /// Another pass of so many tokens is known now; gives the moment at which it is due.
+    pub(super) fn expect_more(&mut self, tokens: usize) -> Instant {
         let tokens = tokens as f64;
-        if self.all_tokens <= 0.0 {
-            self.first_tokens = tokens;
-        }
         self.all_tokens += tokens;
-        self.known += tokens;
-        // What is not nested is known whole; what is may still grow.
-        if self.known > self.reserved || !self.is_nested {
-            self.reserve(self.known);
+        locked(&self.books).expect(self.claim, tokens, Instant::now())
+    }
+
+    /// The passes of the first level are known.
+    pub(super) fn first_level_known(&mut self) {
+        self.first_tokens = self.all_tokens;
+        // What is nested may still grow.
+        if !self.is_nested {
+            self.change(Claim::close);
         }
     }
 
@@ -75,51 +109,48 @@ impl Ticket {
     pub(super) fn pass_done(&mut self, tokens: usize, began: Instant) {
         self.passes += 1;
         self.began.get_or_insert(began);
-        self.known = (self.known - tokens as f64).max(0.0);
-        self.reserve((self.reserved - tokens as f64).max(self.known));
+        self.change(|claim| claim.did(tokens as f64));
     }
 
-    fn reserve(&mut self, tokens: f64) {
-        let change = tokens - self.reserved;
-        self.reserved = tokens;
-        locked(&self.books).change(change, Instant::now());
+    fn change(&self, change: impl FnOnce(&mut Claim)) {
+        locked(&self.books).change(self.claim, Instant::now(), change);
     }
 
-    /// The answer, with what it took.
-    pub(super) fn prediction(&self, output: Vec<Vec<Step>>, now: Instant) -> Prediction {
+    /// Gives the caller, who may be gone, what its passes came to.
+    pub(super) fn finish(mut self, session: Session, now: Instant) {
+        if self.is_nested {
+            locked(&self.books).note_growth(self.first_tokens, self.all_tokens);
+        }
         let began = self.began.unwrap_or(now);
-        Prediction {
-            output,
+        let finished = Finished {
+            session,
             passes: self.passes,
             tokens: self.all_tokens as usize,
             queued: began.saturating_duration_since(self.arrived),
             computed: now.saturating_duration_since(began),
-        }
+        };
+        self.send(Ok(finished));
     }
 
-    /// Answers the caller, who may be gone.
-    pub(super) fn close(mut self, answer: Answer) {
-        if self.is_nested && answer.is_ok() {
-            locked(&self.books).note_growth(self.first_tokens, self.all_tokens);
-        }
-        if let Some(caller) = self.answer.take() {
-            let _ = caller.send(answer);
+    /// Tells the caller, who may be gone, why there is no answer.
+    pub(super) fn refuse(mut self, error: PredictError) {
+        self.send(Err(error));
+    }
+
+    fn send(&mut self, outcome: Outcome) {
+        if let Some(caller) = self.caller.take() {
+            let _ = caller.send(outcome);
         }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.reserve(0.0);
+        locked(&self.books).leave(self.claim, Instant::now());
     }
 }
 
 /// The books hold plain numbers: whoever panicked over them left them readable.
 pub(super) fn locked(books: &Mutex<Admission>) -> std::sync::MutexGuard<'_, Admission> {
     books.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Time left until a deadline.
-pub(super) fn left(deadline: Option<Instant>, now: Instant) -> Option<Duration> {
-    deadline.map(|deadline| deadline.saturating_duration_since(now))
 }

@@ -41,16 +41,35 @@ const CHECKS: [(&str, &str); 6] = [
 /// Tokens of a round while the server warms up.
 const BUDGET: usize = 512;
 
-/// Predicts the warm-up text, then measures the seconds that a token of a pass takes.
-pub(super) fn measure(engine: &Engine, text: Option<&str>) -> Result<f64, ModelError> {
+/// Repetitions of a sentence that make about half a round's tokens, of which two types then make one.
+const BULK: usize = 5;
+
+/// Seconds that a token of a pass takes.
+pub(super) struct Cost {
+    /// In a usual request.
+    pub(super) seconds_per_token: f64,
+    /// In a round of much work.
+    pub(super) bulk: f64,
+}
+
+/// Predicts the warm-up text, then measures what a token of a pass costs.
+pub(super) fn measure(engine: &Engine, text: Option<&str>) -> Result<Cost, ModelError> {
     if let Some(text) = text {
         answered(engine, &request(text, r#"{"预热": null}"#))?;
     }
     let check = request(CHECKS[0].0, CHECKS[0].1);
     // The first one compiles oneDNN's kernels.
     answered(engine, &check)?;
+    let much = request(&CHECKS[0].0.repeat(BULK), r#"{"人物": null, "公司": null}"#);
+    Ok(Cost {
+        seconds_per_token: seconds_per_token(engine, &check)?,
+        bulk: seconds_per_token(engine, &much)?,
+    })
+}
+
+fn seconds_per_token(engine: &Engine, request: &Request) -> Result<f64, ModelError> {
     let began = Instant::now();
-    let prediction = answered(engine, &check)?;
+    let prediction = answered(engine, request)?;
     Ok(began.elapsed().as_secs_f64() / prediction.tokens.max(1) as f64)
 }
 
@@ -91,6 +110,7 @@ fn request(text: &str, schema: &str) -> Request {
         output_all_prefix: false,
         is_strict: false,
         deadline: None,
+        allowance: Arc::default(),
     }
 }
 

@@ -99,6 +99,7 @@ fn request(text: String, schema: &Value) -> Request {
         output_all_prefix: false,
         is_strict: false,
         deadline: None,
+        allowance: Arc::default(),
     }
 }
 
@@ -148,7 +149,7 @@ impl Batch {
             .collect();
         let hints = asked
             .iter()
-            .map(|hint| plain.tokenizer.hint(hint).expect("a hint"))
+            .map(|hint| plain.tokenizer.hint(hint.chars()).expect("a hint").ids)
             .collect();
         Self {
             texts,

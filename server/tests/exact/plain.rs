@@ -118,7 +118,7 @@ impl Plain {
 
     /// Logits of a hint over the whole text.
     pub(crate) fn logits(&self, tokens: &Tokens, hint: &str) -> Logits {
-        let hint = self.tokenizer.hint(hint).expect("a hint");
+        let hint = self.tokenizer.hint(hint.chars()).expect("a hint").ids;
         let count = tokens.ids.len();
         let length = count.min(WINDOW);
         let windows: Vec<Logits> = (0..window_count(count))
@@ -136,14 +136,14 @@ impl Plain {
         let characters: Vec<char> = text.chars().collect();
         let (mut extraction, root) = Extraction::new(schema.clone(), false);
         self.walk(&mut extraction, root, &tokens, &characters);
-        extraction.output()
+        let output = extraction.output(&characters, |_| Ok(()));
+        output.expect("no bound")
     }
 
     fn walk(&self, extraction: &mut Extraction, node: NodeId, tokens: &Tokens, text: &[char]) {
         let found: Vec<Vec<Entity>> = extraction
-            .hints(node)
-            .iter()
-            .map(|hint| decode(&self.logits(tokens, hint), &tokens.offsets, text))
+            .hints(node, text)
+            .map(|hint| decode(&self.logits(tokens, &String::from_iter(hint)), &tokens.offsets))
             .collect();
         for child in extraction.answer(node, found) {
             self.walk(extraction, child, tokens, text);

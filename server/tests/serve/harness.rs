@@ -1,6 +1,7 @@
 //! A server as a child process, and a client.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -26,6 +27,29 @@ pub(crate) fn command(model: &Path) -> Command {
     command
         .env("UNINLU_DRAIN", "2s")
         .env("UNINLU_WARMUP", "测试预热文本")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A file of hot settings.
+pub(crate) fn settings(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("settings");
+    file
+}
+
+/// The tiny model's server with such settings, in an address space of so many bytes: what grows beyond them ends it, and
+/// not the machine.
+pub(crate) fn bounded(settings: &Path, bytes: u64) -> Command {
+    let server = tiny();
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--as={bytes}")).arg(server.get_program());
+    for (name, value) in server.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command
+        .env("UNINLU_SETTINGS", settings)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
@@ -124,6 +148,19 @@ impl Server {
             assert!(began.elapsed() < PATIENCE, "waited too long for: {what}");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// A question on a connection of its own, whose answer is not waited for.
+    pub(crate) fn begin(&self, body: &str) -> TcpStream {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        let head = format!(
+            "POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).expect("a head");
+        stream.write_all(body.as_bytes()).expect("a body");
+        stream
     }
 
     pub(crate) fn terminate(&self) {

@@ -1,6 +1,7 @@
 //! The binary as it runs in a pod: started on a free port with the tiny golden model, asked over HTTP, asked to stop.
 
 mod api;
+mod bounds;
 mod harness;
 mod log;
 mod strangers;
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use harness::{Answer, Server, agent, answer, command, golden, tiny};
+use harness::{Answer, Server, agent, answer, command, golden, settings, tiny};
 use serde_json::{Value, json};
 
 #[test]
@@ -246,9 +247,11 @@ fn sigterm_drains() {
 /// A request that outlasts the drain is cut off, and the process still ends in order.
 #[test]
 fn a_drain_is_bounded() {
+    let settings = settings("max-work = \"1h\"\nmax-time = \"1h\"\n");
     let mut command = tiny();
     let server = Server::ready({
         command.env("UNINLU_DRAIN", "200ms");
+        command.env("UNINLU_SETTINGS", settings.path());
         command
     });
     let types: serde_json::Map<String, Value> = (0..2_000)
@@ -309,7 +312,9 @@ fn settings_change_without_a_restart() {
         server.metric(r#"uninlu_config_reloads_total{result="error"}"#) == 1.0
     });
     assert_eq!(status(), 200, "a bad file keeps the old settings");
-    let in_force = json!({ "max-length": 7, "batch-tokens": 4_096, "max-wait": "1s" });
+    let in_force = json!({
+        "max-length": 7, "batch-tokens": 4_096, "max-wait": "1s", "max-work": "5s", "max-time": "30s",
+    });
     assert_eq!(server.get("/info").json()["settings"], in_force);
     assert_eq!(
         server.metric(r#"uninlu_config_reloads_total{result="ok"}"#),
