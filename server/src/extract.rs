@@ -224,7 +224,10 @@ mod tests {
     }
 
     fn hints(extraction: &Extraction, node: NodeId, text: &[char]) -> Vec<String> {
-        extraction.hints(node, text).map(String::from_iter).collect()
+        extraction
+            .hints(node, text)
+            .map(String::from_iter)
+            .collect()
     }
 
     #[test]

@@ -229,8 +229,36 @@ mod tests {
 
     /// What joins, vanishes, or parts words in ways of its own.
     const PIECES: [&str; 30] = [
-        "人", "物", "龘", "a", "1", "word", " ", "  ", ", ", ": ", "\u{300}", "\u{3099}", "\u{302e}", "\u{200b}",
-        "\u{85}", "\u{3000}", "\u{fffd}", "😀", "👨‍👩‍👧", "각", "か", "İ", "≮", "[UNK]", "[CLS]", "[", "]", "[UN", "，", "\u{2028}",
+        "人",
+        "物",
+        "龘",
+        "a",
+        "1",
+        "word",
+        " ",
+        "  ",
+        ", ",
+        ": ",
+        "\u{300}",
+        "\u{3099}",
+        "\u{302e}",
+        "\u{200b}",
+        "\u{85}",
+        "\u{3000}",
+        "\u{fffd}",
+        "😀",
+        "👨‍👩‍👧",
+        "각",
+        "か",
+        "İ",
+        "≮",
+        "[UNK]",
+        "[CLS]",
+        "[",
+        "]",
+        "[UN",
+        "，",
+        "\u{2028}",
     ];
 
     fn tokenizer(options: &Options) -> Tokenizer {
@@ -273,7 +301,7 @@ mod tests {
                 strip_accents: accents,
             });
             let mut random = Rng::with_seed(1);
-            for _ in 0..300 {
+            for _ in 0..80 {
                 let hint = random_hint(&mut random);
                 let cut = tokenizer.hint(hint.chars()).expect("a hint");
                 assert_eq!(cut.ids, slow(&tokenizer, &hint), "{hint:?}");

@@ -352,7 +352,12 @@ fn the_recursion_walks_as_the_reference_does() {
         let mut rows = case.rows.into_iter();
         walk(&mut extraction, root, &mut rows, (&tokens, &characters));
         assert_eq!(
-            json!(extraction.output(&characters, |_| Ok(())).expect("no bound")).to_string(),
+            json!(
+                extraction
+                    .output(&characters, |_| Ok(()))
+                    .expect("no bound")
+            )
+            .to_string(),
             case.output.to_string(),
             "{}",
             case.id

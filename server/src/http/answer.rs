@@ -121,11 +121,17 @@ mod tests {
             r#"{"output":[[{"type":"人物","span":"雷","offset":[0,1]}]]}"#
         );
         assert_eq!(
-            written(r#""texts": ["雷"], "view": "grouped""#, vec![prediction(&["雷"])]),
+            written(
+                r#""texts": ["雷"], "view": "grouped""#,
+                vec![prediction(&["雷"])]
+            ),
             r#"{"outputs":[{"人物":[{"span":"雷","offset":[0,1]}]}]}"#
         );
         assert_eq!(
-            written(r#""texts": ["😀雷", ""], "offsets": "utf-16""#, vec![prediction(&["", "雷"]), prediction(&[])]),
+            written(
+                r#""texts": ["😀雷", ""], "offsets": "utf-16""#,
+                vec![prediction(&["", "雷"]), prediction(&[])]
+            ),
             r#"{"outputs":[[[{"type":"人物","span":"","offset":[0,2]}],[{"type":"人物","span":"雷","offset":[2,3]}]],[]]}"#
         );
     }
@@ -145,7 +151,11 @@ mod tests {
     fn a_caller_that_left_gets_no_bytes() {
         let allowance = Allowance::default();
         allowance.leave();
-        let written = json(&question(r#""text": "x""#), vec![prediction(&["x"])], &allowance);
+        let written = json(
+            &question(r#""text": "x""#),
+            vec![prediction(&["x"])],
+            &allowance,
+        );
         assert!(written.is_err());
     }
 }

@@ -11,9 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body;
-use super::{App, answer};
 use super::error::{ApiError, ErrorBody};
 use super::request::{PredictRequest, Question};
+use super::{App, answer};
 use crate::extract::Step;
 use crate::worker::{Allowance, Deadline, PredictError, Prediction, Request};
 
@@ -202,11 +202,18 @@ mod tests {
 
     #[test]
     fn a_timeout_is_seconds_above_nothing() {
-        for (text, seconds) in [("1.5", 1.5), ("1e3", 1e3), ("1e300", FOREVER), ("inf", FOREVER)] {
+        for (text, seconds) in [
+            ("1.5", 1.5),
+            ("1e3", 1e3),
+            ("1e300", FOREVER),
+            ("inf", FOREVER),
+        ] {
             let timeout = of(text).expect(text).expect("a deadline");
             assert_eq!(timeout.as_secs_f64(), seconds, "{text}");
         }
-        for text in ["0", "-0", "-1", "-inf", "nan", "1e-400", "", "soon", "1s", "0x10"] {
+        for text in [
+            "0", "-0", "-1", "-inf", "nan", "1e-400", "", "soon", "1s", "0x10",
+        ] {
             assert!(of(text).is_err(), "{text:?}");
         }
     }
@@ -219,7 +226,11 @@ mod tests {
         for (caller, is_ours) in [(None, true), (at(60), true), (at(29), false)] {
             let deadline = earlier(caller, max_time, now).expect("a deadline");
             let error = deadline.error();
-            assert_eq!(matches!(error, PredictError::MaxTime { .. }), is_ours, "{error}");
+            assert_eq!(
+                matches!(error, PredictError::MaxTime { .. }),
+                is_ours,
+                "{error}"
+            );
         }
         assert!(earlier(None, Duration::MAX, now).is_none());
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::claim::{Claim, ClaimId, Claims};
+use super::claim::{Claim, ClaimId, Claims, Mark};
 
 /// Whoever is refused again and again within it is no burst.
 const OVERLOAD: Duration = Duration::from_secs(2);
@@ -35,8 +35,8 @@ pub(super) struct Admission {
     claims: Claims,
     /// Seconds that one thread's pass takes for a token; a moving average.
     seconds_per_token: f64,
-    /// The same in rounds of much work; a moving median, so that one stalled round does not make honest requests too
-    /// large.
+    /// The same in rounds of much work; a moving quantile below the median (one in six rounds is faster), so that stalled
+    /// rounds do not make honest requests too large.
     bulk: f64,
     /// Passes that a nested request needs for each that is known at first; a moving average.
     growth: f64,
@@ -77,7 +77,7 @@ impl Admission {
     pub(super) fn new(workers: usize, seconds_per_token: f64, bulk: f64) -> Self {
         Self {
             workers: workers as f64,
-            claims: Claims::new(Instant::now()),
+            claims: Claims::default(),
             seconds_per_token,
             bulk,
             growth: 1.5,
@@ -118,7 +118,11 @@ impl Admission {
         if demand.left.is_some_and(|left| left < wait + work) {
             return Err(Refusal::TooLate);
         }
-        self.usual *= if work.as_secs_f64() > self.usual { 1.05 } else { 0.95 };
+        self.usual *= if work.as_secs_f64() > self.usual {
+            1.05
+        } else {
+            0.95
+        };
         Ok(self.enter(claim, now))
     }
 
@@ -133,11 +137,11 @@ impl Admission {
         id
     }
 
-    /// Another pass of a request is known; gives the moment at which it is due.
-    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Instant {
-        let due = self.claims.expect(id, tokens, now);
+    /// Another pass of a request is known; says where it stands.
+    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Mark {
+        let mark = self.claims.expect(id, tokens, now);
         self.note_queue(now);
-        due
+        mark
     }
 
     /// Something is known anew of a request.
@@ -148,7 +152,7 @@ impl Admission {
 
     /// A request is answered.
     pub(super) fn leave(&mut self, id: ClaimId, now: Instant) {
-        self.claims.leave(id, now);
+        self.claims.leave(id);
         self.note_queue(now);
     }
 
@@ -171,8 +175,8 @@ impl Admission {
     fn patience(&self, is_large: bool, max_wait: Duration, now: Instant) -> Duration {
         let is_overload = !is_large
             && self
-            .last_refused
-            .is_some_and(|refused| now.saturating_duration_since(refused) < OVERLOAD);
+                .last_refused
+                .is_some_and(|refused| now.saturating_duration_since(refused) < OVERLOAD);
         if is_overload {
             let typical = Duration::from_secs_f64(self.typical);
             typical
@@ -214,7 +218,7 @@ impl Admission {
             let seconds = took.as_secs_f64() / tokens as f64;
             self.seconds_per_token += (seconds - self.seconds_per_token) * 0.05;
             if tokens >= BULK {
-                self.bulk *= if seconds > self.bulk { 1.02 } else { 0.98 };
+                self.bulk *= if seconds > self.bulk { 1.02 } else { 0.9 };
             }
         }
     }
@@ -342,21 +346,19 @@ mod tests {
     fn a_large_request_does_not_stand_before_small_ones() {
         let start = Instant::now();
         let mut admission = admission();
-        let large = admission.take(&of(20_000.0), start).expect("idle");
+        admission.take(&of(20_000.0), start).expect("idle");
         assert!(
             admission.take(&of(20_000.0), start).is_err(),
             "a second one would wait for the first"
         );
-        // Half of the time small ones come, and the large one runs in the other half.
         for step in 1..100 {
             let now = start + Duration::from_millis(100 * step);
             let left = Some(Duration::from_millis(60));
             let small = admission.take(&Demand { left, ..of(50.0) }, now);
             let small = small.expect("it is answered within its time");
             admission.leave(small, now);
-            admission.change(large, now, |claim| claim.did(50.0));
         }
-        assert!(admission.queued_tokens() > 15_000.0);
+        assert_eq!(admission.queued_tokens(), 20_000.0, "nothing of it ran");
     }
 
     /// On a slow pod the usual request is long: the rule for a standing queue is about those.
@@ -412,11 +414,14 @@ mod tests {
         let mut admission = admission();
         admission.note_pass(400, Duration::from_secs(100));
         assert!(admission.pod_seconds_per_token() < 0.0011);
-        assert!(admission.seconds_per_token > 0.01, "the queue is told to wait");
+        assert!(
+            admission.seconds_per_token > 0.01,
+            "the queue is told to wait"
+        );
         for _ in 0..200 {
             admission.note_pass(400, Duration::from_secs(4));
         }
         let learned = admission.pod_seconds_per_token();
-        assert!((0.009..0.011).contains(&learned), "{learned}");
+        assert!((0.008..0.011).contains(&learned), "{learned}");
     }
 }

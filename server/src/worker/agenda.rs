@@ -52,9 +52,15 @@ impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
         true
     }
 
-    /// Takes the first pass that somebody still waits for; it stays known until [`Self::finish`].
-    pub(super) fn next(&mut self, waits: impl Fn(&W) -> bool) -> Option<K> {
-        while let Some((_, key)) = self.order.pop_first() {
+    /// The mark of what goes last.
+    pub(super) fn last(&self) -> Option<M> {
+        self.order.last_key_value().map(|((mark, _), _)| *mark)
+    }
+
+    /// Takes the first pass, at a mark or behind it, that somebody still waits for; it stays known until
+    /// [`Self::finish`].
+    pub(super) fn next(&mut self, from: Option<M>, waits: impl Fn(&W) -> bool) -> Option<(M, K)> {
+        while let Some((place, key)) = self.pop(from) {
             let Some(pass) = self.passes.get_mut(&key) else {
                 continue;
             };
@@ -63,10 +69,18 @@ impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
                 self.passes.remove(&key);
             } else {
                 pass.place = None;
-                return Some(key);
+                return Some((place.0, key));
             }
         }
         None
+    }
+
+    fn pop(&mut self, from: Option<M>) -> Option<((M, u64), K)> {
+        let Some(from) = from else {
+            return self.order.pop_first();
+        };
+        let place = *self.order.range((from, 0)..).next()?.0;
+        self.order.remove_entry(&place)
     }
 
     /// Who waited for a pass that has run.
@@ -87,11 +101,13 @@ mod tests {
         assert!(agenda.add("long", 900, 1));
         assert!(agenda.add("other", 500, 2));
         assert!(!agenda.add("long", 100, 3));
-        assert_eq!(agenda.next(|_| true), Some("long"));
+        assert_eq!(agenda.last(), Some(500));
+        assert_eq!(agenda.next(None, |_| true), Some((100, "long")));
         assert!(!agenda.add("long", 50, 4), "a running pass is joined");
         assert_eq!(agenda.finish(&"long"), [1, 3, 4]);
-        assert_eq!(agenda.next(|_| true), Some("other"));
-        assert_eq!(agenda.next(|_| true), None);
+        assert_eq!(agenda.next(Some(501), |_| true), None);
+        assert_eq!(agenda.next(Some(400), |_| true), Some((500, "other")));
+        assert_eq!(agenda.next(None, |_| true), None);
     }
 
     #[test]
@@ -99,7 +115,10 @@ mod tests {
         let mut agenda = Agenda::new();
         agenda.add("left", 1, 1);
         agenda.add("wanted", 2, 2);
-        assert_eq!(agenda.next(|waiter| *waiter != 1), Some("wanted"));
+        assert_eq!(
+            agenda.next(None, |waiter| *waiter != 1),
+            Some((2, "wanted"))
+        );
         assert!(agenda.finish(&"left").is_empty());
     }
 }

@@ -138,7 +138,13 @@ mod tests {
         }
         let refused = allowance.charge(100, (10, 20), &counted());
         let message = refused.expect_err("beyond").to_string();
-        for part in ["1.1 s", "max-work is 1s", "1100 tokens", "2 windows", "3 types"] {
+        for part in [
+            "1.1 s",
+            "max-work is 1s",
+            "1100 tokens",
+            "2 windows",
+            "3 types",
+        ] {
             assert!(message.contains(part), "{part} is missing in: {message}");
         }
         assert_eq!(allowance.work(), Duration::from_secs(1));

@@ -1,14 +1,23 @@
 //! What is taken and not answered: how much of it is left, and when each part is due. Pure but for the clock it is given.
 //!
 //! A small request is due when it would have been answered were it alone, so that short ones pass long ones that came a
-//! little earlier. Large ones stand in one lane: their passes are due one after another as if the lane had a quarter of
-//! the pod, whoever asks them and however many there are. What is idle the lane gets beside that.
+//! little earlier. Large ones stand in a lane of their own, in their order; the scheduler gives it a share of the tokens
+//! while small ones wait, and all that is idle.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// The lane of the large requests may claim one in so many seconds.
-const SHARE: f64 = 4.0;
+/// While both wait, one of so many tokens that run is a large request's.
+pub(super) const SHARE: f64 = 4.0;
+
+/// Where a pass stands: the smaller goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mark {
+    /// When a small request is due.
+    Small(Instant),
+    /// When a large request's pass became known.
+    Large(Instant),
+}
 
 /// Names a request that is taken.
 pub(super) type ClaimId = u64;
@@ -64,30 +73,24 @@ impl Claim {
         (self.known.max(self.expected) - self.done).max(0.0)
     }
 
-    /// When a small request is due.
-    fn due(&self) -> Instant {
-        later(self.arrived, self.work())
+    /// Where a pass stands that becomes known now.
+    fn mark(&self, now: Instant) -> Mark {
+        if self.is_large() {
+            Mark::Large(now)
+        } else {
+            Mark::Small(later(self.arrived, self.work()))
+        }
     }
 }
 
 /// All of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Claims {
     claims: HashMap<ClaimId, Claim>,
     count: ClaimId,
-    /// When all that stands in the lane is due.
-    lane: Instant,
 }
 
 impl Claims {
-    pub(super) fn new(now: Instant) -> Self {
-        Self {
-            claims: HashMap::new(),
-            count: 0,
-            lane: now,
-        }
-    }
-
     pub(super) fn enter(&mut self, claim: Claim) -> ClaimId {
         self.count += 1;
         self.claims.insert(self.count, claim);
@@ -100,24 +103,17 @@ impl Claims {
         }
     }
 
-    pub(super) fn leave(&mut self, id: ClaimId, now: Instant) {
+    pub(super) fn leave(&mut self, id: ClaimId) {
         self.claims.remove(&id);
-        if !self.claims.values().any(Claim::is_large) {
-            self.lane = now;
-        }
     }
 
-    /// Another pass of a request is known; gives the moment at which it is due.
-    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Instant {
+    /// Another pass of a request is known; says where it stands.
+    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Mark {
         let Some(claim) = self.claims.get_mut(&id) else {
-            return now;
+            return Mark::Large(now);
         };
         claim.known += tokens;
-        if !claim.is_large() {
-            return claim.due();
-        }
-        self.lane = later(self.lane.max(now), tokens * claim.pace * SHARE);
-        self.lane
+        claim.mark(now)
     }
 
     /// Tokens that are not done.
@@ -135,21 +131,13 @@ impl Claims {
         if other.is_large() {
             return self.left();
         }
-        let due = other.due();
+        let mark = other.mark(other.arrived);
         let small = self.claims.values().filter(|claim| !claim.is_large());
-        let small: f64 = small
-            .filter(|claim| claim.due() <= due)
-            .map(Claim::left)
-            .sum();
-        small + self.lane_before(due, other.pace)
-    }
-
-    /// Tokens in the lane that are overdue at a moment: what is not done of it fills its end.
-    fn lane_before(&self, moment: Instant, pace: f64) -> f64 {
+        let first = small.filter(|claim| claim.mark(claim.arrived) <= mark);
+        let first: f64 = first.map(Claim::left).sum();
         let large = self.claims.values().filter(|claim| claim.is_large());
-        let waiting: f64 = large.map(|claim| (claim.known - claim.done).max(0.0)).sum();
-        let later = self.lane.saturating_duration_since(moment).as_secs_f64();
-        (waiting - later / (pace * SHARE)).max(0.0)
+        let large: f64 = large.map(Claim::left).sum();
+        first + large.min(first / (SHARE - 1.0))
     }
 }
 
@@ -168,68 +156,48 @@ mod tests {
         Claim::new(now, tokens, PACE, 0.25)
     }
 
-    fn seconds(since: Instant, moment: Instant) -> f64 {
-        moment.duration_since(since).as_secs_f64()
-    }
-
     #[test]
     fn a_small_request_is_due_when_it_could_be_answered() {
         let now = Instant::now();
-        let mut claims = Claims::new(now);
+        let mut claims = Claims::default();
         let id = claims.enter(of(now, 100.0));
         for _ in 0..2 {
-            let due = claims.expect(id, 50.0, now);
-            assert!((seconds(now, due) - 0.1).abs() < 1e-6);
+            let Mark::Small(due) = claims.expect(id, 50.0, now) else {
+                panic!("it is small");
+            };
+            assert_eq!(due.duration_since(now), Duration::from_millis(100));
         }
         assert_eq!(claims.before(&of(now, 99.0)), 0.0);
         assert_eq!(claims.before(&of(now, 101.0)), 100.0);
     }
 
+    /// What a flood of small questions grows to is no more in the way than one large one.
     #[test]
-    fn large_requests_stand_in_one_lane() {
+    fn what_grows_large_stands_behind_the_small() {
         let now = Instant::now();
-        let mut claims = Claims::new(now);
-        let mut due = Vec::new();
-        for _ in 0..2 {
-            let id = claims.enter(of(now, 500.0));
-            due.extend([0, 1].map(|_| seconds(now, claims.expect(id, 250.0, now))));
-        }
-        assert_eq!(due, [1.0, 2.0, 3.0, 4.0]);
-        let at = |millis| of(now + Duration::from_millis(millis), 0.0);
-        assert_eq!(claims.before(&at(0)), 0.0, "nothing of it goes first");
-        assert_eq!(claims.before(&at(2_000)), 500.0);
-        claims.change(1, |claim| claim.did(500.0));
-        claims.change(2, |claim| claim.did(100.0));
-        assert_eq!(claims.before(&at(2_000)), 0.0, "it is ahead of its share");
-        assert_eq!(claims.before(&at(9_000)), 400.0);
-    }
-
-    /// What a flood of small questions grows to has the lane's share together.
-    #[test]
-    fn what_grows_large_joins_the_lane() {
-        let now = Instant::now();
-        let mut claims = Claims::new(now);
+        let mut claims = Claims::default();
         let ids: Vec<ClaimId> = (0..50).map(|_| claims.enter(of(now, 20.0))).collect();
         for id in &ids {
-            claims.expect(*id, 20.0, now);
+            assert!(matches!(claims.expect(*id, 20.0, now), Mark::Small(_)));
             claims.change(*id, |claim| claim.did(20.0));
+            assert_eq!(claims.expect(*id, 2_000.0, now), Mark::Large(now));
         }
-        for id in &ids {
-            claims.expect(*id, 2_000.0, now);
-        }
-        let soon = of(now + Duration::from_secs(4), 50.0);
-        assert!(claims.before(&soon) < 1_100.0, "{}", claims.before(&soon));
-        assert!(claims.left() > 90_000.0);
-        for id in ids {
-            claims.leave(id, now);
-        }
-        assert_eq!(claims.lane, now, "an empty lane owes nothing");
+        let later = now + Duration::from_secs(60);
+        assert_eq!(claims.before(&of(later, 50.0)), 0.0);
+        claims.enter(of(later, 30.0));
+        assert_eq!(
+            claims.before(&of(later, 50.0)),
+            40.0,
+            "and the lane's share"
+        );
+        assert_eq!(claims.before(&of(later, 5_000.0)), 100_030.0);
+        assert!(Mark::Small(later) < Mark::Large(now));
     }
 
     #[test]
     fn what_is_known_whole_expects_no_more() {
         let now = Instant::now();
-        let mut claims = Claims::new(now);
+        let mut claims = Claims::default();
         let id = claims.enter(of(now, 100.0));
         claims.expect(id, 30.0, now);
         assert_eq!(claims.left(), 100.0);
@@ -241,9 +209,9 @@ mod tests {
     #[test]
     fn absurd_work_is_due_at_some_time() {
         let now = Instant::now();
-        let mut claims = Claims::new(now);
-        let id = claims.enter(Claim::new(now, f64::MAX, 1.0, 0.25));
-        assert!(claims.expect(id, 1e300, now) >= now);
+        let mut claims = Claims::default();
+        let id = claims.enter(Claim::new(now, f64::MAX, 1.0, f64::MAX));
+        assert!(claims.expect(id, 1e300, now) >= Mark::Small(now));
         assert!(claims.before(&Claim::new(now, 0.0, 0.0, 0.25)) >= 0.0);
     }
 }

@@ -342,7 +342,10 @@ mod tests {
 
     #[test]
     fn the_length_of_a_text_is_about_its_tokens() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/tokenizer_vocab_21128.txt");
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/golden/tokenizer_vocab_21128.txt"
+        );
         let vocabulary = std::fs::read_to_string(folder).expect("the vocabulary");
         let tokenizer =
             crate::tokenizer::Tokenizer::from_vocabulary(&vocabulary).expect("the tokenizer");
@@ -354,7 +357,10 @@ mod tests {
         ] {
             let exact = tokenizer.text(text).expect("tokens").ids.len() as f64;
             let about = length(text) as f64;
-            assert!((0.7..1.5).contains(&(about / exact)), "{text}: {about}, {exact}");
+            assert!(
+                (0.7..1.5).contains(&(about / exact)),
+                "{text}: {about}, {exact}"
+            );
         }
     }
 }

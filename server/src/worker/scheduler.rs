@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use tch::Tensor;
 
+use super::PredictError;
 use super::agenda::Agenda;
+use super::claim::{Mark, SHARE};
 use super::engine::Outcome;
 use super::hints::HintStates;
 use super::session::{Asked, Hint, Place, Session, Text};
 use super::ticket::Ticket;
-use super::PredictError;
 use crate::decode::Logits;
 use crate::tokenizer::Tokenizer;
 
@@ -105,9 +106,15 @@ pub(super) struct Scheduler {
     texts: HashMap<TextId, ActiveText>,
     texts_by_content: HashMap<Vec<char>, TextId>,
     hints: HintStates,
-    agenda: Agenda<Instant, PassKey, Waiter>,
+    agenda: Agenda<Mark, PassKey, Waiter>,
+    /// Tokens that large requests are owed, while small ones run.
+    owed: f64,
+    began: Instant,
     count: u64,
 }
+
+/// Tokens of the longest pass: a window of 384 with a hint of 128.
+const LONGEST_PASS: f64 = 512.0;
 
 impl Scheduler {
     pub(super) fn new(tokenizer: Arc<Tokenizer>) -> Self {
@@ -118,6 +125,8 @@ impl Scheduler {
             texts_by_content: HashMap::new(),
             hints: HintStates::default(),
             agenda: Agenda::new(),
+            owed: 0.0,
+            began: Instant::now(),
             count: 0,
         }
     }
@@ -172,7 +181,7 @@ impl Scheduler {
         for (hint, ids) in asked.hints.iter().enumerate() {
             for window in 0..text.windows() {
                 let tokens = text.window(window).len() + ids.len();
-                let due = active.ticket.expect_more(tokens);
+                let mark = active.ticket.expect_more(tokens);
                 let key = PassKey {
                     text: active.text,
                     window,
@@ -184,7 +193,7 @@ impl Scheduler {
                     window,
                 };
                 let waiter = Waiter { session: id, place };
-                self.agenda.add(key, due, waiter);
+                self.agenda.add(key, mark, waiter);
             }
         }
     }
@@ -195,16 +204,37 @@ impl Scheduler {
         let mut round = Round::default();
         let mut planned = Planned::default();
         while round.tokens < budget {
-            let sessions = &self.sessions;
-            let Some(key) = self
-                .agenda
-                .next(|waiter| sessions.contains_key(&waiter.session))
-            else {
+            let Some((mark, key)) = self.next() else {
                 break;
             };
+            let before = round.tokens;
             self.add_pass(&mut round, &mut planned, key);
+            self.note_share(mark, (round.tokens - before) as f64);
         }
         (!round.passes.is_empty()).then_some(round)
+    }
+
+    /// The most urgent pass, or that of the first large request when it is its turn.
+    fn next(&mut self) -> Option<(Mark, PassKey)> {
+        let sessions = &self.sessions;
+        let waits = |waiter: &Waiter| sessions.contains_key(&waiter.session);
+        if self.owed >= LONGEST_PASS {
+            let first = Some(Mark::Large(self.began));
+            if let Some(large) = self.agenda.next(first, waits) {
+                return Some(large);
+            }
+        }
+        self.agenda.next(None, waits)
+    }
+
+    /// Counts what runs, so that large requests have their share and no more.
+    fn note_share(&mut self, mark: Mark, tokens: f64) {
+        let has_large = matches!(self.agenda.last(), Some(Mark::Large(_)));
+        self.owed = match mark {
+            Mark::Large(_) => (self.owed - tokens).max(0.0),
+            Mark::Small(_) if has_large => self.owed + tokens / (SHARE - 1.0),
+            Mark::Small(_) => 0.0,
+        };
     }
 
     /// Ends the requests whose callers left or whose time is over.

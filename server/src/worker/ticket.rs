@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::admission::Admission;
-use super::claim::{Claim, ClaimId};
+use super::claim::{Claim, ClaimId, Mark};
 use super::session::Session;
 use super::{Allowance, Deadline, PredictError, Prediction, Request};
 use crate::extract::TooLarge;
@@ -89,8 +89,8 @@ impl Ticket {
         Some(deadline.error())
     }
 
-    /// Another pass of so many tokens is known now; gives the moment at which it is due.
-    pub(super) fn expect_more(&mut self, tokens: usize) -> Instant {
+    /// Another pass of so many tokens is known now; says where it stands.
+    pub(super) fn expect_more(&mut self, tokens: usize) -> Mark {
         let tokens = tokens as f64;
         self.all_tokens += tokens;
         locked(&self.books).expect(self.claim, tokens, Instant::now())

@@ -143,7 +143,12 @@ impl Plain {
     fn walk(&self, extraction: &mut Extraction, node: NodeId, tokens: &Tokens, text: &[char]) {
         let found: Vec<Vec<Entity>> = extraction
             .hints(node, text)
-            .map(|hint| decode(&self.logits(tokens, &String::from_iter(hint)), &tokens.offsets))
+            .map(|hint| {
+                decode(
+                    &self.logits(tokens, &String::from_iter(hint)),
+                    &tokens.offsets,
+                )
+            })
             .collect();
         for child in extraction.answer(node, found) {
             self.walk(extraction, child, tokens, text);

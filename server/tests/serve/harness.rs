@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// Far above what anything here takes; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Settings under which a slow machine refuses no honest question; the bounds have tests of their own.
+const PATIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/serve/patient.toml");
+
 pub(crate) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/golden")
@@ -23,7 +26,7 @@ pub(crate) fn command(model: &Path) -> Command {
     command
         .env("UNINLU_MODEL", model)
         .env("UNINLU_LISTEN", "127.0.0.1:0")
-        .env("UNINLU_SETTINGS", "/nowhere/settings.toml");
+        .env("UNINLU_SETTINGS", PATIENT);
     command
         .env("UNINLU_DRAIN", "2s")
         .env("UNINLU_WARMUP", "测试预热文本")
@@ -44,7 +47,9 @@ pub(crate) fn settings(text: &str) -> tempfile::NamedTempFile {
 pub(crate) fn bounded(settings: &Path, bytes: u64) -> Command {
     let server = tiny();
     let mut command = Command::new("prlimit");
-    command.arg(format!("--as={bytes}")).arg(server.get_program());
+    command
+        .arg(format!("--as={bytes}"))
+        .arg(server.get_program());
     for (name, value) in server.get_envs() {
         command.env(name, value.unwrap_or_default());
     }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use harness::{Answer, Server, agent, answer, command, golden, settings, tiny};
+use harness::{Answer, Server, agent, answer, command, golden, tiny};
 use serde_json::{Value, json};
 
 #[test]
@@ -247,11 +247,9 @@ fn sigterm_drains() {
 /// A request that outlasts the drain is cut off, and the process still ends in order.
 #[test]
 fn a_drain_is_bounded() {
-    let settings = settings("max-work = \"1h\"\nmax-time = \"1h\"\n");
     let mut command = tiny();
     let server = Server::ready({
         command.env("UNINLU_DRAIN", "200ms");
-        command.env("UNINLU_SETTINGS", settings.path());
         command
     });
     let types: serde_json::Map<String, Value> = (0..2_000)
