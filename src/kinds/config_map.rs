@@ -24,7 +24,12 @@ pub(super) fn render(stack: &Stack) -> Value {
         "max-length = {}\nbatch-tokens = {}\nmax-wait = \"{}\"\n",
         server.max_length, server.batch_tokens, server.max_wait
     );
-    // Written only when it is asked for: an older image refuses a file with a key that it does not know.
+    // Only where they are written: a server from before these keys refuses a file that holds one.
+    for (key, value) in [("max-work", server.max_work), ("max-time", server.max_time)] {
+        if let Some(value) = value {
+            settings += &format!("{key} = \"{value}\"\n");
+        }
+    }
     if let Some(level) = server.log_level {
         settings += &format!("log-level = \"{}\"\n", level.name());
     }

@@ -16,6 +16,11 @@ pub struct ServerSettings {
     pub batch_tokens: u32,
     /// Longest predicted wait of a request that is still taken; who would wait longer is refused with 429.
     pub max_wait: Duration,
+    /// Longest predicted work of one request. None where it is not written: the server's own default holds, and an image
+    /// from before the key is not given one that it does not know.
+    pub max_work: Option<Duration>,
+    /// Longest time until an answer; as [`Self::max_work`].
+    pub max_time: Option<Duration>,
     /// Least severe events in the log; `None` leaves it to the image (`info`).
     pub log_level: Option<LogLevel>,
 }
@@ -63,6 +68,12 @@ pub(super) struct RawServer {
     max_wait: Option<At<Duration>>,
     /// Least severe events in the server's log: `error`, `warn`, `info`, `debug` or `trace` (default: the server's, `info`)
     log_level: Option<At<LogLevel>>,
+    /// Longest predicted time of the whole pod that one request may take; what asks more is refused with 422, with how it
+    /// was counted (without it the server's default holds: 5s)
+    max_work: Option<At<Duration>>,
+    /// Longest time from a request to its answer; what takes longer ends with 503 (without it the server's default holds:
+    /// 30s)
+    max_time: Option<At<Duration>>,
 }
 
 /// Tokens of the longest pass that cannot be split: a window of 384 with a hint of 128 (model specification).
@@ -96,11 +107,23 @@ impl RawServer {
                 "write at least \"1s\"",
             );
         }
+        for (key, at) in [("max-work", &self.max_work), ("max-time", &self.max_time)] {
+            if let Some(at) = at {
+                faults.check(
+                    at.value.seconds > 0,
+                    &at.span,
+                    format!("`{key}` 0 would refuse every request"),
+                    "write at least \"1s\"",
+                );
+            }
+        }
         ServerSettings {
             max_length: value_or(&self.max_length, 10_000),
             batch_tokens: value_or(&self.batch_tokens, 4_096),
             max_wait: value_or(&self.max_wait, Duration::seconds(1)),
             log_level: self.log_level.map(|at| at.value),
+            max_work: self.max_work.map(|at| at.value),
+            max_time: self.max_time.map(|at| at.value),
         }
     }
 }

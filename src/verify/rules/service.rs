@@ -95,6 +95,10 @@ struct InForce {
     batch_tokens: u32,
     max_wait: Duration,
     log_level: Option<LogLevel>,
+    #[serde(default)]
+    max_work: Option<Duration>,
+    #[serde(default)]
+    max_time: Option<Duration>,
 }
 
 impl InForce {
@@ -104,10 +108,25 @@ impl InForce {
             "batch-tokens": self.batch_tokens,
             "max-wait": self.max_wait.to_string(),
         });
+        for (key, value) in [("max-work", self.max_work), ("max-time", self.max_time)] {
+            if let Some(value) = value {
+                settings[key] = json!(value.to_string());
+            }
+        }
         if let Some(level) = self.log_level {
             settings["log-level"] = json!(level.name());
         }
         settings
+    }
+
+    /// What a stack that does not write a key says nothing of.
+    fn only_written(self, said: &Self) -> Self {
+        Self {
+            max_work: said.max_work.and(self.max_work),
+            max_time: said.max_time.and(self.max_time),
+            log_level: said.log_level.and(self.log_level),
+            ..self
+        }
     }
 }
 
@@ -117,12 +136,16 @@ pub(super) fn settings_in_force(stack: &Stack, facts: &Facts) -> Look {
         batch_tokens,
         max_wait,
         log_level,
+        max_work,
+        max_time,
     } = stack.server;
     let said = InForce {
         max_length,
         batch_tokens,
         max_wait,
         log_level,
+        max_work,
+        max_time,
     };
     each_pod(facts, "GET /info", |pod| {
         let info: Value = serde_json::from_str(body(&pod.info)?).unwrap_or_default();
@@ -130,7 +153,8 @@ pub(super) fn settings_in_force(stack: &Stack, facts: &Facts) -> Look {
             return Err("it tells no settings: the image is older than this uninlu".into());
         }
         let told = format!("settings {}", info["settings"]);
-        let is_it = InForce::deserialize(&info["settings"]).is_ok_and(|told| told == said);
+        let is_it = InForce::deserialize(&info["settings"])
+            .is_ok_and(|told| told.only_written(&said) == said);
         holds(is_it, told)
             .map_err(|told| format!("{told}, and the stack file says {}", said.json()))
     })
