@@ -9,9 +9,9 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report;
-use crate::{cluster, commands};
 use crate::stack::fine_duration;
 use crate::ui::{self, Talk, Ui};
+use crate::{cluster, commands};
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
 #[derive(Debug, Parser)]

@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use super::guard::Over;
 use super::lock;
 use super::plugin::Failure;
-use crate::kinds::ObjectId;
+use crate::kinds::{ObjectId, resume};
 
 /// Why a cluster could not be read or written.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -196,6 +196,26 @@ pub enum Error {
         /// What to do.
         mend: &'static str,
     },
+    /// Nothing could be seen of the rollout, which may well go on.
+    #[error("the rollout of {object} cannot be watched: {reason}")]
+    #[diagnostic(help(
+        "everything was written, and nothing says that the rollout failed. `uninlu status` shows how far it is, and records the release as ready once its pods are; watching needs the rights of docs/rbac/apply.yaml"
+    ))]
+    Unwatched {
+        /// The Deployment.
+        object: ObjectId,
+        /// Why.
+        reason: String,
+    },
+    /// Its pods are not replaced until somebody resumes it.
+    #[error("{words}")]
+    #[diagnostic(help("{resume}"))]
+    Paused {
+        /// Who paused it, and when.
+        words: String,
+        /// The command that resumes it.
+        resume: String,
+    },
     /// Something deleted does not go.
     #[error("still there after {seconds} s: {objects}")]
     #[diagnostic(help(
@@ -207,6 +227,17 @@ pub enum Error {
         /// What is left, with its finalizers.
         objects: String,
     },
+}
+
+impl Error {
+    /// See [`Error::Paused`].
+    pub fn paused(connection: &super::Connection, words: String) -> Self {
+        let resume = resume(&connection.target);
+        Self::Paused {
+            words,
+            resume: format!("{resume} lets it go on; then apply again"),
+        }
+    }
 }
 
 /// Turns a client error into ours. `verb` and `object` say what was asked for.
@@ -295,7 +326,8 @@ fn help_for(code: u16, message: &str) -> &'static str {
     }
 }
 
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+/// The cause that has no further one: the others repeat it.
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -22,6 +22,7 @@ mod prospect;
 mod proxy;
 mod releases;
 mod rollout;
+mod sight;
 mod surroundings;
 mod trust;
 mod verify;

@@ -21,8 +21,8 @@ use super::{Connection, Error};
 use crate::kinds::{
     Desired, Going, INSTANCE, Kind, MANAGED_BY, MANAGER, ObjectId, instance_selector,
 };
-use crate::plan::outlook::Asked;
 use crate::plan::diff::diff;
+use crate::plan::outlook::Asked;
 use crate::plan::{
     Cause, Conflict, Live, Nearby, Prediction, apply_set, may_be_a_time, needs_second_look,
 };

@@ -48,6 +48,12 @@ impl std::ops::Deref for Releases {
     }
 }
 
+impl std::ops::DerefMut for Releases {
+    fn deref_mut(&mut self) -> &mut [Release] {
+        &mut self.believed
+    }
+}
+
 impl Releases {
     fn next_number(&self) -> i64 {
         let skipped = self.skipped.iter().filter_map(|skipped| skipped.number);

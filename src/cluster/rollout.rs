@@ -1,69 +1,58 @@
 //! Watches a rollout until it is done, or until the reason why it will not be is final.
 
-use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::stream::{BoxStream, select_all};
-use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{Event, Pod};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::LogParams;
-use kube::core::NamespaceResourceScope;
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::error::explain;
 use super::metrics::metric_state;
 use super::observe::{retried, to_value};
+use super::sight::{self, Change, News, Source};
 use super::{Connection, Error};
-use crate::kinds::rollout::{Report, Scene};
-use crate::kinds::{self, AutoscalerMetric, Kind, MetricState, Progress, instance_selector};
+use crate::kinds::rollout::{Patience, Report, Scene};
+use crate::kinds::{self, AutoscalerMetric, Kind, MetricState, Progress, node};
+use crate::plan::Wait;
 use crate::ui::Step;
 
 /// How long an obstacle that hardly goes away by itself may stand before it counts as final.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// One thing that happened to one of the watched objects.
-enum Change {
-    Deployment(Deployment),
-    ReplicaSet(ReplicaSet),
-    Pod(Pod),
-    PodGone(Pod),
-    Event(Event),
-}
-
 /// Waits for the Deployment's rollout; says what it waits for.
 ///
+/// What counts as failed is looked at once more before: a watch may have missed the end.
+///
 /// # Errors
-/// [`Error::Rollout`] with the reason, as soon as it is final or when `budget` is used up.
-pub async fn watch_rollout(
-    connection: &Connection,
-    budget: Duration,
-    step: &Step,
-) -> Result<(), Error> {
-    let started = Instant::now();
-    let mut watch = Watch::default();
-    let mut changes = changes(connection);
+/// [`Error::Rollout`] with the reason, as soon as it is final or when the time is used up; [`Error::Paused`];
+/// [`Error::Unwatched`] when nothing can be seen of the rollout, which says nothing of the rollout itself.
+pub async fn watch_rollout(connection: &Connection, wait: Wait, step: &Step) -> Result<(), Error> {
+    let mut watch = Watch::new(wait);
+    let mut changes = sight::changes(connection);
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
-            change = changes.next() => if let Some(change) = change { watch.take(change) },
-            _ = tick.tick() => (),
+            change = changes.next() => if let Some(change) = change { watch.take(change, step) },
+            _ = tick.tick() => if watch.is_look_due() { watch.look(connection, step).await? },
         }
-        let report = watch.scene.report();
+        let mut report = watch.scene.report();
+        if watch.failure(&report).is_some() {
+            watch.look(connection, step).await?;
+            report = watch.scene.report();
+        }
         if report.deployment == Progress::Ready {
             watch.sum_up(step);
             return Ok(());
         }
         watch.tell(&report, step);
-        let failure = watch
-            .failure(&report)
-            .or_else(|| (started.elapsed() > budget).then(|| Failure::after(budget, &report)));
-        if let Some(failure) = failure {
+        if watch.begins_to_lack_nodes(&report) {
+            changes.push(sight::nodes(connection));
+        }
+        if let Some(failure) = watch.failure(&report).filter(|_| watch.is_looking()) {
             watch.sum_up(step);
             return Err(failed(connection, &report, failure).await);
         }
@@ -153,27 +142,148 @@ const FIRST_LOOK: Duration = Duration::from_secs(40);
 const FIRST_VALUES: Duration = Duration::from_secs(90);
 
 /// What was seen so far, since when each obstacle stands, and what was said last.
-#[derive(Default)]
 struct Watch {
+    wait: Wait,
+    started: Instant,
     scene: Scene,
+    /// By name; only looked at while a pod has none.
+    nodes: BTreeMap<String, Node>,
+    asks_for_nodes: bool,
+    /// When a pod was last without a node: Kubernetes' own deadline went on meanwhile.
+    without_node: Option<Instant>,
     since: BTreeMap<(String, &'static str), Instant>,
+    /// Watches that are broken now.
+    broken: BTreeSet<Source>,
+    looked: Instant,
+    /// Why the last look saw nothing.
+    unseen: Option<String>,
     said: String,
 }
 
+/// Between two looks: a watch can hang without a word, and one that is broken says nothing.
+const PAUSE: Duration = Duration::from_secs(20);
+const PAUSE_WITHOUT_WATCH: Duration = Duration::from_secs(2);
+
 impl Watch {
-    fn take(&mut self, change: Change) {
-        match change {
-            Change::Deployment(deployment) => {
+    fn new(wait: Wait) -> Self {
+        let started = Instant::now();
+        Self {
+            wait,
+            started,
+            scene: Scene::default(),
+            nodes: BTreeMap::new(),
+            asks_for_nodes: false,
+            without_node: None,
+            since: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            looked: started,
+            unseen: None,
+            said: String::new(),
+        }
+    }
+
+    fn take(&mut self, change: Change, step: &Step) {
+        match change.news {
+            News::Deployment(deployment) => {
                 self.scene.deployment = serde_json::to_value(deployment).ok();
             }
-            Change::ReplicaSet(set) => upsert(&mut self.scene.replica_sets, set),
-            Change::Pod(pod) => upsert(&mut self.scene.pods, pod),
-            Change::PodGone(pod) => self
+            News::ReplicaSet(set) => upsert(&mut self.scene.replica_sets, set),
+            News::Pod(pod) => upsert(&mut self.scene.pods, pod),
+            News::PodGone(pod) => self
                 .scene
                 .pods
                 .retain(|known| known.metadata.uid != pod.metadata.uid),
-            Change::Event(event) => upsert(&mut self.scene.events, event),
+            News::Event { event, is_earlier } => self.take_event(event, is_earlier),
+            News::Node { node, is_earlier } => self.take_node(*node, is_earlier),
+            News::Listed => drop(self.broken.remove(&change.source)),
+            News::Broken(reason) => self.breaks(change.source, &reason, step),
         }
+    }
+
+    fn take_event(&mut self, event: k8s_openapi::api::core::v1::Event, is_earlier: bool) {
+        if let Some(uid) = event.metadata.uid.clone() {
+            let is_known = self
+                .scene
+                .events
+                .iter()
+                .any(|it| it.metadata.uid == event.metadata.uid);
+            if !is_earlier {
+                self.scene.earlier.remove(&uid);
+            } else if !is_known {
+                self.scene.earlier.insert(uid);
+            }
+        }
+        upsert(&mut self.scene.events, event);
+    }
+
+    /// A node that joins or opens gives every pod without one its patience anew.
+    fn take_node(&mut self, node: Node, is_earlier: bool) {
+        let name = node.metadata.name.clone().unwrap_or_default();
+        let is_news = match self.nodes.get(&name) {
+            Some(before) => node::opens(before, &node),
+            None => !is_earlier,
+        };
+        if is_news {
+            self.since.clear();
+        }
+        self.nodes.insert(name, node);
+    }
+
+    /// Said once for each break.
+    fn breaks(&mut self, source: Source, reason: &str, step: &Step) {
+        if self.broken.insert(source) {
+            step.log(format_args!(
+                "the watch of {} broke: {reason}; {}",
+                source.name(),
+                source.instead()
+            ));
+        }
+    }
+
+    fn is_look_due(&self) -> bool {
+        let is_blind = self.broken.iter().any(|source| source.is_looked_at());
+        let pause = if is_blind { PAUSE_WITHOUT_WATCH } else { PAUSE };
+        self.looked.elapsed() >= pause
+    }
+
+    /// Whether the last look saw something.
+    fn is_looking(&self) -> bool {
+        self.unseen.is_none()
+    }
+
+    /// Asks instead of waiting for news.
+    ///
+    /// # Errors
+    /// [`Error::Unwatched`] when this user may not look, or when the time is over without a look.
+    async fn look(&mut self, connection: &Connection, step: &Step) -> Result<(), Error> {
+        let looked = sight::look(connection).await;
+        self.looked = Instant::now();
+        let unseen = match looked {
+            Ok(seen) => {
+                self.unseen = None;
+                self.scene.deployment =
+                    seen.deployment.and_then(|it| serde_json::to_value(it).ok());
+                self.scene.replica_sets = seen
+                    .replica_sets
+                    .unwrap_or_else(|| std::mem::take(&mut self.scene.replica_sets));
+                self.scene.pods = seen
+                    .pods
+                    .unwrap_or_else(|| std::mem::take(&mut self.scene.pods));
+                return Ok(());
+            }
+            Err(unseen) => unseen,
+        };
+        if unseen.is_refusal || self.is_over() {
+            return Err(Error::Unwatched {
+                object: deployment_id(connection),
+                reason: unseen.reason,
+            });
+        }
+        if self.unseen.as_ref() != Some(&unseen.reason) {
+            step.log(format_args!("cannot look: {}; trying again", unseen.reason));
+        }
+        self.unseen = Some(unseen.reason);
+        Ok(())
     }
 
     fn tell(&mut self, report: &Report, step: &Step) {
@@ -191,25 +301,68 @@ impl Watch {
         }
     }
 
+    /// Whether nodes are to be watched from now on.
+    fn begins_to_lack_nodes(&mut self, report: &Report) -> bool {
+        let begins = report.waits_for_node() && !self.asks_for_nodes;
+        self.asks_for_nodes |= begins;
+        begins
+    }
+
+    fn is_over(&self) -> bool {
+        self.started.elapsed() > Duration::from_secs(self.wait.budget.into())
+    }
+
     /// Why waiting on is of no use, if it is not.
     fn failure(&mut self, report: &Report) -> Option<Failure> {
-        if let Progress::Failed(_) = &report.deployment {
+        if report.waits_for_node() {
+            self.without_node = Some(Instant::now());
+        }
+        let is_failed = matches!(report.deployment, Progress::Failed(_));
+        if is_failed && (report.paused.is_some() || !self.started_late()) {
             return Some(Failure {
                 reason: report.summary(),
                 mend: report.mend(),
             });
         }
+        self.standing(report).or_else(|| {
+            self.is_over()
+                .then(|| Failure::after(self.wait.budget, report))
+        })
+    }
+
+    /// Whether Kubernetes' deadline for progress counted time in which a pod had no node.
+    fn started_late(&self) -> bool {
+        let deployment = self.scene.deployment.as_ref();
+        let deadline = deployment.and_then(|it| it["spec"]["progressDeadlineSeconds"].as_u64());
+        let deadline = Duration::from_secs(deadline.unwrap_or(600));
+        self.without_node
+            .is_some_and(|last| last.elapsed() < deadline)
+    }
+
+    /// The first obstacle that stood for longer than it may.
+    fn standing(&mut self, report: &Report) -> Option<Failure> {
         let obstacles = report.obstacles();
         self.since
             .retain(|key, _| obstacles.iter().any(|obstacle| obstacle.key == *key));
+        let for_nodes = Duration::from_secs(self.wait.nodes.into()).max(GRACE);
         obstacles.into_iter().find_map(|obstacle| {
             let since = self.since.entry(obstacle.key).or_insert_with(Instant::now);
-            (obstacle.is_final || since.elapsed() > GRACE).then_some(Failure {
+            let is_over = match obstacle.patience {
+                Patience::Over => true,
+                Patience::Moment => since.elapsed() > GRACE,
+                Patience::ForNodes => since.elapsed() > for_nodes,
+                Patience::Whole => false,
+            };
+            is_over.then_some(Failure {
                 reason: obstacle.reason,
                 mend: obstacle.mend,
             })
         })
     }
+}
+
+fn deployment_id(connection: &Connection) -> kinds::ObjectId {
+    connection.object_id(Kind::Deployment, &connection.target.stack)
 }
 
 /// Why the wait ends without success.
@@ -219,13 +372,9 @@ struct Failure {
 }
 
 impl Failure {
-    fn after(budget: Duration, report: &Report) -> Self {
+    fn after(seconds: u32, report: &Report) -> Self {
         Self {
-            reason: format!(
-                "not done after {} s: {}",
-                budget.as_secs(),
-                report.summary()
-            ),
+            reason: format!("not done after {seconds} s: {}", report.summary()),
             mend: report.mend(),
         }
     }
@@ -233,15 +382,18 @@ impl Failure {
 
 /// The error, with the last lines that a pod wrote before it ended.
 async fn failed(connection: &Connection, report: &Report, failure: Failure) -> Error {
+    if let Some(words) = &report.paused {
+        return Error::paused(connection, words.clone());
+    }
     let Failure { mut reason, mend } = failure;
-    for (pod, _) in &report.pods {
-        if let Some(log) = last_lines(connection, pod).await {
-            reason = format!("{reason}\nlast lines of {pod}:\n{log}");
+    for pod in &report.pods {
+        if let Some(log) = last_lines(connection, &pod.name).await {
+            reason = format!("{reason}\nlast lines of {}:\n{log}", pod.name);
             break;
         }
     }
     Error::Rollout {
-        object: connection.object_id(Kind::Deployment, &connection.target.stack),
+        object: deployment_id(connection),
         reason,
         mend,
     }
@@ -302,61 +454,6 @@ fn upsert<K: Resource>(known: &mut Vec<K>, new: K) {
         Some(object) => *object = new,
         None => known.push(new),
     }
-}
-
-/// Everything that happens to the stack's Deployment, ReplicaSets, pods and their events. The watchers resume by
-/// themselves after a cut.
-fn changes(connection: &Connection) -> BoxStream<'static, Change> {
-    let selector = instance_selector(&connection.target.stack);
-    let by_name =
-        watcher::Config::default().fields(&format!("metadata.name={}", connection.target.stack));
-    let by_label = watcher::Config::default().labels(&selector);
-    select_all([
-        objects::<Deployment>(connection, by_name, |object, _| {
-            Some(Change::Deployment(object))
-        }),
-        objects::<ReplicaSet>(connection, by_label.clone(), |object, _| {
-            Some(Change::ReplicaSet(object))
-        }),
-        objects::<Pod>(connection, by_label, |object, gone| {
-            Some(if gone {
-                Change::PodGone(object)
-            } else {
-                Change::Pod(object)
-            })
-        }),
-        objects::<Event>(connection, watcher::Config::default(), |object, gone| {
-            (!gone).then_some(Change::Event(object))
-        }),
-    ])
-    .boxed()
-}
-
-fn objects<K>(
-    connection: &Connection,
-    config: watcher::Config,
-    change: impl Fn(K, bool) -> Option<Change> + Send + 'static,
-) -> BoxStream<'static, Change>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + 'static,
-{
-    let api: Api<K> = Api::namespaced(connection.client.clone(), &connection.target.namespace);
-    watcher(api, config)
-        .default_backoff()
-        .map_ok(move |event| match event {
-            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
-                change(object, false)
-            }
-            watcher::Event::Delete(object) => change(object, true),
-            watcher::Event::Init | watcher::Event::InitDone => None,
-        })
-        .filter_map(|result| async { result.ok().flatten() })
-        .boxed()
 }
 
 #[cfg(test)]

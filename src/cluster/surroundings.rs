@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 
-use futures::future::{join, join_all, join3};
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, ResourceQuota, Secret};
+use futures::future::{join, join_all, join3, join4};
+use k8s_openapi::api::core::v1::{
+    LimitRange, Node, PersistentVolumeClaim, Pod, ResourceQuota, Secret,
+};
 use kube::Api;
 use kube::api::ListParams;
 use serde::de::DeserializeOwned;
@@ -20,11 +22,15 @@ pub async fn surroundings(connection: &Connection, references: &References) -> S
     let running = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client(), namespace);
     let secrets: Api<Secret> = Api::namespaced(client(), namespace);
-    let lists = join3(
+    let lists = join4(
         all(Api::<Node>::all(client()), ListParams::default()),
         all(Api::<Pod>::all(client()), running),
         all(
             Api::<ResourceQuota>::namespaced(client(), namespace),
+            ListParams::default(),
+        ),
+        all(
+            Api::<LimitRange>::namespaced(client(), namespace),
             ListParams::default(),
         ),
     );
@@ -46,11 +52,13 @@ pub async fn surroundings(connection: &Connection, references: &References) -> S
         let state = metric_state(connection, metric).await;
         (metric.clone(), state)
     }));
-    let ((nodes, pods, quotas), (claims, secrets), metrics) = join3(lists, named, metrics).await;
+    let ((nodes, pods, quotas, limits), (claims, secrets), metrics) =
+        join3(lists, named, metrics).await;
     Surroundings {
         nodes,
         pods,
         quotas,
+        limits,
         claims: claims.into_iter().collect(),
         secrets: secrets.into_iter().collect(),
         metrics,

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use miette::{Diagnostic, Result};
 
-use super::consent::Question;
+use super::consent::{NoConsent, Question};
+use super::late;
 use super::planning::{Delivery, plan_goal, refuse_release, releases};
 use crate::cluster::{self, Connection, Lock, Releases};
 use crate::kinds::{AutoscalerMetric, Kind};
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
-use crate::plan::{Action, Goal, Plan, file, moved, render};
+use crate::plan::{Action, Change, Goal, Plan, file, moved, render};
 use crate::stack::OnFailure;
 use crate::ui::{Ui, Unwritable};
 use crate::who;
@@ -77,11 +78,39 @@ pub(super) async fn deliver(
 ) -> Result<()> {
     show(args, &delivery, ui)?;
     check(&delivery, args)?;
-    if delivery.has_work() && !args.yes {
-        QUESTION.ask(ui)?;
+    if delivery.has_work() {
+        agree(&QUESTION, delivery.blocks(), args, ui)?;
     }
     carry(delivery, args, settle, ui).await
 }
+
+/// Asks, and asks again where a rollout will get stuck; with `--yes` that is a warning.
+///
+/// # Errors
+/// Where there is no consent.
+pub(super) fn agree<'a>(
+    question: &Question<'_>,
+    mut blocks: impl Iterator<Item = &'a str>,
+    args: &DeliveryArgs,
+    ui: Ui,
+) -> Result<(), NoConsent> {
+    let block = blocks.next();
+    if args.yes {
+        if let Some(block) = block {
+            ui.warn(format_args!("applying all the same: {block}"));
+        }
+        return Ok(());
+    }
+    question.ask(ui)?;
+    block.map_or(Ok(()), |_| ALL_THE_SAME.ask(ui))
+}
+
+const ALL_THE_SAME: Question<'_> = Question {
+    words: "The rollout will get stuck (`!` above). Apply all the same? Only `stuck` does:",
+    consent: "stuck",
+    shown: "plan",
+    undone: "changed",
+};
 
 /// Whether this plan may be carried out at all, if whoever is asked agrees.
 ///
@@ -93,6 +122,9 @@ pub(super) fn check(delivery: &Delivery, args: &DeliveryArgs) -> Result<()> {
         return Ok(());
     }
     refuse_conflicts(&delivery.plan, &args.take, &delivery.take)?;
+    if !args.no_wait {
+        refuse_pause(&delivery.connection, &delivery.plan)?;
+    }
     if args.yes && !args.yes_delete {
         refuse_deletions(&delivery.plan)?;
     }
@@ -120,7 +152,7 @@ pub(super) async fn carry(
         if args.no_wait {
             return Ok(());
         }
-        return Ok(wait(&connection, &shown.goal, ui).await?);
+        return wait_for_earlier(&connection, &shown.goal, ui).await;
     }
     let goal = settle().await?;
     cluster::make_namespace(&connection, &shown, ui).await?;
@@ -150,6 +182,18 @@ fn refuse_forbidden(connection: &Connection, plan: &Plan) -> Result<(), cluster:
             object: id.to_string(),
             message: message.to_owned(),
         }),
+        None => Ok(()),
+    }
+}
+
+/// Pods that are never replaced are not waited for.
+fn refuse_pause(connection: &Connection, plan: &Plan) -> Result<(), cluster::Error> {
+    let restarts_pods = plan.changes.iter().any(Change::restarts_pods);
+    match plan.paused().filter(|_| restarts_pods) {
+        Some(words) => {
+            let words = format!("{words}; nothing was changed");
+            Err(cluster::Error::paused(connection, words))
+        }
         None => Ok(()),
     }
 }
@@ -243,9 +287,10 @@ async fn under_lock(
     let (plan, _) = plan_goal(connection, goal).await?;
     refuse_moved(shown, &plan)?;
     if plan.is_empty() {
-        return Ok(wait(connection, &plan.goal, ui).await?);
+        return wait_for_earlier(connection, &plan.goal, ui).await;
     }
-    let earlier = cluster::releases(connection).await?;
+    let mut earlier = cluster::releases(connection).await?;
+    late::record(connection, &mut earlier, ui).await;
     let release = carry_out(connection, &plan, &earlier, back_to, !args.no_wait, ui).await;
     match release {
         Err(failure) if failure.is_rollout && plan.goal.wait.on_failure == OnFailure::Rollback => {
@@ -306,7 +351,8 @@ async fn carry_out(
     let seconds = started.elapsed().as_secs();
     let outcome = match &result {
         Ok(()) if waits => Outcome::Ready { seconds },
-        Ok(()) => Outcome::Written { seconds },
+        // Nothing was seen that says otherwise.
+        Ok(()) | Err(cluster::Error::Unwatched { .. }) => Outcome::Written { seconds },
         Err(error) => Outcome::Failed {
             seconds,
             reason: first_line(error),
@@ -385,42 +431,50 @@ fn after_undo(failure: Failure, undone: Result<Option<i64>>) -> miette::Report {
     }
 }
 
+/// Nothing is to be written: what an earlier apply began is waited for.
+async fn wait_for_earlier(connection: &Connection, goal: &Goal, ui: Ui) -> Result<()> {
+    wait(connection, goal, ui).await?;
+    late::see(connection, ui).await;
+    Ok(())
+}
+
 async fn wait(connection: &Connection, goal: &Goal, ui: Ui) -> Result<(), cluster::Error> {
     let step = ui.step(format!(
         "rollout of {} {}",
         Kind::Deployment.name(),
         goal.target.stack
     ));
-    let budget = Duration::from_secs(goal.wait.budget.into());
-    let result = cluster::watch_rollout(connection, budget, &step).await;
+    let result = cluster::watch_rollout(connection, goal.wait, &step).await;
     match &result {
         Ok(()) => step.done("ready"),
+        Err(cluster::Error::Unwatched { .. }) => step.failed("not seen"),
         Err(_) => step.failed("failed"),
     }
     result?;
     let mut objects = goal.objects.iter();
     if let Some((_, autoscaler)) = objects.find(|(id, _)| id.kind == Kind::HorizontalPodAutoscaler)
     {
-        tell_autoscaler(connection, &AutoscalerMetric::of(autoscaler), ui).await?;
+        tell_autoscaler(connection, &AutoscalerMetric::of(autoscaler), ui).await;
     }
     Ok(())
 }
 
 /// The pods run; an autoscaler without its metric only fails when load comes, so it is told now.
-async fn tell_autoscaler(
-    connection: &Connection,
-    metrics: &[AutoscalerMetric],
-    ui: Ui,
-) -> Result<(), cluster::Error> {
+async fn tell_autoscaler(connection: &Connection, metrics: &[AutoscalerMetric], ui: Ui) {
     let step = ui.step("the autoscaler's first look at its metrics");
-    match cluster::autoscaler_trouble(connection, metrics).await? {
-        None => step.done("done"),
-        Some(reason) => {
+    match cluster::autoscaler_trouble(connection, metrics).await {
+        Ok(None) => step.done("done"),
+        Ok(Some(reason)) => {
             step.failed("it does not scale");
             ui.warn(format_args!(
                 "the autoscaler does not scale as it should: {reason}; `cpu` needs metrics-server, `requests-per-second` the Prometheus Adapter with the rule of `uninlu render adapter`"
             ));
         }
+        Err(error) => {
+            step.failed("not seen");
+            ui.warn(format_args!(
+                "whether the autoscaler scales could not be looked at: {error}; `uninlu status` shows it"
+            ));
+        }
     }
-    Ok(())
 }

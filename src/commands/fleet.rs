@@ -149,8 +149,13 @@ pub(super) async fn apply(
         return Err(Stop::Unplanned(count - planned.len(), count).into());
     }
     refuse_twins(&planned)?;
-    if planned.iter().any(|one| one.delivery.has_work()) && !args.yes {
-        QUESTION.ask(ui)?;
+    let mut work = planned
+        .iter()
+        .filter(|one| one.delivery.has_work())
+        .peekable();
+    if work.peek().is_some() {
+        let blocks = work.flat_map(|one| one.delivery.blocks());
+        delivery::agree(&QUESTION, blocks, args, ui)?;
     }
     let step = ui.step(format!("applying {count} stacks"));
     let mut results = stream::iter(planned)

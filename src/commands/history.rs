@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use miette::{Diagnostic, Result};
 use serde_json::{Value, json};
 
+use super::late;
 use super::planning::releases;
 use crate::cli::{StackOption, exit};
 use crate::cluster::{self, Trust};
@@ -45,7 +46,8 @@ struct Unknown {
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
-    let releases = releases(&connection, ui).await?;
+    let mut releases = releases(&connection, ui).await?;
+    late::record(&connection, &mut releases, ui).await;
     let find = |number: i64| {
         let found = releases.iter().find(|release| release.number == number);
         found.ok_or_else(|| Unknown {

@@ -29,6 +29,7 @@ mod delivery;
 mod discovery;
 mod findings;
 mod fleet;
+mod late;
 mod leave;
 mod planning;
 mod saved;

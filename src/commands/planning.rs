@@ -52,6 +52,11 @@ impl Delivery {
     pub(super) fn has_work(&self) -> bool {
         !self.plan.is_empty() || self.plan.goal.image.to_be_built.is_some()
     }
+
+    /// By what its rollout gets stuck.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &str> {
+        self.outlook.iter().flat_map(Outlook::blocks)
+    }
 }
 
 /// Resolves the image, asks the cluster, and derives the plan. Writes nothing. Besides it returns the build's inputs,

@@ -3,6 +3,7 @@
 use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver};
+use super::late;
 use super::planning::{
     Delivery, Look, Refused, goal, look_ahead, plan_goal, refuse_release, releases,
 };
@@ -56,7 +57,8 @@ enum Stop {
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
-    let releases = releases(&connection, ui).await?;
+    let mut releases = releases(&connection, ui).await?;
+    late::record(&connection, &mut releases, ui).await;
     let release = choose(&releases, args.number, &stack.name)?;
     refuse_release(release, &goal(&stack, stated_image(&stack)))?;
     ui.say(format_args!(

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use miette::Result;
 use serde_json::{Value, json};
 
+use super::late;
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
 use crate::kinds::{self, Going, Kind, ObjectId, Progress};
@@ -50,6 +51,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
                 None => ui.data(&now.text)?,
             }
             said = Some(now);
+            late::see(&connection, ui).await;
         }
         if !args.watch {
             let code = if is_deployed {
@@ -175,7 +177,12 @@ fn detail(kind: Kind, live: &Value) -> String {
         }
         _ => String::new(),
     };
-    format!("{facts}{}", reason(&kinds::progress(kind, live)))
+    let progress = kinds::progress(kind, live);
+    let pause = (kind == Kind::Deployment && !matches!(progress, Progress::Failed(_)))
+        .then(|| kinds::pause(live))
+        .flatten()
+        .map_or(String::new(), |words| format!("; {words}"));
+    format!("{facts}{}{pause}", reason(&progress))
 }
 
 fn pod_name(pod: &Pod) -> &str {
@@ -219,6 +226,7 @@ fn as_json(
             "kind": id.kind.name(),
             "name": id.name,
             "progress": progress(&kinds::progress(id.kind, live)),
+            "paused": (id.kind == Kind::Deployment).then(|| kinds::pause(live)).flatten(),
         })).collect::<Vec<_>>(),
         "pods": pods.iter().map(|pod| json!({
             "name": pod_name(pod),

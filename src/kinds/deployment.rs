@@ -1,11 +1,14 @@
 //! Deployment of the inference server.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::pod_disruption_budget::int_or_string;
 use super::service::{MANAGEMENT_NAME, PORT_NAME, probed_name};
 use super::{Facts, Progress, condition, config_map, is_observed, labels};
-use crate::stack::{CONTAINER_PORT, ModelSource, Precision, Probe, Replicas, SecretKey, Stack};
+use crate::stack::{
+    CONTAINER_PORT, Count, ModelSource, Precision, Probe, Replicas, SecretKey, Stack, Target,
+};
 
 /// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
 pub const USER: u32 = 1001;
@@ -50,12 +53,15 @@ fn progress_deadline(stack: &Stack) -> u32 {
     stack.probes.startup.budget.seconds + PULL_MARGIN
 }
 
-/// Seconds that a whole rollout may take: each batch of pods its deadline, and its predecessors their drain.
+/// Seconds that a whole rollout may take: each batch of pods its deadline, and its predecessors their drain; and once the
+/// time that nodes may take to come.
 pub fn wait_budget(stack: &Stack) -> u32 {
     let pods = stack.replicas.minimum();
     let (surge, missing) = (stack.rollout.max_surge, stack.rollout.max_unavailable);
     let at_once = (surge.of(pods) + missing.of_rounded_down(pods)).max(1);
-    pods.div_ceil(at_once) * (progress_deadline(stack) + stack.rollout.drain.seconds + STOP_MARGIN)
+    let batches = pods.div_ceil(at_once);
+    batches * (progress_deadline(stack) + stack.rollout.drain.seconds + STOP_MARGIN)
+        + stack.rollout.wait_for_nodes.seconds
 }
 
 fn scrape_annotations(stack: &Stack) -> Value {
@@ -267,6 +273,9 @@ pub(super) fn progress(live: &Value) -> Progress {
     if !is_observed(live) {
         return Progress::Waiting("the deployment controller has not seen the change yet".into());
     }
+    if let Some(words) = stuck_by_pause(live) {
+        return Progress::Failed(words);
+    }
     if let Some((_, "ProgressDeadlineExceeded", message)) = condition(live, "Progressing") {
         return Progress::Failed(message.to_owned());
     }
@@ -296,11 +305,68 @@ pub(super) fn progress(live: &Value) -> Progress {
 
 fn settled(live: &Value) -> Progress {
     match (condition(live, "Progressing"), condition(live, "Available")) {
-        (Some((_, "NewReplicaSetAvailable", _)) | None, Some(("True", ..))) => Progress::Ready,
+        (
+            Some((_, "NewReplicaSetAvailable" | "DeploymentPaused", _)) | None,
+            Some(("True", ..)),
+        ) => Progress::Ready,
         (Some((_, reason, message)), Some(("True", ..))) => {
             Progress::Waiting(format!("{reason}: {message}"))
         }
         (_, Some((_, reason, message))) => Progress::Waiting(format!("{reason}: {message}")),
         (_, None) => Progress::Waiting("no word yet on whether it is available".into()),
     }
+}
+
+/// That the Deployment is paused, and who paused it when; `None` when it is not.
+pub fn pause(live: &Value) -> Option<String> {
+    (live["spec"]["paused"] == true).then(|| {
+        format!(
+            "the Deployment is paused (.spec.paused{}): no pod is replaced",
+            pauser(live).unwrap_or_default()
+        )
+    })
+}
+
+/// The command that ends the pause.
+pub fn resume(target: &Target) -> String {
+    let Target {
+        stack,
+        namespace,
+        context,
+        ..
+    } = target;
+    format!(
+        "`kubectl rollout resume deployment/{stack} --namespace {namespace} --context {context}`"
+    )
+}
+
+fn pauser(live: &Value) -> Option<String> {
+    let entries = live["metadata"]["managedFields"].as_array()?.iter();
+    let paused = entries.filter(|entry| entry["fieldsV1"]["f:spec"]["f:paused"].is_object());
+    let latest = paused.max_by_key(|entry| entry["time"].as_str().unwrap_or_default())?;
+    let text = |key: &str| latest[key].as_str();
+    Some(format!(
+        ", set by {} at {}",
+        text("manager")?,
+        text("time")?
+    ))
+}
+
+/// That the Deployment is paused, where pods are to be replaced or made: a paused one is scaled, and no more.
+pub(super) fn stuck_by_pause(live: &Value) -> Option<String> {
+    let count = |key: &str| live["status"][key].as_i64().unwrap_or(0);
+    let wanted = live["spec"]["replicas"].as_i64().unwrap_or(1);
+    let (all, updated) = (count("replicas"), count("updatedReplicas"));
+    let is_stuck = if all == 0 {
+        wanted > 0
+    } else {
+        updated < all && all >= wanted
+    };
+    pause(live).filter(|_| is_stuck)
+}
+
+/// How many of so many pods may be missing during a rollout.
+pub(super) fn allowed_missing(rendered: &Value, wanted: u64) -> u32 {
+    let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+    Count::deserialize(rendered).map_or(0, |count| count.of_rounded_down(wanted))
 }

@@ -1,5 +1,6 @@
 //! Stack → Kubernetes objects: one file per kind, each with its rendering and, where it has one, its progress.
 
+pub mod amounts;
 mod autoscaler_metric;
 mod causes;
 mod config_map;
@@ -9,6 +10,7 @@ mod horizontal_pod_autoscaler;
 mod labels;
 mod namespace;
 mod network_policy;
+pub mod node;
 pub mod pod;
 mod pod_disruption_budget;
 pub mod prometheus;
@@ -27,7 +29,7 @@ use crate::stack::Stack;
 
 pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
-pub use deployment::{CONTAINER, MANAGEMENT_LISTEN, USER, wait_budget};
+pub use deployment::{CONTAINER, MANAGEMENT_LISTEN, USER, pause, resume, wait_budget};
 pub use going::Going;
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{
-    ContainerStateTerminated, ContainerStatus, Event, Pod, PodStatus,
+    ContainerStateTerminated, ContainerStatus, Event, Pod, PodCondition, PodStatus,
 };
 
 use super::Progress;
@@ -18,10 +18,12 @@ pub fn explain(pod: &Pod, events: &[Event]) -> Progress {
     let Some(status) = &pod.status else {
         return Progress::Waiting("not scheduled yet".into());
     };
-    if let Some(("False", message)) = condition(status, "PodScheduled") {
-        return Progress::Waiting(format!("Unschedulable: {message}"));
+    if let Some(reason) = unscheduled(status) {
+        return Progress::Waiting(reason);
     }
-    if let Some(("True", _)) = condition(status, "Ready") {
+    if let Some(condition) = condition(status, "Ready")
+        && condition.status == "True"
+    {
         return Progress::Ready;
     }
     let container = status.container_statuses.iter().flatten().next();
@@ -30,12 +32,107 @@ pub fn explain(pod: &Pod, events: &[Event]) -> Progress {
         .unwrap_or_else(|| Progress::Waiting(starting(events)))
 }
 
-/// Status and message of the condition of that type.
-fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<(&'a str, &'a str)> {
-    let mut conditions = status.conditions.iter().flatten();
-    let condition = conditions.find(|condition| condition.type_ == kind)?;
+/// `Unschedulable: 0/3 nodes are available: …`, or the scheduler's other reasons: `SchedulerError`, `SchedulingGated`
+/// (`PodReason…` in k8s.io/api/core/v1). An error in a plugin is no word on nodes, whatever reason it comes with.
+fn unscheduled(status: &PodStatus) -> Option<String> {
+    let condition = condition(status, "PodScheduled").filter(|it| it.status == "False")?;
     let message = condition.message.as_deref().unwrap_or("no node takes it");
-    Some((&condition.status, message))
+    let reason = match condition.reason.as_deref() {
+        _ if SCHEDULER_ERRORS.iter().any(|words| message.contains(words)) => SCHEDULER_ERROR,
+        Some(reason) if !reason.is_empty() => reason,
+        _ => UNSCHEDULABLE,
+    };
+    Some(format!("{reason}: {message}"))
+}
+
+/// Why the condition `PodScheduled` is false.
+const UNSCHEDULABLE: &str = "Unschedulable";
+const SCHEDULER_ERROR: &str = "SchedulerError";
+
+/// How the scheduler words what it tries again by itself (its framework's `runtime` and `volumebinding` packages).
+const SCHEDULER_ERRORS: [&str; 5] = [
+    "running PreFilter plugin",
+    "running PreBind plugin",
+    "running \"VolumeBinding\"",
+    "binding volumes:",
+    "timed out waiting for the condition",
+];
+
+fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<&'a PodCondition> {
+    let mut conditions = status.conditions.iter().flatten();
+    conditions.find(|condition| condition.type_ == kind)
+}
+
+/// Whether a node will come for a pod that none has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supply {
+    /// Something brings one, or makes room.
+    Coming,
+    /// Nothing is known of it.
+    Possible,
+    /// The cluster autoscaler adds none for this pod.
+    Refused,
+}
+
+/// What the pod and its own events say of a node for it; an autoscaler's latest word counts.
+///
+/// `TriggeredScaleUp` and `NotTriggerScaleUp` are the cluster autoscaler's, `Nominated` is Karpenter's. A claim whose
+/// volume waits for the pod (`WaitForFirstConsumer`) may bring its node too.
+pub fn supply(pod: &Pod, events: &[Event], of_claims: &[Event]) -> Supply {
+    let status = pod.status.as_ref();
+    if status.is_some_and(|status| status.nominated_node_name.is_some()) {
+        return Supply::Coming;
+    }
+    let words = events
+        .iter()
+        .filter_map(|event| Some((moment(event), supply_of(event)?)));
+    let latest = words.max_by_key(|(moment, supply)| (*moment, *supply == Supply::Coming));
+    match latest {
+        Some((_, supply)) => supply,
+        None if waits_for_volume(pod, of_claims) => Supply::Coming,
+        None => Supply::Possible,
+    }
+}
+
+fn supply_of(event: &Event) -> Option<Supply> {
+    match event.reason.as_deref()? {
+        "TriggeredScaleUp" | "Nominated" => Some(Supply::Coming),
+        NOT_TRIGGERED if PASSING.iter().any(|words| message(event).contains(words)) => {
+            Some(Supply::Possible)
+        }
+        NOT_TRIGGERED => Some(Supply::Refused),
+        _ => None,
+    }
+}
+
+const NOT_TRIGGERED: &str = "NotTriggerScaleUp";
+
+/// Whether the event ends the wait for a node: one from before the wait may be about a cluster that is changed since.
+pub fn refuses_node(event: &Event) -> bool {
+    supply_of(event) == Some(Supply::Refused)
+}
+
+/// Node groups that the cluster autoscaler leaves out for now (its `skippedReasons`).
+const PASSING: [&str; 2] = ["in backoff after failed scale-up", "not ready for scale-up"];
+
+/// Whether a claim of the pod said, since the pod exists, that its volume is made where the pod goes.
+fn waits_for_volume(pod: &Pod, of_claims: &[Event]) -> bool {
+    let volumes = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
+    let claims: Vec<&str> = volumes
+        .filter_map(|volume| volume.persistent_volume_claim.as_ref())
+        .map(|claim| claim.claim_name.as_str())
+        .collect();
+    let since = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    of_claims.iter().any(|event| {
+        let object = &event.involved_object;
+        event.reason.as_deref() == Some("WaitForFirstConsumer")
+            && object.kind.as_deref() == Some("PersistentVolumeClaim")
+            && claims.contains(&object.name.as_deref().unwrap_or_default())
+            && moment(event) >= since
+    })
 }
 
 fn explain_container(container: &ContainerStatus, events: &[Event]) -> Option<Progress> {
@@ -107,8 +204,23 @@ fn latest<'a>(events: &'a [Event], reason: &str) -> Option<&'a Event> {
     of_reason.max_by_key(|event| moment(event))
 }
 
+/// When it was last seen: clients of `events.k8s.io` (the scheduler) write other fields than those of the core group.
 fn moment(event: &Event) -> Option<jiff::Timestamp> {
-    event.last_timestamp.as_ref().map(|time| time.0)
+    let series = event.series.as_ref();
+    let repeated = series.and_then(|series| series.last_observed_time.as_ref());
+    let times = [
+        event.last_timestamp.as_ref().map(|time| time.0),
+        repeated.map(|time| time.0),
+        event.event_time.as_ref().map(|time| time.0),
+    ];
+    let known = times.into_iter().flatten().max();
+    known.or_else(|| {
+        event
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0)
+    })
 }
 
 fn message(event: &Event) -> &str {
@@ -139,19 +251,57 @@ pub struct Trouble {
 /// What to do about pods that a quota or a policy refuses.
 pub const MEND_CREATION: &str = "the message names the quota or policy that refuses the pods: ask for less in `[resources]`, or whoever set it for more";
 
+/// The words of Kubernetes' LimitRanger (`plugin/pkg/admission/limitranger`) begin a clause with these.
+const LIMIT_RANGES: [&str; 3] = ["minimum ", "maximum ", "max limit to request ratio per "];
+
+/// What to do about pods that a LimitRange refuses.
+const MEND_LIMITS: &str = "a LimitRange of the namespace sets these bounds (`kubectl get limitrange -o yaml`): set requests and limits in `[resources]` within them";
+
+/// What to do about pods that the API server refuses with that message.
+pub fn mend_creation(message: &str) -> &'static str {
+    let is_limit = LIMIT_RANGES.iter().any(|words| message.contains(words))
+        && [" per Container ", " per Pod "]
+            .iter()
+            .any(|words| message.contains(words));
+    if is_limit { MEND_LIMITS } else { MEND_CREATION }
+}
+
+/// What to do about a pod that has no room only because an old one still runs.
+pub const MEND_SURGE: &str = "the new pod has no room beside the old ones: `[rollout] max-surge = 0, max-unavailable = 1` stops an old pod first and puts the new one in its place (with one pod that is an outage meanwhile); or ask for less in `[resources]`, or give the cluster a node with room";
+
+/// What to do where the cluster autoscaler adds no node.
+pub const MEND_REFUSED: &str = "the cluster autoscaler adds no node for it (its event NotTriggerScaleUp says why): ask for less in `[resources]`, raise a node group's maximum, or give the cluster a node with room";
+
+const MEND_NODE: &str = "ask for less in `[resources]`, or give the cluster a node with room";
+
 const MEND_PROBE: &str = "give it more time with `[probes] startup.budget`, or mend what keeps it from answering: `kubectl logs` of the pod";
 
 /// The first whose words occur decides.
-const TROUBLES: [Trouble; 10] = [
+const TROUBLES: [Trouble; 13] = [
+    Trouble {
+        words: &["SchedulerError"],
+        passes: true,
+        mend: "the scheduler tries again by itself; its message names the volume or the plugin that it waits for",
+    },
+    Trouble {
+        words: &["SchedulingGated"],
+        passes: true,
+        mend: "the pod's `schedulingGates` name the controller that must let it go: look at that one",
+    },
+    Trouble {
+        words: &["unbound immediate PersistentVolumeClaims"],
+        passes: true,
+        mend: "the claim that `[model] source` names has no volume yet: `kubectl describe pvc` says what it waits for",
+    },
     Trouble {
         words: &["persistentvolumeclaim", "PersistentVolumeClaim"],
         passes: false,
         mend: "mend the claim that `[model] source` names, or its name: `kubectl get pvc` shows the namespace's claims",
     },
     Trouble {
-        words: &["Unschedulable"],
+        words: &[UNSCHEDULABLE],
         passes: false,
-        mend: "ask for less in `[resources]`, or give the cluster a node with room",
+        mend: MEND_NODE,
     },
     Trouble {
         words: &["ErrImagePull", "ImagePullBackOff", "InvalidImageName"],
@@ -194,6 +344,16 @@ const TROUBLES: [Trouble; 10] = [
         mend: MEND_PROBE,
     },
 ];
+
+/// Whether [`explain`] says that no node takes the pod, and a further node might.
+pub fn lacks_node(reason: &str) -> bool {
+    reason.starts_with(UNSCHEDULABLE) && trouble(reason).is_some_and(|it| it.mend == MEND_NODE)
+}
+
+/// Whether it is room that the nodes lack, and not only a node that takes the pod.
+pub fn lacks_room(reason: &str) -> bool {
+    lacks_node(reason) && (reason.contains("Insufficient ") || reason.contains("Too many pods"))
+}
 
 /// The kind of a reason that [`explain`] gave; one kind may have several names, between which the kubelet alternates.
 pub fn trouble(reason: &str) -> Option<&'static Trouble> {

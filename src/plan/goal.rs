@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::apply_set;
 use crate::kinds::{self, Desired, Facts, Kind};
-use crate::stack::{OnFailure, Stack, Target, Timeout};
+use crate::stack::{OnFailure, Stack, Target, Timeout, WAIT_FOR_NODES};
 
 /// What a plan leads to. Where it was said makes no difference to how it is planned and applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,8 +48,21 @@ pub struct PlannedImage {
 pub struct Wait {
     /// When waiting ends without a result, in seconds.
     pub budget: u32,
+    /// How long a pod that no node takes is waited for, in seconds, where nothing says whether a node will come.
+    #[serde(default = "usual_nodes", skip_serializing_if = "is_usual_nodes")]
+    pub nodes: u32,
     /// What then becomes of the change.
     pub on_failure: OnFailure,
+}
+
+const fn usual_nodes() -> u32 {
+    WAIT_FOR_NODES
+}
+
+/// What is usual is not written: releases and plans stay readable for versions that do not know the field.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_usual_nodes(seconds: &u32) -> bool {
+    *seconds == WAIT_FOR_NODES
 }
 
 impl Goal {
@@ -66,6 +79,7 @@ impl Goal {
                     Timeout::Auto => kinds::wait_budget(stack),
                     Timeout::After(duration) => duration.seconds,
                 },
+                nodes: stack.rollout.wait_for_nodes.seconds,
                 on_failure: stack.rollout.on_failure,
             },
             target,

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod file;
 mod goal;
 pub mod inhabitants;
+mod limits;
 mod live;
 mod moved;
 pub mod outlook;
@@ -17,6 +18,7 @@ pub mod release;
 pub mod render;
 pub mod replicas;
 pub mod rivals;
+mod room;
 mod stamps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::kinds::{Desired, Going, Kind, ObjectId, causes};
+use crate::kinds::{Desired, Going, Kind, ObjectId, causes, pause};
 
 pub use diff::FieldChange;
 pub use goal::{Goal, PlannedImage, Wait};
@@ -86,6 +88,9 @@ pub struct Change {
     /// Fields that admission writes anew at each request, and that are no change for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stamps: Vec<String>,
+    /// That the live Deployment is paused, and by whom; `None` when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
 }
 
 /// Why what is planned for an object is only near to what an apply would do.
@@ -212,6 +217,12 @@ impl Plan {
         changes
             .chain(parent)
             .filter_map(|(id, going)| Some((id, going.as_ref()?)))
+    }
+
+    /// That the Deployment is paused, and by whom; `None` when it is not.
+    pub fn paused(&self) -> Option<&str> {
+        let mut changes = self.changes.iter();
+        changes.find_map(|change| change.paused.as_deref())
     }
 
     /// Fields that other managers own, in the notation of `--take`.
@@ -385,6 +396,7 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
         approximate: approximate(live.predictions.get(id)),
         going: live.ours.get(id).and_then(Going::of),
         stamps: Vec::new(),
+        paused: None,
     };
     // One that is being deleted is as good as gone: what comes after it is another object.
     let current = live.ours.get(id).filter(|_| change.going.is_none());
@@ -404,6 +416,9 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
         set_transition(&mut change, body, current, autoscaler_goes);
     }
     compare_with_prediction(&mut change, body, current, live);
+    if id.kind == Kind::Deployment && change.action != Action::Replace {
+        change.paused = pause(current);
+    }
     change
 }
 
@@ -485,6 +500,7 @@ fn deletion(id: &ObjectId, current: &Value) -> Change {
         approximate: None,
         going,
         stamps: Vec::new(),
+        paused: None,
     }
 }
 

@@ -3,15 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota};
+use k8s_openapi::api::core::v1::{
+    LimitRange, Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::limits;
 use super::rivals::rivals;
-use super::{Action, Goal, Nearby, Plan};
-use crate::kinds::{AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState};
-use crate::stack::{Count, Quantity};
+use super::room;
+use super::{Action, Change, Goal, Nearby, Plan};
+use crate::kinds::amounts::{Amounts, add, amounts, limits_of, of_containers, requests};
+use crate::kinds::{AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState, resume};
+use crate::stack::Count;
 
 /// What a cluster was asked for, or why it did not tell: a user may plan without being allowed to look at nodes.
 pub type Asked<T> = Result<T, String>;
@@ -25,6 +30,8 @@ pub struct Surroundings {
     pub pods: Asked<Vec<Pod>>,
     /// The namespace's quotas.
     pub quotas: Asked<Vec<ResourceQuota>>,
+    /// The namespace's LimitRanges.
+    pub limits: Asked<Vec<LimitRange>>,
     /// The claims that the pods mount, by name; `None` is one that does not exist.
     pub claims: BTreeMap<String, Asked<Option<PersistentVolumeClaim>>>,
     /// Whether the Secrets that the pods refer to exist, by name. Their values are never asked for.
@@ -74,6 +81,9 @@ pub struct Obstacle {
     /// The metric that the autoscaler cannot read, where it is that.
     #[serde(skip)]
     pub metric: Option<AutoscalerMetric>,
+    /// Whether the rollout gets stuck by it.
+    #[serde(skip)]
+    pub blocks: bool,
 }
 
 /// What the plan refers to; `None` when it leaves the pods and their autoscaler as they are, and there is nothing to look
@@ -85,7 +95,7 @@ pub fn references(plan: &Plan) -> Option<References> {
         ..References::default()
     };
     let Some(pod) = deployment(plan).and_then(pod_of) else {
-        return changes_autoscaler(plan).then_some(references);
+        return (changes_autoscaler(plan) || plan.paused().is_some()).then_some(references);
     };
     for volume in pod.volumes.iter().flatten() {
         if let Some(claim) = &volume.persistent_volume_claim {
@@ -136,8 +146,10 @@ pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
     let own = own_pods(&plan.goal, around);
     let mut look = Look::default();
     look.metrics(around, own.len());
+    look.pause(plan);
     let Some((body, pod)) = deployment(plan).and_then(|body| Some((body, pod_of(body)?))) else {
-        return changes_autoscaler(plan).then(|| look.without_new_pods(plan, own.len()));
+        let is_worth_telling = changes_autoscaler(plan) || plan.paused().is_some();
+        return is_worth_telling.then(|| look.without_new_pods(plan, own.len()));
     };
     let wanted = match body["spec"]["replicas"].as_u64() {
         Some(replicas) => u32::try_from(replicas).unwrap_or(u32::MAX),
@@ -146,49 +158,17 @@ pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
             .unwrap_or(1)
             .max(u32::try_from(own.len()).unwrap_or(u32::MAX)),
     };
-    let is_replaced = plan
-        .changes
-        .iter()
-        .any(|change| change.id.kind == Kind::Deployment && change.action == Action::Replace);
-    let strategy = &body["spec"]["strategy"]["rollingUpdate"];
-    let surge = count(&strategy["maxSurge"]).of(wanted);
-    let missing = count(&strategy["maxUnavailable"]).of_rounded_down(wanted);
-    let is_rolling = !own.is_empty() && !is_replaced;
-    let (surge, floor, steps) = if is_rolling {
-        let at_once = (surge + missing).max(1);
-        (
-            surge,
-            wanted.saturating_sub(missing),
-            wanted.div_ceil(at_once),
-        )
-    } else {
-        (0, 0, 1)
-    };
-    look.references(around, wanted, surge);
-    let need = requests(&pod);
-    let at_first = if !is_rolling {
-        wanted
-    } else if surge > 0 {
-        surge
-    } else {
-        missing.max(1)
-    };
-    // Pods that go first make room for those that come.
-    let goes_first: &[&Pod] = if is_rolling && surge == 0 {
-        &own[..own.len().min(missing as usize)]
-    } else if is_replaced {
-        &own
-    } else {
-        &[]
-    };
-    look.room(around, &need, at_first, goes_first);
-    look.quotas(around, &pod, at_first, goes_first);
+    let way = Way::of(plan, body, wanted, &own);
+    look.references(around, wanted, way.surge);
+    look.room(around, &requests(&pod), &way);
+    look.quotas(around, &pod, way.first, way.goes_first);
+    look.limits(around, &pod);
     Some(Outlook {
         pods: wanted,
-        surge,
-        floor,
-        steps,
-        expected_seconds: seconds_to_ready(&own).map(|seconds| seconds * u64::from(steps)),
+        surge: way.surge,
+        floor: way.floor,
+        steps: way.steps,
+        expected_seconds: seconds_to_ready(&own).map(|seconds| seconds * u64::from(way.steps)),
         longest_seconds: plan.goal.wait.budget,
         obstacles: look.obstacles,
         unknown: look.unknown,
@@ -223,6 +203,73 @@ fn pods_of_goal(goal: &Goal) -> usize {
     let deployment = objects.find(|(id, _)| id.kind == Kind::Deployment);
     let replicas = deployment.and_then(|(_, body)| body["spec"]["replicas"].as_i64());
     usize::try_from(replicas.unwrap_or_else(|| goal.minimum_of_autoscaler())).unwrap_or(0)
+}
+
+/// How the pods are replaced.
+struct Way<'a> {
+    wanted: u32,
+    own: &'a [&'a Pod],
+    is_rolling: bool,
+    surge: u32,
+    floor: u32,
+    steps: u32,
+    /// New pods that are made at once.
+    first: u32,
+    /// Old ones that go before them, and make room.
+    goes_first: &'a [&'a Pod],
+}
+
+impl<'a> Way<'a> {
+    fn of(plan: &Plan, body: &Value, wanted: u32, own: &'a [&'a Pod]) -> Self {
+        let is_replaced = plan
+            .changes
+            .iter()
+            .any(|change| change.id.kind == Kind::Deployment && change.action == Action::Replace);
+        if own.is_empty() || is_replaced {
+            return Self {
+                wanted,
+                own,
+                is_rolling: false,
+                surge: 0,
+                floor: 0,
+                steps: 1,
+                first: wanted,
+                goes_first: own,
+            };
+        }
+        let strategy = &body["spec"]["strategy"]["rollingUpdate"];
+        let surge = count(&strategy["maxSurge"]).of(wanted);
+        let missing = count(&strategy["maxUnavailable"]).of_rounded_down(wanted);
+        let at_once = (surge + missing).max(1);
+        Self {
+            wanted,
+            own,
+            is_rolling: true,
+            surge,
+            floor: wanted.saturating_sub(missing),
+            steps: wanted.div_ceil(at_once),
+            first: at_once,
+            goes_first: &own[..own.len().min(missing as usize)],
+        }
+    }
+
+    /// What must find room: so many pods, without those old ones, and how many at least. Of pods that replace others one
+    /// is enough to begin with, since it lets an old one go; in the end all of them must have room.
+    fn rounds(&self) -> Vec<(u32, &'a [&'a Pod], u32)> {
+        if self.is_rolling {
+            vec![
+                (self.first, self.goes_first, 1),
+                (self.wanted, self.own, self.wanted),
+            ]
+        } else {
+            vec![(self.wanted, self.goes_first, self.wanted)]
+        }
+    }
+
+    /// An old pod in whose place a new one may fit, where it has no room beside the old ones.
+    fn in_place(&self) -> Option<&'a [&'a Pod]> {
+        (self.is_rolling && self.goes_first.is_empty()).then(|| &self.own[..1])
+    }
 }
 
 /// The stack's pods that are not on their way out.
@@ -274,58 +321,6 @@ fn time_to_ready(pod: &Pod) -> Option<u64> {
     (restarts == 0).then_some(u64::try_from(seconds).ok()?.max(1))
 }
 
-/// Milli-units by resource name: `cpu`, `memory`, `nvidia.com/gpu`, `pods`.
-type Amounts = BTreeMap<String, i128>;
-
-fn amounts(written: &BTreeMap<String, Written>) -> Amounts {
-    let read = |(name, amount): (&String, &Written)| {
-        Some((name.clone(), Quantity::parse(&amount.0).ok()?.milli))
-    };
-    written.iter().filter_map(read).collect()
-}
-
-fn add(to: &mut Amounts, what: &Amounts, times: i128) {
-    for (name, amount) in what {
-        *to.entry(name.clone()).or_default() += amount * times;
-    }
-}
-
-/// What the scheduler reckons for a pod: the sum of its containers or its largest init container, and the overhead.
-fn requests(pod: &PodSpec) -> Amounts {
-    let of = |container: &k8s_openapi::api::core::v1::Container| {
-        let resources = container.resources.as_ref();
-        let mut all = resources
-            .and_then(|resources| resources.limits.as_ref())
-            .map(amounts)
-            .unwrap_or_default();
-        // A limit without a request is one.
-        all.extend(
-            resources
-                .and_then(|resources| resources.requests.as_ref())
-                .map(amounts)
-                .unwrap_or_default(),
-        );
-        all
-    };
-    let mut sum = Amounts::new();
-    for container in &pod.containers {
-        add(&mut sum, &of(container), 1);
-    }
-    for container in pod.init_containers.iter().flatten() {
-        for (name, amount) in of(container) {
-            let known = sum.entry(name).or_default();
-            *known = amount.max(*known);
-        }
-    }
-    add(
-        &mut sum,
-        &pod.overhead.as_ref().map(amounts).unwrap_or_default(),
-        1,
-    );
-    sum.insert("pods".into(), 1000);
-    sum
-}
-
 #[derive(Default)]
 struct Look {
     obstacles: Vec<Obstacle>,
@@ -354,14 +349,37 @@ impl Look {
             self.obstacles.push(Obstacle {
                 words,
                 metric: Some(metric.clone()),
+                blocks: false,
             });
         }
     }
 
+    /// Something by which the rollout gets stuck.
     fn meets(&mut self, words: String) {
+        self.obstacles.push(Obstacle {
+            words: format!("the rollout will get stuck: {words}"),
+            metric: None,
+            blocks: true,
+        });
+    }
+
+    /// Something that may hold it up.
+    fn may_meet(&mut self, words: String) {
         self.obstacles.push(Obstacle {
             words,
             metric: None,
+            blocks: false,
+        });
+    }
+
+    /// A paused Deployment is scaled all the same.
+    fn pause(&mut self, plan: &Plan) {
+        let Some(words) = plan.paused() else { return };
+        let words = format!("{words}; {} lets it go on", resume(&plan.goal.target));
+        self.obstacles.push(Obstacle {
+            words,
+            metric: None,
+            blocks: plan.changes.iter().any(Change::restarts_pods),
         });
     }
 
@@ -415,7 +433,7 @@ impl Look {
                 "the PersistentVolumeClaim `{name}` is ReadWriteOncePod: a second pod never starts"
             ));
         } else if is_only("ReadWriteOnce") && pods + surge > 1 {
-            self.meets(format!(
+            self.may_meet(format!(
                 "the PersistentVolumeClaim `{name}` is ReadWriteOnce: pods start only on the one node that has it; \
                  ReadOnlyMany or ReadWriteMany serves all"
             ));
@@ -431,8 +449,7 @@ impl Look {
         }
     }
 
-    /// Places the pods one by one on the node with most room left, as the scheduler's default does.
-    fn room(&mut self, around: &Surroundings, need: &Amounts, count: u32, goes: &[&Pod]) {
+    fn room(&mut self, around: &Surroundings, need: &Amounts, way: &Way) {
         let (nodes, pods) = match (&around.nodes, &around.pods) {
             (Ok(nodes), Ok(pods)) => (nodes, pods),
             (Err(reason), _) | (_, Err(reason)) => {
@@ -440,52 +457,44 @@ impl Look {
                 return;
             }
         };
-        let mut free: BTreeMap<&str, Amounts> = nodes
-            .iter()
-            .filter(|node| takes_pods(node))
-            .map(|node| {
-                (
-                    node.metadata.name.as_deref().unwrap_or_default(),
-                    allocatable(node),
-                )
-            })
-            .collect();
-        let open = free.len();
-        let uid = |pod: &Pod| pod.metadata.uid.clone();
-        for pod in pods
-            .iter()
-            .filter(|pod| !goes.iter().any(|gone| uid(gone) == uid(pod)))
-        {
-            let Some(spec) = &pod.spec else { continue };
-            let node = spec
-                .node_name
-                .as_deref()
-                .and_then(|name| free.get_mut(name));
-            if let Some(node) = node {
-                add(node, &requests(spec), -1);
-            }
-        }
-        let fits = |node: &Amounts| {
-            need.iter().all(|(name, amount)| {
-                *amount == 0 || node.get(name).is_some_and(|free| free >= amount)
-            })
+        let fill = |count: u32, goes: &[&Pod]| {
+            let mut places = room::places(nodes, pods, goes);
+            (room::fill(&mut places, need, count), places)
         };
-        for placed in 0..count {
-            let roomiest = free
-                .values_mut()
-                .filter(|node| fits(node))
-                .max_by_key(|node| node.get("memory").copied().unwrap_or_default());
-            match roomiest {
-                Some(node) => add(node, need, -1),
-                None => {
-                    self.meets(format!(
-                        "{placed} of {count} new pods find room ({}): of {} nodes {open} take pods",
-                        asked_for(need),
-                        nodes.len()
-                    ));
-                    return;
+        let mut rounds = way.rounds().into_iter().enumerate();
+        let stuck = rounds.find_map(|(round, (count, goes, least))| {
+            let (placed, places) = fill(count, goes);
+            (placed < least).then_some((round, placed, count, places))
+        });
+        let Some((round, placed, count, places)) = stuck else {
+            return;
+        };
+        let when = if round == 0 {
+            ""
+        } else {
+            " when the old ones are gone"
+        };
+        let advice = match way.in_place() {
+            Some(old) if round == 0 && fill(1, old).0 == 1 => IN_PLACE,
+            _ => "ask for less in `[resources]`, or give the cluster a node with room",
+        };
+        self.meets(format!(
+            "{placed} of {count} new pods find room{when} ({} each), unless a node comes: {}; {advice}",
+            room::listed(need),
+            room::why(&places, need)
+        ));
+    }
+
+    fn limits(&mut self, around: &Surroundings, pod: &PodSpec) {
+        match &around.limits {
+            Ok(ranges) => {
+                for words in ranges.iter().flat_map(|range| limits::refusals(range, pod)) {
+                    self.meets(words);
                 }
             }
+            Err(reason) => self
+                .unknown
+                .push(format!("LimitRanges of the namespace: {reason}")),
         }
     }
 
@@ -548,47 +557,22 @@ fn counted(pod: &PodSpec) -> Amounts {
         }
         counted.insert(name, amount);
     }
-    for container in &pod.containers {
-        let limits = container
-            .resources
-            .as_ref()
-            .and_then(|resources| resources.limits.as_ref());
-        for (name, amount) in limits.map(amounts).unwrap_or_default() {
-            *counted.entry(format!("limits.{name}")).or_default() += amount;
-        }
+    for (name, amount) in of_containers(pod, limits_of) {
+        counted.insert(format!("limits.{name}"), amount);
     }
     counted
 }
 
-/// Our pods tolerate nothing but what every pod does for a while.
-fn takes_pods(node: &Node) -> bool {
-    let spec = node.spec.as_ref();
-    let is_cordoned = spec.is_some_and(|spec| spec.unschedulable == Some(true));
-    let mut taints = spec.iter().flat_map(|spec| spec.taints.iter().flatten());
-    !is_cordoned && !taints.any(|taint| taint.effect == "NoSchedule" || taint.effect == "NoExecute")
-}
-
-fn allocatable(node: &Node) -> Amounts {
-    let status = node.status.as_ref();
-    let allocatable = status.and_then(|status| status.allocatable.as_ref());
-    allocatable.map(amounts).unwrap_or_default()
-}
-
-/// `cpu 1, memory 2Gi`-like, in units that people read.
-fn asked_for(need: &Amounts) -> String {
-    need.iter()
-        .filter(|(name, amount)| *name != "pods" && **amount > 0)
-        .map(|(name, amount)| match name.as_str() {
-            "cpu" => format!("cpu {amount}m"),
-            "memory" => format!("memory {}Mi", amount / 1000 / (1 << 20)),
-            _ => format!("{name} {}", amount / 1000),
-        })
-        .collect::<Vec<_>>()
-        .join(", ")
-        + " each"
-}
+/// What to do where a new pod fits in an old one's place only.
+const IN_PLACE: &str = "`[rollout] max-surge = 0, max-unavailable = 1` stops an old pod first and puts the new one in its place (with one pod that is an outage meanwhile)";
 
 impl Outlook {
+    /// By what the rollout gets stuck.
+    pub fn blocks(&self) -> impl Iterator<Item = &str> {
+        let blocks = self.obstacles.iter().filter(|obstacle| obstacle.blocks);
+        blocks.map(|obstacle| obstacle.words.as_str())
+    }
+
     /// One line on how the pods are replaced.
     pub fn words(&self) -> String {
         let how = if self.steps == 0 {

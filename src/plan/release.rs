@@ -124,6 +124,7 @@ mod tests {
             objects: BTreeMap::new(),
             wait: Wait {
                 budget: 60,
+                nodes: 300,
                 on_failure: OnFailure::Keep,
             },
             git: None,

@@ -57,7 +57,7 @@ pub use probes::{Probe, Probes, StartupProbe};
 pub use quantity::Quantity;
 pub use raw::json_schema;
 pub use resources::{Bounds, Resources};
-pub use rollout::{OnFailure, Rollout, Timeout};
+pub use rollout::{OnFailure, Rollout, Timeout, WAIT_FOR_NODES};
 pub use server::{LogLevel, ServerSettings};
 pub use service::{CONTAINER_PORT, Service, ServiceKind};
 pub use source::{Source, Written};

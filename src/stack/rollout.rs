@@ -18,6 +18,8 @@ pub struct Rollout {
     pub max_unavailable: Count,
     /// How long apply waits for the rollout.
     pub timeout: Timeout,
+    /// How long a pod that no node takes is waited for, where nothing says whether a node will come.
+    pub wait_for_nodes: Duration,
     /// What becomes of a rollout that failed.
     pub on_failure: OnFailure,
     /// Time that a stopping pod gets to answer what it took in; bounds the server's drain and sets
@@ -55,11 +57,16 @@ pub(super) struct RawRollout {
     max_unavailable: Option<At<Count>>,
     /// How long apply waits: a duration, or "auto" from the probes (default "auto")
     timeout: Option<At<String>>,
+    /// How long a pod that no node takes is waited for, where no autoscaler says whether a node comes (default "5m")
+    wait_for_nodes: Option<At<Duration>>,
     /// What becomes of a rollout that failed: "keep" (default) or "rollback"
     on_failure: Option<At<OnFailure>>,
     /// Time that a stopping pod gets to answer what it took in (default "20s")
     drain: Option<At<Duration>>,
 }
+
+/// Seconds that clouds take at most to bring a usual node; a GPU's takes about as long.
+pub const WAIT_FOR_NODES: u32 = 300;
 
 impl RawRollout {
     pub(super) fn validate(self, startup: &StartupProbe, faults: &mut Faults) -> Rollout {
@@ -77,6 +84,7 @@ impl RawRollout {
             max_surge,
             max_unavailable,
             timeout: validate_timeout(&self.timeout, startup, faults),
+            wait_for_nodes: value_or(&self.wait_for_nodes, Duration::seconds(WAIT_FOR_NODES)),
             on_failure: value_or(&self.on_failure, OnFailure::Keep),
             drain: positive(&self.drain, Duration::seconds(20), faults),
         }

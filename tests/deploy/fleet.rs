@@ -129,8 +129,9 @@ async fn a_stack_of_a_folder_that_fails_holds_up_no_other() {
     std::fs::remove_dir_all(sandbox.path("stacks/c")).expect("removable");
     for (name, memory) in [("a", "3Gi"), ("b", "900Ti")] {
         let file = sandbox.path(&format!("stacks/{name}/uninlu.toml"));
-        let section =
-            format!("\n[resources]\nmemory = {{ request = \"{memory}\", limit = \"{memory}\" }}\n");
+        let section = format!(
+            "\n[rollout]\nwait-for-nodes = \"0s\"\n[resources]\nmemory = {{ request = \"{memory}\", limit = \"{memory}\" }}\n"
+        );
         let text = std::fs::read_to_string(&file).expect("readable") + &section;
         std::fs::write(&file, text).expect("writable");
     }
@@ -171,7 +172,7 @@ async fn talk_for_programs_is_one_event_a_line() {
         "{events:#?}"
     );
     sandbox.write(StackText {
-        sections: "[resources]\nmemory = { request = \"900Ti\", limit = \"900Ti\" }",
+        sections: "[rollout]\nwait-for-nodes = \"0s\"\n[resources]\nmemory = { request = \"900Ti\", limit = \"900Ti\" }",
         ..StackText::default()
     });
     let failed = sandbox

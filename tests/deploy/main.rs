@@ -35,3 +35,4 @@ mod releases;
 mod roles;
 mod traps;
 mod verify;
+mod waits;

@@ -57,7 +57,7 @@ async fn an_image_that_the_registry_does_not_have() {
 #[ignore = "needs the embedded node: make test-node"]
 async fn a_pod_that_is_too_large_for_the_node() {
     let sandbox = Sandbox::new("too-large").await;
-    let sections = "[resources]\ncpu = { request = \"4000\" }";
+    let sections = "[rollout]\nwait-for-nodes = \"0s\"\n[resources]\ncpu = { request = \"4000\" }";
     sandbox.write_stack(&misbehaving("crash").await, "/tmp", sections);
     assert_error!(sandbox.run(&["apply", "--yes"]).await, sandbox);
 }

@@ -238,6 +238,7 @@ impl Case {
                 approximate: None,
                 going: done.and_then(|done| done.going.clone()),
                 stamps: Vec::new(),
+                paused: None,
             }
         });
         Plan {
@@ -262,6 +263,7 @@ impl Case {
             .map(|(words, metric)| Obstacle {
                 words: words.clone(),
                 metric,
+                blocks: false,
             })
             .collect();
         (!obstacles.is_empty()).then_some(Outlook {

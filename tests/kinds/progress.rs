@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use serde::Deserialize;
 use serde_json::Value;
 use uninlu::kinds::Progress;
-use uninlu::kinds::rollout::{Obstacle, Report, Scene};
+use uninlu::kinds::rollout::{Obstacle, Patience, Report, Scene};
 
 #[derive(Debug, Deserialize)]
 struct Recorded {
@@ -28,6 +28,7 @@ fn recorded_scenes() {
             replica_sets: recorded.replica_sets,
             pods: recorded.pods,
             events: recorded.events,
+            ..Scene::default()
         };
         insta::assert_snapshot!(told(&scene.report()));
     });
@@ -40,14 +41,21 @@ fn told(report: &Report) -> String {
     for Obstacle {
         reason,
         mend,
-        is_final,
+        patience,
         ..
     } in &obstacles
     {
-        let when = if *is_final { "at once" } else { "if it stands" };
+        let when = match patience {
+            Patience::Over => "at once",
+            Patience::Moment => "if it stands",
+            Patience::ForNodes => "when no node came for a while",
+            Patience::Whole => "with the rollout's time",
+        };
         told += &format!("\nends the wait {when}:\n  {reason}\n  mend: {mend}\n");
     }
-    if obstacles.is_empty() && report.deployment != Progress::Ready {
+    if report.paused.is_some() {
+        told += "\nends the wait at once: it is paused\n";
+    } else if obstacles.is_empty() && report.deployment != Progress::Ready {
         told += &format!("\nwaits for the deadline:\n  mend: {}\n", report.mend());
     }
     told

@@ -47,6 +47,7 @@ fn of_action(action: Action) -> Change {
         uid: (action != Action::Create).then(|| "1".into()),
         approximate: None,
         going: None,
+        paused: None,
         ..template
     }
 }
