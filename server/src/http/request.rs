@@ -199,7 +199,8 @@ fn not_read(body: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
             names.map(shortened).collect::<Vec<_>>().join(".")
         }
     };
-    ApiError::malformed(place, bounded(message)).logged("a field is unknown, missing or of another type")
+    ApiError::malformed(place, bounded(message))
+        .logged("a field is unknown, missing or of another type")
 }
 
 /// serde_json counts bytes, and a Chinese character has three.
