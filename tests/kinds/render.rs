@@ -175,7 +175,7 @@ fn an_error_leaves_stdout_empty_and_tells_the_mend() {
         (
             STACK,
             &["helm"],
-            2,
+            1,
             "[possible values: objects, service-monitor, adapter]",
         ),
     ];

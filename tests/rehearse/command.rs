@@ -62,7 +62,7 @@ fn durations_and_lengths_are_read_strictly() {
         ["--characters", "many"],
     ] {
         let (code, said) = refused(&project, &wrong);
-        assert_eq!(code, Some(2), "{wrong:?}");
+        assert_eq!(code, Some(1), "{wrong:?}");
         assert!(said.contains("write "), "{wrong:?}: {said}");
     }
 }

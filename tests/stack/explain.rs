@@ -27,7 +27,7 @@ fn a_key_is_explained_with_its_value_and_its_place() {
         ("rollout", &["rollout.max-surge", "here: a section with"]),
         (
             "rollout.on-failure",
-            &["here: \"rollback\"", "valid-everything.toml:67"],
+            &["here: \"rollback\"", "valid-everything.toml:69"],
         ),
     ] {
         let (code, stdout, stderr) = uninlu(&["explain", key, "--stack", file]);
