@@ -42,6 +42,7 @@ fn answer(engine: &Engine) -> String {
         output_all_prefix: true,
         is_strict: false,
         deadline: None,
+        allowance: Arc::default(),
     };
     let answer = engine.predict_all(&[request], 512).pop();
     let prediction = answer.expect("an answer").expect("a prediction");
@@ -250,6 +251,7 @@ fn weights_that_are_not_numbers_answer_nothing() {
         output_all_prefix: false,
         is_strict: false,
         deadline: None,
+        allowance: Arc::default(),
     };
     let answer = engine
         .predict_all(&[request], 512)
