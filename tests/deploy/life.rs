@@ -175,8 +175,8 @@ async fn status_tells_objects_and_pods() {
     let full = std::fs::File::options().write(true).open("/dev/full");
     let mut command = sandbox.command(&["status"]);
     command.stdout(full.expect("Linux"));
-    let output = command.output().await.expect("it runs");
-    assert_eq!(output.status.code(), Some(1));
+    let status = command.status().await.expect("it runs");
+    assert_eq!(status.code(), Some(1));
     let status = sandbox.run(&["status", "--json"]).await.expect(0).json();
     let deployment = status["objects"]
         .as_array()

@@ -72,6 +72,10 @@ impl Wire {
 
     /// The caller closed its side. While it is owed an answer it may still read: one that left is found by writing.
     fn closed_by_caller(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line.phase() == Phase::Body {
+            // The whole body may be here, and not be taken yet.
+            ready!(self.poll_pause(context));
+        }
         match self.line.phase() {
             Phase::Work => self.poll_probe(context),
             Phase::Answer => Poll::Pending,
@@ -79,11 +83,16 @@ impl Wire {
         }
     }
 
+    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let sleep = || Box::pin(tokio::time::sleep(PROBE));
+        ready!(self.probe.get_or_insert_with(sleep).as_mut().poll(context));
+        self.probe = None;
+        Poll::Ready(())
+    }
+
     fn poll_probe(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let sleep = || Box::pin(tokio::time::sleep(PROBE));
-            ready!(self.probe.get_or_insert_with(sleep).as_mut().poll(context));
-            self.probe = None;
+            ready!(self.poll_pause(context));
             if let Some(error) = self.stream.take_error()? {
                 return Poll::Ready(Err(error));
             }

@@ -66,6 +66,9 @@ pub(super) enum Refusal {
 pub(super) struct Demand {
     /// Tokens of the passes of its first level.
     pub(super) tokens: f64,
+    /// The same of the texts of its question that are taken already. They are no queue before it: a question within
+    /// `max-work` is not refused by an idle pod for having many texts.
+    pub(super) together: f64,
     /// Whether there are further levels.
     pub(super) is_nested: bool,
     /// Time that the caller grants.
@@ -102,17 +105,18 @@ impl Admission {
         let pace = work.as_secs_f64() / tokens.max(1.0);
         let claim = Claim::new(now, tokens, pace, self.large());
         let (is_large, wait) = (claim.is_large(), self.wait_before(&claim));
+        let queued = wait.saturating_sub(self.whole(demand.together * growth));
         let patience = self.patience(is_large, max_wait, now);
         if !is_large {
             self.note_typical(work.as_secs_f64());
         }
-        if wait > patience {
+        if queued > patience {
             // That a large one has no room is no overload: the small ones, which go first, still have it.
             if !is_large {
                 self.last_refused = Some(now);
             }
             // Measured by the patience that it will meet: that of overload.
-            let retry_after = wait.saturating_sub(self.patience(is_large, max_wait, now));
+            let retry_after = queued.saturating_sub(self.patience(is_large, max_wait, now));
             return Err(Refusal::Overloaded { retry_after });
         }
         if demand.left.is_some_and(|left| left < wait + work) {
@@ -164,12 +168,17 @@ impl Admission {
 
     /// Predicted time until all that waits is done.
     pub(super) fn wait(&self) -> Duration {
-        seconds(self.queued_tokens() * self.seconds_per_token / self.workers)
+        self.whole(self.queued_tokens())
+    }
+
+    /// Time that so many tokens take when all workers share them.
+    fn whole(&self, tokens: f64) -> Duration {
+        seconds(tokens * self.seconds_per_token / self.workers)
     }
 
     /// Predicted time until all is done that runs before a request.
     fn wait_before(&self, claim: &Claim) -> Duration {
-        seconds(self.claims.before(claim) * self.seconds_per_token / self.workers)
+        self.whole(self.claims.before(claim))
     }
 
     fn patience(&self, is_large: bool, max_wait: Duration, now: Instant) -> Duration {
@@ -253,6 +262,7 @@ mod tests {
     fn of(tokens: f64) -> Demand {
         Demand {
             tokens,
+            together: 0.0,
             is_nested: false,
             left: None,
         }

@@ -20,6 +20,8 @@ pub struct Allowance {
     seconds_per_token: f64,
     /// Tokens charged.
     charged: AtomicU64,
+    /// Tokens of the first level of those of its texts that are taken.
+    taken: AtomicUsize,
     /// Bytes of the answer that are left.
     bytes: AtomicUsize,
     is_left: AtomicBool,
@@ -39,6 +41,7 @@ impl Allowance {
             max_work,
             seconds_per_token,
             charged: AtomicU64::new(0),
+            taken: AtomicUsize::new(0),
             bytes: AtomicUsize::new(ANSWER_LIMIT),
             is_left: AtomicBool::new(false),
         }
@@ -83,6 +86,16 @@ impl Allowance {
             self.charged.fetch_sub(tokens, Ordering::Relaxed);
         }
         checked
+    }
+
+    /// A text of so many tokens is taken.
+    pub(super) fn take_text(&self, tokens: usize) {
+        self.taken.fetch_add(tokens, Ordering::Relaxed);
+    }
+
+    /// Tokens of the texts that are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Predicted time of the whole pod for all that was charged.

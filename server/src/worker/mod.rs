@@ -280,8 +280,10 @@ impl Worker {
         let loaded = self.shared.loaded().ok_or_else(ended)?;
         let now = Instant::now();
         let left = |deadline: Deadline| deadline.at.saturating_duration_since(now);
+        let tokens = first_level_tokens(length(&request.text), &request.schema);
         let demand = Demand {
-            tokens: first_level_tokens(length(&request.text), &request.schema) as f64,
+            tokens: tokens as f64,
+            together: request.allowance.taken() as f64,
             is_nested: request.schema.is_nested(),
             left: request.deadline.map(left),
         };
@@ -294,6 +296,7 @@ impl Worker {
                     .deadline
                     .map_or(PredictError::TooLate, |deadline| deadline.error()),
             })?;
+        request.allowance.take_text(tokens);
         let (ticket, answered) = Ticket::new(&request, now, claim, loaded.books.clone());
         let shared = self.shared.clone();
         let allowance = request.allowance.clone();
