@@ -69,6 +69,8 @@ pub(super) struct Demand {
     /// The same of the texts of its question that are taken already. They are no queue before it: a question within
     /// `max-work` is not refused by an idle pod for having many texts.
     pub(super) together: f64,
+    /// The same of all texts of its question.
+    pub(super) question: f64,
     /// Whether there are further levels.
     pub(super) is_nested: bool,
     /// Time that the caller grants.
@@ -103,7 +105,7 @@ impl Admission {
         let work = self.alone(tokens);
         self.note_rest(now);
         let pace = work.as_secs_f64() / tokens.max(1.0);
-        let claim = Claim::new(now, tokens, pace, self.large());
+        let claim = Claim::new(now, tokens, pace, self.most(demand.question * growth));
         let (is_large, wait) = (claim.is_large(), self.wait_before(&claim));
         let queued = wait.saturating_sub(self.whole(demand.together * growth));
         let patience = self.patience(is_large, max_wait, now);
@@ -122,16 +124,20 @@ impl Admission {
         if demand.left.is_some_and(|left| left < wait + work) {
             return Err(Refusal::TooLate);
         }
-        self.usual *= if work.as_secs_f64() > self.usual {
-            1.05
-        } else {
-            0.95
-        };
+        self.note_usual(work.as_secs_f64());
         Ok(self.enter(claim, now))
     }
 
-    fn large(&self) -> f64 {
-        (LARGE_OF_USUAL * self.usual).max(LARGE)
+    fn note_usual(&mut self, seconds: f64) {
+        self.usual *= if seconds > self.usual { 1.05 } else { 0.95 };
+    }
+
+    /// Seconds of work beyond which a text's request is large. A large question has no small texts: it would stand
+    /// before others as often as it has texts.
+    fn most(&self, question: f64) -> f64 {
+        let most = (LARGE_OF_USUAL * self.usual).max(LARGE);
+        let is_large = self.alone(question).as_secs_f64() > most;
+        if is_large { 0.0 } else { most }
     }
 
     /// Takes a request without a question.
@@ -263,6 +269,7 @@ mod tests {
         Demand {
             tokens,
             together: 0.0,
+            question: 0.0,
             is_nested: false,
             left: None,
         }
@@ -369,6 +376,28 @@ mod tests {
             admission.leave(small, now);
         }
         assert_eq!(admission.queued_tokens(), 20_000.0, "nothing of it ran");
+    }
+
+    /// However its work is shared among texts, a large question stands behind the small ones.
+    #[test]
+    fn the_texts_of_a_large_question_are_not_small() {
+        let now = Instant::now();
+        let mut admission = admission();
+        for text in 0..64 {
+            let demand = Demand {
+                together: f64::from(text) * 100.0,
+                question: 6_400.0,
+                ..of(100.0)
+            };
+            admission
+                .take(&demand, now)
+                .expect("its own texts are no queue");
+        }
+        let left = Some(Duration::from_millis(60));
+        let later = now + Duration::from_secs(2);
+        admission
+            .take(&Demand { left, ..of(50.0) }, later)
+            .expect("nothing of it goes first");
     }
 
     /// On a slow pod the usual request is long: the rule for a standing queue is about those.

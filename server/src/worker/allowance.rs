@@ -18,6 +18,8 @@ const CHARACTERS_PER_TOKEN: usize = 8;
 pub struct Allowance {
     max_work: Duration,
     seconds_per_token: f64,
+    /// Tokens of the first level of all its texts; what makes a question large, however many texts share it.
+    first_level: usize,
     /// Tokens charged.
     charged: AtomicU64,
     /// Tokens of the first level of those of its texts that are taken.
@@ -40,11 +42,25 @@ impl Allowance {
         Self {
             max_work,
             seconds_per_token,
+            first_level: 0,
             charged: AtomicU64::new(0),
             taken: AtomicUsize::new(0),
             bytes: AtomicUsize::new(ANSWER_LIMIT),
             is_left: AtomicBool::new(false),
         }
+    }
+
+    /// Of so many tokens in the first level of all texts.
+    pub(super) fn of(self, first_level: usize) -> Self {
+        Self {
+            first_level,
+            ..self
+        }
+    }
+
+    /// Tokens of the first level of all texts.
+    pub(super) fn first_level(&self) -> usize {
+        self.first_level
     }
 
     /// Whether so many tokens are within the bound.

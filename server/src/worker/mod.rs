@@ -267,7 +267,7 @@ impl Worker {
             hints,
             place,
         };
-        let allowance = Allowance::new(max_work, seconds_per_token);
+        let allowance = Allowance::new(max_work, seconds_per_token).of(tokens);
         allowance.check(tokens as u64, &counted)?;
         Ok(allowance)
     }
@@ -284,6 +284,7 @@ impl Worker {
         let demand = Demand {
             tokens: tokens as f64,
             together: request.allowance.taken() as f64,
+            question: request.allowance.first_level() as f64,
             is_nested: request.schema.is_nested(),
             left: request.deadline.map(left),
         };

@@ -144,16 +144,26 @@ impl Session {
             labels,
             allowance: request.allowance.clone(),
         };
+        session.note_hints(&[root])?;
         let asked = session.ask(root, tokenizer)?;
         Ok((session, asked))
     }
 
-    fn ask(&mut self, node: NodeId, tokenizer: &Tokenizer) -> Result<Asked, PredictError> {
-        self.hints += self.extraction.width(node);
-        let place = place(&self.extraction.names(node));
-        if self.hints > HINT_LIMIT {
-            return Err(PredictError::TooManyHints { place });
+    /// Counts the hints of a level before the first of them is tokenized.
+    fn note_hints(&mut self, nodes: &[NodeId]) -> Result<(), PredictError> {
+        let widths = nodes.iter().map(|node| self.extraction.width(*node));
+        self.hints += widths.sum::<usize>();
+        if self.hints <= HINT_LIMIT {
+            return Ok(());
         }
+        let node = nodes.first();
+        let names = node.map_or_else(Vec::new, |node| self.extraction.names(*node));
+        let place = place(&names);
+        Err(PredictError::TooManyHints { place })
+    }
+
+    fn ask(&mut self, node: NodeId, tokenizer: &Tokenizer) -> Result<Asked, PredictError> {
+        let place = place(&self.extraction.names(node));
         let counted = Counted {
             texts: 1,
             windows: self.text.windows(),
@@ -213,7 +223,9 @@ impl Session {
                 open.left -= 1;
             }
         }
-        self.close(place.node)
+        let nodes = self.close(place.node);
+        self.note_hints(&nodes)?;
+        nodes
             .into_iter()
             .map(|node| self.ask(node, tokenizer))
             .collect()
