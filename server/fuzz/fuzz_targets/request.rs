@@ -97,7 +97,7 @@ fuzz_target!(|body: &[u8]| {
         let answer: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
         match status {
             200 => assert!(answer["output"].is_array() || answer["output"].is_object() || answer["outputs"].is_array()),
-            400 | 413 | 422 | 429 | 503 => assert!(answer["error"]["code"].is_string()),
+            400 | 413 | 415 | 422 | 429 | 503 => assert!(answer["error"]["code"].is_string()),
             _ => panic!("{status}: {answer}"),
         }
     });
