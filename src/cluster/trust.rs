@@ -9,6 +9,7 @@ use kube::config::{AuthInfo, ExecConfig};
 
 use super::Error;
 use super::kubeconfig::Entry;
+use crate::stack::is_pipe;
 
 /// `--allow-exec`: one choice of the person for the whole run.
 static IS_ALLOWED: AtomicBool = AtomicBool::new(false);
@@ -28,7 +29,13 @@ impl Trust {
     pub fn beside(file: &Path) -> Self {
         let named = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let real = named.canonicalize().unwrap_or_else(|_| named.clone());
-        let folders = [&named, &real].map(|file| file.parent().unwrap_or(file));
+        let mut folders = [&named, &real]
+            .map(|file| file.parent().unwrap_or(file))
+            .to_vec();
+        // The paths of one that comes through a pipe start here.
+        if is_pipe(&named) {
+            folders.push(Path::new("."));
+        }
         Self::around(&folders, std::env::home_dir())
     }
 

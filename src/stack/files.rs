@@ -124,7 +124,7 @@ pub fn file_at(path: &Path) -> PathBuf {
 }
 
 /// Whether it is no file in a folder of its own: standard input, a process substitution. A named pipe has a folder.
-fn is_pipe(file: &Path) -> bool {
+pub(crate) fn is_pipe(file: &Path) -> bool {
     let descriptors = ["/dev/stdin", "/dev/fd", "/proc"];
     descriptors.iter().any(|place| file.starts_with(place))
 }

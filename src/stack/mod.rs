@@ -47,6 +47,7 @@ pub use disruption::Disruption;
 pub use duration::{Duration, fine as fine_duration};
 pub use engine::{Engine, Precision};
 pub use fault::{Fault, Invalid, Refused};
+pub(crate) use files::is_pipe;
 pub use files::{LoadError, check, file_at, load, load_every, read};
 pub use gate::{Gate, OwnRule, Severity, Waiver};
 pub use image::{Build, Image};

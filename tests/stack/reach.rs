@@ -215,6 +215,28 @@ fn a_kubeconfig_of_the_checkout_runs_no_command_unless_allowed() {
     assert!(Path::new(&ran).exists(), "it was allowed");
 }
 
+/// Its relative paths start at the current folder, so that is the checkout.
+#[test]
+fn a_stack_that_comes_through_a_pipe_is_not_trusted_more() {
+    let place = Place::new();
+    let ran = place.path("outside/ran");
+    let exec = format!(
+        "{{ exec: {{ apiVersion: client.authentication.k8s.io/v1, command: touch, args: ['{ran}'] }} }}"
+    );
+    place.write("work/config", &kubeconfig(&exec));
+    place.write(
+        "outside/piped.toml",
+        &STACK.replace("[cluster]", "[cluster]\nkubeconfig = \"../config\""),
+    );
+    for stack in ["/dev/stdin", "/dev/fd/0"] {
+        let text = std::fs::File::open(place.path("outside/piped.toml")).expect("it is there");
+        let mut command = place.command("");
+        let text = error(command.arg(stack).stdin(text));
+        says(&text, &["would run the command"]);
+        assert!(!Path::new(&ran).exists(), "it ran: {stack}");
+    }
+}
+
 #[test]
 fn a_kubeconfig_of_the_checkout_takes_no_credentials_from_elsewhere() {
     let place = Place::new();
