@@ -41,16 +41,21 @@ pub fn foreign(objects: &Desired, owner: &Owner) -> Option<String> {
 }
 
 fn foreign_field(kind: Kind, body: &Value, owner: &Owner) -> Option<String> {
-    let fields = |shape: Shape| shape.iter().copied();
-    let shape: Vec<Field> = fields(COMMON).chain(fields(of_kind(kind))).collect();
-    let subject = Subject { kind, owner, shape };
+    let fields = fields(kind);
+    let subject = Subject {
+        kind,
+        owner,
+        fields,
+    };
     let found = subject.walk(&mut Vec::new(), body).err();
     found.or_else(|| subject.missing(body))
 }
 
-/// A field's path, `*` for any key or item, and what stands there. What is no field's path or beginning is foreign.
-type Field = (&'static [&'static str], Is);
-type Shape = &'static [Field];
+/// A field's path, its keys with a space between, `*` for any key or item, and what stands there. What is no field's path
+/// or beginning is foreign.
+type Row = (&'static str, Is);
+type Shape = &'static [Row];
+type Field = (Vec<&'static str>, Is);
 
 #[derive(Debug, Clone, Copy)]
 enum Is {
@@ -102,273 +107,201 @@ impl Is {
 }
 
 const COMMON: Shape = &[
-    (&["apiVersion"], Is::ApiVersion),
-    (&["kind"], Is::Kind),
-    (&["metadata", "name"], Is::ObjectName),
-    (&["metadata", "namespace"], Is::Namespace),
-    (&["metadata", "labels"], Is::MemberLabels),
+    ("apiVersion", Is::ApiVersion),
+    ("kind", Is::Kind),
+    ("metadata name", Is::ObjectName),
+    ("metadata namespace", Is::Namespace),
+    ("metadata labels", Is::MemberLabels),
 ];
 
-const fn of_kind(kind: Kind) -> Shape {
+/// The tables of a kind, each with the path that all of its fields begin with.
+const fn of_kind(kind: Kind) -> &'static [(&'static [&'static str], Shape)] {
     match kind {
         Kind::Namespace => &[],
-        Kind::ServiceAccount => &[(&["automountServiceAccountToken"], Is::False)],
-        Kind::ConfigMap => &[(&["data", "settings.toml"], Is::Text)],
-        Kind::NetworkPolicy => NETWORK_POLICY,
-        Kind::Service => SERVICE,
-        Kind::Deployment => DEPLOYMENT,
-        Kind::PodDisruptionBudget => &[
-            (&["spec", "selector", "matchLabels"], Is::Selector),
+        Kind::ServiceAccount => &[(&[], &[("automountServiceAccountToken", Is::False)])],
+        Kind::ConfigMap => &[(&[], &[("data settings.toml", Is::Text)])],
+        Kind::NetworkPolicy => &[(&[], NETWORK_POLICY)],
+        Kind::Service => &[(&[], SERVICE)],
+        Kind::Deployment => &[
+            (&[], DEPLOYMENT),
+            (&["spec", "template", "spec"], POD),
             (
-                &["spec", "unhealthyPodEvictionPolicy"],
-                Is::Exactly("AlwaysAllow"),
+                &["spec", "template", "spec", "containers", CONTAINER],
+                SERVER,
             ),
-            (&["spec", "minAvailable"], Is::Amount),
-            (&["spec", "maxUnavailable"], Is::Amount),
         ],
-        Kind::HorizontalPodAutoscaler => AUTOSCALER,
+        Kind::PodDisruptionBudget => &[(&[], BUDGET)],
+        Kind::HorizontalPodAutoscaler => &[(&[], AUTOSCALER)],
     }
+}
+
+/// Every field of a kind, with its path.
+fn fields(kind: Kind) -> Vec<Field> {
+    let of_kind = of_kind(kind).iter().copied();
+    let tables = [(&[] as &[&str], COMMON)].into_iter().chain(of_kind);
+    tables
+        .flat_map(|(prefix, shape)| shape.iter().map(move |row| field(prefix, row)))
+        .collect()
+}
+
+fn field(prefix: &[&'static str], (path, is): &Row) -> Field {
+    let path = prefix.iter().copied().chain(path.split(' '));
+    (path.collect(), *is)
 }
 
 /// The level of PodSecurity that a namespace enforces.
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 const PROTOCOLS: Is = Is::OneOf(&["TCP", "UDP"]);
 
-const NETWORK_POLICY: Shape = &[
-    (&["spec", "podSelector", "matchLabels"], Is::Selector),
+const BUDGET: Shape = &[
+    ("spec selector matchLabels", Is::Selector),
     (
-        &["spec", "policyTypes", "*"],
-        Is::OneOf(&["Ingress", "Egress"]),
+        "spec unhealthyPodEvictionPolicy",
+        Is::Exactly("AlwaysAllow"),
     ),
-    (&["spec", "*", "*", "ports", "*", "port"], Is::Number),
-    (&["spec", "*", "*", "ports", "*", "protocol"], PROTOCOLS),
+    ("spec minAvailable", Is::Amount),
+    ("spec maxUnavailable", Is::Amount),
+];
+
+const NETWORK_POLICY: Shape = &[
+    ("spec podSelector matchLabels", Is::Selector),
+    ("spec policyTypes *", Is::OneOf(&["Ingress", "Egress"])),
+    ("spec * * ports * port", Is::Number),
+    ("spec * * ports * protocol", PROTOCOLS),
     (
-        &[
-            "spec",
-            "ingress",
-            "*",
-            "from",
-            "*",
-            "namespaceSelector",
-            "matchExpressions",
-            "*",
-            "key",
-        ],
+        "spec ingress * from * namespaceSelector matchExpressions * key",
         Is::Text,
     ),
     (
-        &[
-            "spec",
-            "ingress",
-            "*",
-            "from",
-            "*",
-            "namespaceSelector",
-            "matchExpressions",
-            "*",
-            "operator",
-        ],
+        "spec ingress * from * namespaceSelector matchExpressions * operator",
         Is::Exactly("In"),
     ),
     (
-        &[
-            "spec",
-            "ingress",
-            "*",
-            "from",
-            "*",
-            "namespaceSelector",
-            "matchExpressions",
-            "*",
-            "values",
-            "*",
-        ],
+        "spec ingress * from * namespaceSelector matchExpressions * values *",
         Is::Text,
     ),
 ];
 
 const SERVICE: Shape = &[
-    (&["metadata", "annotations"], Is::Texts),
+    ("metadata annotations", Is::Texts),
     (
-        &["spec", "type"],
+        "spec type",
         Is::OneOf(&["ClusterIP", "NodePort", "LoadBalancer"]),
     ),
-    (&["spec", "selector"], Is::Selector),
-    (&["spec", "ports", "*", "name"], Is::Text),
-    (&["spec", "ports", "*", "protocol"], PROTOCOLS),
-    (&["spec", "ports", "*", "port"], Is::Number),
-    (&["spec", "ports", "*", "targetPort"], Is::Text),
+    ("spec selector", Is::Selector),
+    ("spec ports * name", Is::Text),
+    ("spec ports * protocol", PROTOCOLS),
+    ("spec ports * port", Is::Number),
+    ("spec ports * targetPort", Is::Text),
 ];
 
 const AUTOSCALER: Shape = &[
-    (
-        &["spec", "scaleTargetRef", "apiVersion"],
-        Is::Exactly("apps/v1"),
-    ),
-    (
-        &["spec", "scaleTargetRef", "kind"],
-        Is::Exactly("Deployment"),
-    ),
-    (&["spec", "scaleTargetRef", "name"], Is::StackName),
-    (&["spec", "minReplicas"], Is::Number),
-    (&["spec", "maxReplicas"], Is::Number),
-    (
-        &["spec", "metrics", "*", "type"],
-        Is::OneOf(&["Resource", "Pods"]),
-    ),
-    (&["spec", "metrics", "*", "resource", "name"], Is::Text),
-    (
-        &["spec", "metrics", "*", "pods", "metric", "name"],
-        Is::Text,
-    ),
-    (&["spec", "metrics", "*", "*", "target", "*"], Is::Amount),
-    (
-        &["spec", "behavior", "*", "stabilizationWindowSeconds"],
-        Is::Number,
-    ),
-    (&["spec", "behavior", "*", "selectPolicy"], Is::Text),
-    (&["spec", "behavior", "*", "policies", "*", "*"], Is::Amount),
+    ("spec scaleTargetRef apiVersion", Is::Exactly("apps/v1")),
+    ("spec scaleTargetRef kind", Is::Exactly("Deployment")),
+    ("spec scaleTargetRef name", Is::StackName),
+    ("spec minReplicas", Is::Number),
+    ("spec maxReplicas", Is::Number),
+    ("spec metrics * type", Is::OneOf(&["Resource", "Pods"])),
+    ("spec metrics * resource name", Is::Text),
+    ("spec metrics * pods metric name", Is::Text),
+    ("spec metrics * * target *", Is::Amount),
+    ("spec behavior * stabilizationWindowSeconds", Is::Number),
+    ("spec behavior * selectPolicy", Is::Text),
+    ("spec behavior * policies * *", Is::Amount),
 ];
 
-/// A path in the pods' `spec`, and one in their only container.
-macro_rules! pod {
-    ($($key:expr),+) => { &["spec", "template", "spec", $($key),+] };
-}
-macro_rules! server {
-    ($($key:expr),+) => { pod!["containers", CONTAINER, $($key),+] };
-}
-
 const DEPLOYMENT: Shape = &[
-    (&["spec", "replicas"], Is::Number),
-    (&["spec", "revisionHistoryLimit"], Is::Number),
-    (&["spec", "progressDeadlineSeconds"], Is::Number),
-    (&["spec", "selector", "matchLabels"], Is::Selector),
-    (&["spec", "strategy", "type"], Is::Exactly("RollingUpdate")),
+    ("spec replicas", Is::Number),
+    ("spec revisionHistoryLimit", Is::Number),
+    ("spec progressDeadlineSeconds", Is::Number),
+    ("spec selector matchLabels", Is::Selector),
+    ("spec strategy type", Is::Exactly("RollingUpdate")),
+    ("spec strategy rollingUpdate maxSurge", Is::Amount),
+    ("spec strategy rollingUpdate maxUnavailable", Is::Amount),
+    ("spec template metadata labels", Is::Labels),
+    ("spec template metadata annotations", Is::ScrapeAnnotations),
+];
+
+/// Of `.spec.template.spec`.
+const POD: Shape = &[
+    ("serviceAccountName", Is::StackName),
+    ("automountServiceAccountToken", Is::False),
+    ("enableServiceLinks", Is::False),
+    ("terminationGracePeriodSeconds", Is::Number),
+    ("securityContext runAsNonRoot", Is::True),
+    ("securityContext runAsUser", Is::Id(USER)),
+    ("securityContext runAsGroup", Is::Id(USER)),
     (
-        &["spec", "strategy", "rollingUpdate", "maxSurge"],
-        Is::Amount,
-    ),
-    (
-        &["spec", "strategy", "rollingUpdate", "maxUnavailable"],
-        Is::Amount,
-    ),
-    (&["spec", "template", "metadata", "labels"], Is::Labels),
-    (
-        &["spec", "template", "metadata", "annotations"],
-        Is::ScrapeAnnotations,
-    ),
-    (pod!["serviceAccountName"], Is::StackName),
-    (pod!["automountServiceAccountToken"], Is::False),
-    (pod!["enableServiceLinks"], Is::False),
-    (pod!["terminationGracePeriodSeconds"], Is::Number),
-    (pod!["securityContext", "runAsNonRoot"], Is::True),
-    (pod!["securityContext", "runAsUser"], Is::Id(USER)),
-    (pod!["securityContext", "runAsGroup"], Is::Id(USER)),
-    (
-        pod!["securityContext", "seccompProfile", "type"],
+        "securityContext seccompProfile type",
         Is::Exactly("RuntimeDefault"),
     ),
+    ("topologySpreadConstraints * maxSkew", Is::Number),
+    ("topologySpreadConstraints * topologyKey", Is::Text),
+    ("topologySpreadConstraints * whenUnsatisfiable", Is::Text),
     (
-        pod!["topologySpreadConstraints", "*", "maxSkew"],
-        Is::Number,
-    ),
-    (
-        pod!["topologySpreadConstraints", "*", "topologyKey"],
-        Is::Text,
-    ),
-    (
-        pod!["topologySpreadConstraints", "*", "whenUnsatisfiable"],
-        Is::Text,
-    ),
-    (
-        pod![
-            "topologySpreadConstraints",
-            "*",
-            "labelSelector",
-            "matchLabels"
-        ],
+        "topologySpreadConstraints * labelSelector matchLabels",
         Is::Selector,
     ),
-    (
-        pod!["topologySpreadConstraints", "*", "matchLabelKeys", "*"],
-        Is::Text,
-    ),
-    (pod!["imagePullSecrets", "*", "name"], Is::Text),
-    (pod!["volumes", "settings", "name"], Is::Text),
-    (
-        pod!["volumes", "settings", "configMap", "name"],
-        Is::SettingsName,
-    ),
-    (pod!["volumes", "tmp", "name"], Is::Text),
-    (pod!["volumes", "tmp", "emptyDir", "sizeLimit"], Is::Text),
-    (pod!["volumes", "secrets", "name"], Is::Text),
-    (pod!["volumes", "secrets", "secret", "secretName"], Is::Text),
-    (
-        pod!["volumes", "secrets", "secret", "items", "*", "*"],
-        Is::Text,
-    ),
-    (pod!["volumes", "model", "name"], Is::Text),
-    (
-        pod!["volumes", "model", "persistentVolumeClaim", "claimName"],
-        Is::Text,
-    ),
-    (
-        pod!["volumes", "model", "persistentVolumeClaim", "readOnly"],
-        Is::True,
-    ),
-    (pod!["volumes", "model", "hostPath", "path"], Is::Text),
-    (
-        pod!["volumes", "model", "hostPath", "type"],
-        Is::Exactly("Directory"),
-    ),
-    (server!["name"], Is::Exactly(CONTAINER)),
-    (server!["image"], Is::Text),
-    (server!["imagePullPolicy"], Is::Exactly("IfNotPresent")),
-    (server!["ports", "*", "name"], Is::Text),
-    (server!["ports", "*", "containerPort"], Is::Number),
-    (server!["ports", "*", "protocol"], Is::Exactly("TCP")),
-    (server!["env", "*", "name"], Is::Variable),
-    (server!["env", "*", "value"], Is::Text),
-    (server!["resources", "requests", "cpu"], Is::Amount),
-    (server!["resources", "requests", "memory"], Is::Amount),
-    (server!["resources", "limits", "cpu"], Is::Amount),
-    (server!["resources", "limits", "memory"], Is::Amount),
-    (server!["resources", "limits"], Is::Nothing),
-    (server!["resources", "limits", "nvidia.com/gpu"], Is::Amount),
-    (
-        server!["securityContext", "allowPrivilegeEscalation"],
-        Is::False,
-    ),
-    (server!["securityContext", "capabilities", "drop"], Is::All),
-    (
-        server!["securityContext", "readOnlyRootFilesystem"],
-        Is::True,
-    ),
-    (server!["startupProbe", "httpGet", "path"], Is::Text),
-    (server!["startupProbe", "httpGet", "port"], Is::Text),
-    (server!["startupProbe", "*"], Is::Number),
-    (server!["livenessProbe", "httpGet", "path"], Is::Text),
-    (server!["livenessProbe", "httpGet", "port"], Is::Text),
-    (server!["livenessProbe", "*"], Is::Number),
-    (server!["readinessProbe", "httpGet", "path"], Is::Text),
-    (server!["readinessProbe", "httpGet", "port"], Is::Text),
-    (server!["readinessProbe", "*"], Is::Number),
-    (server!["volumeMounts", "*", "name"], Is::Text),
-    (server!["volumeMounts", "*", "mountPath"], Is::Text),
-    (server!["volumeMounts", "*", "subPath"], Is::Text),
-    (server!["volumeMounts", "*", "readOnly"], Is::True),
+    ("topologySpreadConstraints * matchLabelKeys *", Is::Text),
+    ("imagePullSecrets * name", Is::Text),
+    ("volumes settings name", Is::Text),
+    ("volumes settings configMap name", Is::SettingsName),
+    ("volumes tmp name", Is::Text),
+    ("volumes tmp emptyDir sizeLimit", Is::Text),
+    ("volumes secrets name", Is::Text),
+    ("volumes secrets secret secretName", Is::Text),
+    ("volumes secrets secret items * *", Is::Text),
+    ("volumes model name", Is::Text),
+    ("volumes model persistentVolumeClaim claimName", Is::Text),
+    ("volumes model persistentVolumeClaim readOnly", Is::True),
+    ("volumes model hostPath path", Is::Text),
+    ("volumes model hostPath type", Is::Exactly("Directory")),
+];
+
+/// Of the pods' only container.
+const SERVER: Shape = &[
+    ("name", Is::Exactly(CONTAINER)),
+    ("image", Is::Text),
+    ("imagePullPolicy", Is::Exactly("IfNotPresent")),
+    ("ports * name", Is::Text),
+    ("ports * containerPort", Is::Number),
+    ("ports * protocol", Is::Exactly("TCP")),
+    ("env * name", Is::Variable),
+    ("env * value", Is::Text),
+    ("resources requests cpu", Is::Amount),
+    ("resources requests memory", Is::Amount),
+    ("resources limits cpu", Is::Amount),
+    ("resources limits memory", Is::Amount),
+    ("resources limits", Is::Nothing),
+    ("resources limits nvidia.com/gpu", Is::Amount),
+    ("securityContext allowPrivilegeEscalation", Is::False),
+    ("securityContext capabilities drop", Is::All),
+    ("securityContext readOnlyRootFilesystem", Is::True),
+    ("startupProbe httpGet path", Is::Text),
+    ("startupProbe httpGet port", Is::Text),
+    ("startupProbe *", Is::Number),
+    ("livenessProbe httpGet path", Is::Text),
+    ("livenessProbe httpGet port", Is::Text),
+    ("livenessProbe *", Is::Number),
+    ("readinessProbe httpGet path", Is::Text),
+    ("readinessProbe httpGet port", Is::Text),
+    ("readinessProbe *", Is::Number),
+    ("volumeMounts * name", Is::Text),
+    ("volumeMounts * mountPath", Is::Text),
+    ("volumeMounts * subPath", Is::Text),
+    ("volumeMounts * readOnly", Is::True),
 ];
 
 struct Subject<'a> {
     kind: Kind,
     owner: &'a Owner<'a>,
-    shape: Vec<Field>,
+    fields: Vec<Field>,
 }
 
 impl Subject<'_> {
     /// `Err` names the first value that does not belong there.
     fn walk(&self, path: &mut Vec<String>, value: &Value) -> Result<(), String> {
-        let fields = self.shape.iter().filter(|(field, _)| begins(field, path));
+        let fields = self.fields.iter().filter(|(field, _)| begins(field, path));
         let (leaves, inner): (Vec<&Field>, Vec<&Field>) =
             fields.partition(|(field, _)| field.len() == path.len());
         match value {
@@ -387,7 +320,7 @@ impl Subject<'_> {
 
     /// A selector that is not there selects all, a name that is not there is the default's.
     fn missing(&self, body: &Value) -> Option<String> {
-        let mut needed = self.shape.iter().filter(|(path, is)| {
+        let mut needed = self.fields.iter().filter(|(path, is)| {
             let is_cluster_wide = matches!(is, Is::Namespace) && !self.kind.is_namespaced();
             is.is_needed() && !path.contains(&"*") && !is_cluster_wide
         });
