@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::future::{join_all, try_join_all, try_join4};
+use futures::future::{try_join_all, try_join4};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
@@ -17,6 +17,7 @@ use super::observe::retried;
 use super::{Connection, Error, lock, ours, pods, releases};
 use crate::kinds::{Going, Kind, ObjectId, instance_selector};
 use crate::plan::inhabitants::{Own, others};
+use crate::plan::render::few;
 use crate::plan::{apply_set, owner};
 use crate::ui::Step;
 
@@ -181,13 +182,7 @@ async fn who_else(connection: &Connection, destruction: &Destruction) -> Option<
 }
 
 fn named(words: &str, names: &[String]) -> Option<String> {
-    let more = names.len().saturating_sub(NAMED);
-    let first = names[..names.len().min(NAMED)].join(", ");
-    match (names.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(format!("{words}{first}")),
-        (false, _) => Some(format!("{words}{first} and {more} more")),
-    }
+    (!names.is_empty()).then(|| format!("{words}{}", few(names, NAMED)))
 }
 
 /// Deletes what [`destruction`] listed but for the namespace, waits until it is gone, and looks again. The records of
@@ -250,27 +245,19 @@ pub async fn destroy_namespace(
     Ok(None)
 }
 
+/// What the controllers made for the objects, which were waited for one by one.
 async fn prove_nothing_left(
     connection: &Connection,
     destruction: &Destruction,
 ) -> Result<(), Error> {
-    let planned = destruction
-        .objects
-        .iter()
-        .filter(|one| !Destruction::is_namespace(one));
-    let states = planned.map(|(id, uid)| still_there(connection, id, uid.as_deref()));
-    let states: Result<Vec<_>, Error> = join_all(states).await.into_iter().collect();
-    let mut left: Vec<String> = states?.into_iter().flatten().collect();
     let sets = replica_sets(connection).await?.into_iter();
     let sets = sets.filter(|set| {
         set.uid
             .as_ref()
             .is_some_and(|uid| destruction.replica_sets.contains(uid))
     });
-    left.extend(
-        sets.filter_map(|set| set.name)
-            .map(|name| format!("ReplicaSet {name}")),
-    );
+    let sets = sets.filter_map(|set| set.name);
+    let mut left: Vec<String> = sets.map(|name| format!("ReplicaSet {name}")).collect();
     let pods = pods(connection).await?;
     let is_own = |owner: &str| destruction.replica_sets.contains(owner);
     let pods = pods.iter().filter(|pod| {

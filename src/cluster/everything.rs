@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::adopt::live;
 use super::error::explain;
-use super::observe::{retried, to_value};
+use super::observe::{list_by, retried};
 use super::{Connection, Error};
 use crate::kinds::Kind;
 
@@ -18,7 +18,8 @@ use crate::kinds::Kind;
 /// See [`Error`].
 pub async fn everything(connection: &Connection) -> Result<Vec<Value>, Error> {
     let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_namespaced());
-    let lists = try_join_all(kinds.map(|kind| list(connection, kind))).await?;
+    let lists = kinds.map(|kind| list_by(connection, kind, ListParams::default()));
+    let lists = try_join_all(lists).await?;
     let id = connection.object_id(Kind::Namespace, &connection.target.namespace);
     let namespace = match live(connection, &id).await {
         Ok(namespace) => namespace,
@@ -28,24 +29,7 @@ pub async fn everything(connection: &Connection) -> Result<Vec<Value>, Error> {
     };
     Ok(namespace
         .into_iter()
-        .chain(lists.into_iter().flatten())
-        .collect())
-}
-
-async fn list(connection: &Connection, kind: Kind) -> Result<Vec<Value>, Error> {
-    let api = connection.api(kind);
-    let parameters = ListParams::default();
-    let list = retried(|| api.list(&parameters)).await;
-    let what = format!(
-        "{}s in namespace {}",
-        kind.name(),
-        connection.target.namespace
-    );
-    let list = list.map_err(|error| explain(error, connection, "list", what))?;
-    Ok(list
-        .items
-        .into_iter()
-        .map(|item| to_value(kind, item))
+        .chain(lists.into_iter().flatten().map(|(_, object)| object))
         .collect())
 }
 

@@ -51,7 +51,8 @@ pub async fn observe(connection: &Connection, desired: &Desired) -> Result<Live,
     )
     .await;
     let (everything, predictions) = (lists?.into_iter().flatten(), predictions?);
-    let set = apply_set::id(&apply_set::parent_id(&connection.target));
+    let parent = apply_set::parent_id(&connection.target);
+    let set = apply_set::id(&parent);
     let (mut ours_now, mut nearby) = (BTreeMap::new(), Nearby::default());
     for (id, object) in everything {
         let is_member = object["metadata"]["labels"][apply_set::PART_OF] == set;
@@ -62,7 +63,6 @@ pub async fn observe(connection: &Connection, desired: &Desired) -> Result<Live,
             ours_now.insert(id, object);
         }
     }
-    let parent = apply_set::parent_id(&connection.target);
     let recorded = ours_now
         .get(&parent)
         .map(apply_set::kinds_of)
@@ -233,7 +233,8 @@ async fn list(connection: &Connection, kind: Kind) -> Result<Vec<(ObjectId, Valu
     list_by(connection, kind, parameters).await
 }
 
-async fn list_by(
+/// Every object of a kind that the parameters select.
+pub(super) async fn list_by(
     connection: &Connection,
     kind: Kind,
     parameters: ListParams,

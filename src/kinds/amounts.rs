@@ -10,12 +10,12 @@ use crate::stack::Quantity;
 /// Milli-units by resource name: `cpu`, `memory`, `nvidia.com/gpu`, `pods`.
 pub type Amounts = BTreeMap<String, i128>;
 
-/// Quantities as Kubernetes writes them; one that cannot be read is left out.
-pub fn amounts(written: &BTreeMap<String, Written>) -> Amounts {
+/// Quantities as Kubernetes writes them, none where there is no list; one that cannot be read is left out.
+pub fn amounts(written: Option<&BTreeMap<String, Written>>) -> Amounts {
     let read = |(name, amount): (&String, &Written)| {
         Some((name.clone(), Quantity::parse(&amount.0).ok()?.milli))
     };
-    written.iter().filter_map(read).collect()
+    written.into_iter().flatten().filter_map(read).collect()
 }
 
 /// Adds so many times `what`.
@@ -27,29 +27,22 @@ pub fn add(to: &mut Amounts, what: &Amounts, times: i128) {
 
 /// The limits of a container.
 pub fn limits_of(container: &Container) -> Amounts {
-    let limits = container
-        .resources
-        .as_ref()
-        .and_then(|it| it.limits.as_ref());
-    limits.map(amounts).unwrap_or_default()
+    let resources = container.resources.as_ref();
+    amounts(resources.and_then(|it| it.limits.as_ref()))
 }
 
 /// The requests of a container; a limit without a request is one.
 pub fn requests_of(container: &Container) -> Amounts {
     let mut all = limits_of(container);
-    let requests = container
-        .resources
-        .as_ref()
-        .and_then(|it| it.requests.as_ref());
-    all.extend(requests.map(amounts).unwrap_or_default());
+    let resources = container.resources.as_ref();
+    all.extend(amounts(resources.and_then(|it| it.requests.as_ref())));
     all
 }
 
 /// What the scheduler reckons for a pod: the sum of its containers or its largest init container, and the overhead.
 pub fn requests(pod: &PodSpec) -> Amounts {
     let mut sum = of_containers(pod, requests_of);
-    let overhead = pod.overhead.as_ref().map(amounts).unwrap_or_default();
-    add(&mut sum, &overhead, 1);
+    add(&mut sum, &amounts(pod.overhead.as_ref()), 1);
     sum.insert("pods".into(), 1000);
     sum
 }

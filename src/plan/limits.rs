@@ -1,16 +1,13 @@
 //! What a LimitRange refuses, as the API server's admission reckons (`plugin/pkg/admission/limitranger`): its defaults fill
 //! what a container leaves open, then each bound is held against requests and limits.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{Container, LimitRange, LimitRangeItem, PodSpec};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
 use super::room::amount;
-use crate::kinds::amounts::{Amounts, add, amounts, limits_of, requests_of};
+use crate::kinds::amounts::{Amounts, amounts, limits_of, of_containers, requests_of};
 
 /// Requests and limits of a container or of a whole pod.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Asks {
     requests: Amounts,
     limits: Amounts,
@@ -24,22 +21,16 @@ pub(super) fn refusals(range: &LimitRange, pod: &PodSpec) -> Vec<String> {
         let of_containers = items.iter().filter(|item| item.type_ == "Container");
         of_containers.fold(Asks::of(container), |asks, item| asks.with_defaults(item))
     };
-    let containers: Vec<Asks> = pod.containers.iter().map(filled).collect();
-    let first: Vec<Asks> = pod.init_containers.iter().flatten().map(filled).collect();
-    let whole = sum(&containers, &first);
-    let mut refused: Vec<String> = containers
-        .iter()
-        .chain(&first)
-        .flat_map(Asks::above_itself)
-        .collect();
-    for item in items {
+    let whole = Asks {
+        requests: of_containers(pod, |container| filled(container).requests),
+        limits: of_containers(pod, |container| filled(container).limits),
+    };
+    let first = pod.init_containers.iter().flatten();
+    let each: Vec<Asks> = pod.containers.iter().chain(first).map(filled).collect();
+    let mut refused: Vec<String> = each.iter().flat_map(Asks::above_itself).collect();
+    for item in &items {
         match item.type_.as_str() {
-            "Container" => refused.extend(
-                containers
-                    .iter()
-                    .chain(&first)
-                    .flat_map(|asks| bounds(item, asks)),
-            ),
+            "Container" => refused.extend(each.iter().flat_map(|asks| bounds(item, asks))),
             "Pod" => refused.extend(bounds(item, &whole)),
             _ => (),
         }
@@ -62,10 +53,10 @@ impl Asks {
     }
 
     fn with_defaults(mut self, item: &LimitRangeItem) -> Self {
-        for (name, value) in written(item.default_request.as_ref()) {
+        for (name, value) in amounts(item.default_request.as_ref()) {
             self.requests.entry(name).or_insert(value);
         }
-        for (name, value) in written(item.default.as_ref()) {
+        for (name, value) in amounts(item.default.as_ref()) {
             self.limits.entry(name).or_insert(value);
         }
         self
@@ -85,37 +76,13 @@ impl Asks {
     }
 }
 
-fn sum(containers: &[Asks], first: &[Asks]) -> Asks {
-    let mut whole = Asks::default();
-    for asks in containers {
-        add(&mut whole.requests, &asks.requests, 1);
-        add(&mut whole.limits, &asks.limits, 1);
-    }
-    for asks in first {
-        raise(&mut whole.requests, &asks.requests);
-        raise(&mut whole.limits, &asks.limits);
-    }
-    whole
-}
-
-fn raise(to: &mut Amounts, least: &Amounts) {
-    for (name, value) in least {
-        let known = to.entry(name.clone()).or_default();
-        *known = (*known).max(*value);
-    }
-}
-
-fn written(amounts_of: Option<&BTreeMap<String, Written>>) -> Amounts {
-    amounts_of.map(amounts).unwrap_or_default()
-}
-
 fn bounds(item: &LimitRangeItem, asks: &Asks) -> Vec<String> {
     let kind = &item.type_;
-    let least = written(item.min.as_ref()).into_iter();
+    let least = amounts(item.min.as_ref()).into_iter();
     let least = least.filter_map(|(name, bound)| below(kind, &name, bound, asks));
-    let most = written(item.max.as_ref()).into_iter();
+    let most = amounts(item.max.as_ref()).into_iter();
     let most = most.filter_map(|(name, bound)| above(kind, &name, bound, asks));
-    let ratios = written(item.max_limit_request_ratio.as_ref()).into_iter();
+    let ratios = amounts(item.max_limit_request_ratio.as_ref()).into_iter();
     let ratios = ratios.filter_map(|(name, bound)| stretched(kind, &name, bound, asks));
     least.chain(most).chain(ratios).collect()
 }

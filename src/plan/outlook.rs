@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{
     LimitRange, Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -515,11 +514,8 @@ impl Look {
         // A quota with scopes counts only some pods; which, is the API server's matter.
         for quota in quotas.iter().filter(|quota| !has_scopes(quota)) {
             let status = quota.status.as_ref();
-            let read = |written: Option<&BTreeMap<String, Written>>| {
-                written.map(amounts).unwrap_or_default()
-            };
-            let hard = read(status.and_then(|status| status.hard.as_ref()));
-            let used = read(status.and_then(|status| status.used.as_ref()));
+            let hard = amounts(status.and_then(|status| status.hard.as_ref()));
+            let used = amounts(status.and_then(|status| status.used.as_ref()));
             let over: Vec<&str> = hard
                 .iter()
                 .filter(|(name, hard)| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
+use super::render::few;
 use crate::kinds::amounts::{Amounts, add, amounts, requests};
 use crate::kinds::node::barriers;
 
@@ -39,7 +40,7 @@ fn place(node: &Node) -> Place<'_> {
     let allocatable = status.and_then(|status| status.allocatable.as_ref());
     Place {
         name: node.metadata.name.as_deref().unwrap_or_default(),
-        free: allocatable.map(amounts).unwrap_or_default(),
+        free: amounts(allocatable),
         barriers: barriers(node).into_iter().collect(),
     }
 }
@@ -83,7 +84,7 @@ pub(super) fn why(places: &[Place], need: &Amounts) -> String {
     }
     let groups = groups
         .iter()
-        .map(|(reason, names)| format!("{} ({reason})", few(names)));
+        .map(|(reason, names)| format!("{} ({reason})", few(names, FEW)));
     format!("no room on {}", groups.collect::<Vec<_>>().join(", "))
 }
 
@@ -111,19 +112,6 @@ fn most(name: &str, places: &[Place], need: &Amounts) -> i128 {
 
 /// Names that a line takes.
 const FEW: usize = 5;
-
-fn few(names: &[&str]) -> String {
-    let first = names
-        .iter()
-        .take(FEW)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(", ");
-    match names.len().saturating_sub(FEW) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
-}
 
 /// `cpu 1000m, memory 2048Mi`-like, in units that people read.
 pub(super) fn listed(need: &Amounts) -> String {
@@ -158,7 +146,7 @@ mod tests {
 
     fn need() -> Amounts {
         let written = json!({ "cpu": "1", "memory": "2Gi", "pods": "1" });
-        amounts(&serde_json::from_value(written).expect("quantities"))
+        amounts(Some(&serde_json::from_value(written).expect("quantities")))
     }
 
     fn roomy() -> Value {
