@@ -421,10 +421,8 @@ fn push(mut object: Object, source: &mut Source) {
     let of_items = object.kind().strip_suffix("List").map(str::to_owned);
     let Some(kind) = of_items.filter(|_| object.body["items"].is_array()) else {
         modern(&mut object);
-        match object.kind().is_empty() && !is_adapter(&object.body) {
-            true => (),
-            false if object.is_other_workload() => source.others.push(object),
-            false => source.objects.push(object),
+        if !object.kind().is_empty() || is_adapter(&object.body) {
+            source.objects.push(object);
         }
         return;
     };
@@ -531,17 +529,13 @@ fn collect_unused(
 
 /// What a namespace holds.
 pub fn live(objects: Vec<Json>) -> Source {
-    let (others, objects) = objects
-        .into_iter()
-        .map(|body| {
-            let mut object = Object::live(body);
-            modern(&mut object);
-            object
-        })
-        .partition(Object::is_other_workload);
+    let objects = objects.into_iter().map(|body| {
+        let mut object = Object::live(body);
+        modern(&mut object);
+        object
+    });
     Source {
-        objects,
-        others,
+        objects: objects.collect(),
         is_installed: true,
         is_live: true,
         ..Source::default()

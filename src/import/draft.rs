@@ -163,7 +163,11 @@ fn refused(source: &Source, name: Option<&str>) -> Refused {
         return Refused::NoDeployment { found };
     }
     let named = |object: &&Object| name.is_none_or(|name| object.name() == name);
-    if let Some(other) = source.others.iter().find(named).or(source.others.first()) {
+    let others = || {
+        let objects = source.objects.iter();
+        objects.filter(|object| object.is_other_workload())
+    };
+    if let Some(other) = others().find(named).or(others().next()) {
         return of_other(other);
     }
     if let Some((place, reason)) = source.gaps.first() {

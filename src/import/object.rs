@@ -59,6 +59,11 @@ impl Object {
         version.split_once('/').map_or("", |(group, _)| group)
     }
 
+    /// Whether it is of this kind of Kubernetes' own; Knative has a `Service` too.
+    pub(super) fn is(&self, kind: &str) -> bool {
+        self.kind() == kind && !self.is_other_workload()
+    }
+
     /// Whether it runs pods and is no Deployment.
     pub(super) fn is_other_workload(&self) -> bool {
         let is_it = |(group, kind): &(&str, &str)| {
@@ -164,8 +169,6 @@ pub struct Source {
     pub(super) code: Vec<(String, String)>,
     /// What was not understood, and where.
     pub(super) gaps: BTreeSet<(Place, String)>,
-    /// What runs pods and is no Deployment.
-    pub(super) others: Vec<Object>,
     /// YAML that reads otherwise than it looks: keys that stand twice, documents of a values file.
     pub(super) ambiguous: BTreeSet<(Place, String)>,
     /// A `kubeVersion` of the chart that excludes the Kubernetes with which it is rendered.

@@ -337,13 +337,9 @@ fn choose<'s>(
     let all: Vec<&Object> = source
         .objects
         .iter()
-        .filter(|object| object.kind() == kind)
+        .filter(|object| object.is(kind))
         .collect();
-    let deployments = source
-        .objects
-        .iter()
-        .filter(|object| object.kind() == "Deployment")
-        .count();
+    let deployments = deployments(source).len();
     let own = all.iter().find(|object| belongs(object)).copied();
     // In a namespace or beside other Deployments, whose it would be is a guess.
     let is_alone = all.len() == 1 && deployments == 1 && !source.is_live;

@@ -246,7 +246,7 @@ fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
         let found = source
             .objects
             .iter()
-            .find(|object| object.kind() == id.kind.name() && object.name() == id.name);
+            .find(|object| object.is(id.kind.name()) && object.name() == id.name);
         match (id.kind, found) {
             (Kind::Deployment, _) => effects.push(of_deployment(view.deployment, body, source)),
             (_, Some(_)) => (),

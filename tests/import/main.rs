@@ -698,6 +698,32 @@ fn of_several_deployments_the_one_with_the_model() {
     );
 }
 
+/// They have no place in a stack, and are named as what stays; their versions are judged too.
+#[test]
+fn other_workloads_beside_the_deployment_are_named() {
+    let beside = "---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: cache}
+---
+apiVersion: batch/v1beta1
+kind: CronJob
+metadata: {name: nightly}
+---
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: nlu}
+";
+    let all = format!("{DEPLOYMENT}{beside}");
+    let report = imported("yaml", &[("all.yaml", &all)], &[]).expect("read");
+    let left = report["not_taken"].to_string();
+    for object in ["StatefulSet cache", "CronJob nightly", "Service nlu"] {
+        assert!(left.contains(object), "no {object} in {left}");
+    }
+    let gone = found(&report, "api-version-gone").join("\n");
+    assert!(gone.contains("batch/v1beta1"), "{gone}");
+}
+
 /// What an intruder finds in a sidecar or an init container is as bad.
 #[test]
 fn a_security_finding_is_about_every_container() {
