@@ -580,6 +580,10 @@ fn charts_are_bounded() {
             "{{ range until 9000 }}{{ regexMatch \"(a{100}){100}\" \"a\" }}{{ end }}",
         ),
         ("join", "{{ join (repeat 9000 \"a\") (until 9000) }}"),
+        (
+            "turns",
+            "{{ $l := until 9000 }}{{ range $l }}{{ range $l }}{{ end }}{{ end }}",
+        ),
     ] {
         let files = [
             ("Chart.yaml", "apiVersion: v2\nname: x\nversion: 0.1.0\n"),

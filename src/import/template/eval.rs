@@ -309,7 +309,18 @@ impl<'a> Engine<'a> {
     }
 
     fn range(&self, pipe: &Pipe, body: &[Node], otherwise: &[Node], frame: &mut Frame) -> Flow {
-        let items: Vec<(Value, Value)> = match self.noted(pipe, frame).map(|value| value.data) {
+        let ranged = self.noted(pipe, frame).map(|value| value.data);
+        let turns = match &ranged {
+            Some(Data::List(items)) => items.len(),
+            Some(Data::Map(entries)) => entries.len(),
+            _ => 0,
+        };
+        // Also those of an empty body, and before the collection is copied.
+        if let Err(why) = self.spend(turns * STEP) {
+            self.note(&pipe.place, why);
+            return Flow::Stop;
+        }
+        let items: Vec<(Value, Value)> = match ranged {
             Some(Data::List(items)) => {
                 let items = items.take().into_iter().enumerate();
                 items

@@ -10,7 +10,7 @@ use regex::{Regex, RegexBuilder};
 use super::eval::{Computed, Engine};
 use super::printf;
 use super::text::Text;
-use super::value::{Data, STEP, Value};
+use super::value::{Data, STEP, Shared, Value};
 use super::{emit, semver};
 use crate::digest::sha256;
 use crate::import::yaml;
@@ -136,10 +136,14 @@ impl Arguments<'_> {
         self.engine.within(self.name, count)
     }
 
-    fn map(&self, index: usize) -> Result<BTreeMap<String, Value>, String> {
-        match self.want(index)?.data {
-            Data::Map(entries) => Ok(entries.take()),
-            Data::Nil => Ok(BTreeMap::new()),
+    fn map(&self, index: usize) -> Result<Shared<BTreeMap<String, Value>>, String> {
+        let given = self.want(index)?.data;
+        let map = match given {
+            Data::Nil => Value::map(BTreeMap::new()).data,
+            given => given,
+        };
+        match map {
+            Data::Map(entries) => Ok(entries),
             _ => Err(format!("`{}` takes a map", self.name)),
         }
     }
@@ -459,11 +463,12 @@ fn collections(arguments: &Arguments<'_>) -> Option<Computed> {
             .and_then(|map| Ok(map.contains_key(&arguments.text(1)?).into())),
         "keys" => arguments
             .map(0)
-            .map(|map| Value::list(map.into_keys().map(Value::from).collect())),
+            .map(|map| Value::list(map.keys().cloned().map(Value::from).collect())),
         "values" => arguments
             .map(0)
-            .map(|map| Value::list(map.into_values().collect())),
-        "pick" | "omit" => arguments.map(0).map(|mut map| {
+            .map(|map| Value::list(map.values().cloned().collect())),
+        "pick" | "omit" => arguments.map(0).map(|map| {
+            let mut map = map.take();
             let named: Vec<String> = texts(arguments.values[1..].to_vec()).collect();
             map.retain(|key, _| named.contains(key) == (arguments.name == "pick"));
             Value::map(map)
