@@ -22,7 +22,8 @@ use tower::BoxError;
 use tower::filter::AsyncPredicate;
 
 use super::kubeconfig::Entry;
-use super::trust::{printable, words};
+use super::trust::words;
+use crate::escape;
 use crate::ui;
 
 /// Why there is no credential.
@@ -215,7 +216,7 @@ impl Plugin {
             user: self.user.clone(),
             file: self.file.clone(),
             reason,
-            help: help.chars().flat_map(printable_but_lines).collect(),
+            help: shown(help),
         }
     }
 }
@@ -269,16 +270,12 @@ async fn read_words(stderr: Option<&mut (impl AsyncRead + Unpin)>, is_shown: boo
         end.extend_from_slice(&chunk[..length]);
         end.drain(..end.len().saturating_sub(LONGEST));
     }
-    let text = String::from_utf8_lossy(&end);
-    text.trim().chars().flat_map(printable_but_lines).collect()
+    shown(&String::from_utf8_lossy(&end))
 }
 
-fn printable_but_lines(letter: char) -> Box<dyn Iterator<Item = char>> {
-    match letter {
-        '\n' => Box::new(std::iter::once('\n')),
-        '\r' => Box::new(std::iter::empty()),
-        letter => Box::new(printable(letter)),
-    }
+/// A line that a program drew anew has returns, which say nothing here.
+fn shown(words: &str) -> String {
+    escape::visible(&words.trim().replace('\r', ""))
 }
 
 /// Puts the token of now into each request.

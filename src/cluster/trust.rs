@@ -159,7 +159,7 @@ fn is_secret_name(name: &str) -> bool {
 }
 
 /// A control character as its escape.
-pub(super) fn printable(letter: char) -> impl Iterator<Item = char> {
+fn printable(letter: char) -> impl Iterator<Item = char> {
     let escaped = letter.is_control().then(|| letter.escape_default());
     let plain = (!letter.is_control()).then_some(letter);
     escaped.into_iter().flatten().chain(plain)

@@ -4,6 +4,8 @@
 //! The forms are those that their issuers document (and gitleaks' default rules look for): each with a mark, so that a
 //! text without one costs no regular expression.
 
+use std::sync::LazyLock;
+
 use regex::bytes::Regex;
 
 /// A form of secrets.
@@ -11,90 +13,109 @@ struct Form {
     what: &'static str,
     /// Every such secret holds one of them.
     marks: &'static [&'static str],
-    pattern: &'static str,
+    /// Made once, and only where a mark asks for it.
+    pattern: LazyLock<Option<Regex>>,
 }
 
-const FORMS: [Form; 16] = [
+static FORMS: [Form; 16] = [
     Form {
         what: "a private key",
         marks: &["PRIVATE KEY"],
         // A header alone, as programs that look for one have it, is no key.
-        pattern: r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\\\s-]{40}",
+        pattern: LazyLock::new(|| {
+            form(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\\\s-]{40}")
+        }),
     },
     Form {
         what: "an AWS access key",
         marks: &["AKIA", "ASIA"],
-        pattern: r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+        pattern: LazyLock::new(|| form(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
     },
     Form {
         what: "an AWS secret key",
         marks: &["aws_secret", "AWS_SECRET"],
-        pattern: r"(?i)aws_secret_(?:access_)?key\W{1,5}[A-Za-z0-9/+]{40}",
+        pattern: LazyLock::new(|| form(r"(?i)aws_secret_(?:access_)?key\W{1,5}[A-Za-z0-9/+]{40}")),
     },
     Form {
         what: "a GitHub token",
         marks: &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
-        pattern: r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})",
+        pattern: LazyLock::new(|| {
+            form(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})")
+        }),
     },
     Form {
         what: "a GitLab token",
         marks: &["glpat-", "glrt-", "gldt-"],
-        pattern: r"\bgl(?:pat|rt|dt)-[A-Za-z0-9_-]{20}",
+        pattern: LazyLock::new(|| form(r"\bgl(?:pat|rt|dt)-[A-Za-z0-9_-]{20}")),
     },
     Form {
         what: "a Slack token",
         marks: &["xox", "xapp-"],
-        pattern: r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10}",
+        pattern: LazyLock::new(|| form(r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10}")),
     },
     Form {
         what: "a Slack webhook",
         marks: &["hooks.slack.com/"],
-        pattern: r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{20}",
+        pattern: LazyLock::new(|| {
+            form(r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{20}")
+        }),
     },
     Form {
         what: "an API key",
         marks: &["sk-", "sk_live_", "rk_live_"],
-        pattern: r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|[sr]k_live_[A-Za-z0-9]{16,})",
+        pattern: LazyLock::new(|| {
+            form(r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|[sr]k_live_[A-Za-z0-9]{16,})")
+        }),
     },
     Form {
         what: "a Hugging Face token",
         marks: &["hf_"],
-        pattern: r"\bhf_[A-Za-z0-9]{30,}",
+        pattern: LazyLock::new(|| form(r"\bhf_[A-Za-z0-9]{30,}")),
     },
     Form {
         what: "a Google API key",
         marks: &["AIza"],
-        pattern: r"\bAIza[A-Za-z0-9_-]{35}",
+        pattern: LazyLock::new(|| form(r"\bAIza[A-Za-z0-9_-]{35}")),
     },
     Form {
         what: "an npm token",
         marks: &["npm_", "_authToken", "_password", "_auth"],
-        pattern: r"\bnpm_[A-Za-z0-9]{36}|\b_(?:authToken|password|auth)\s*=\s*[A-Za-z0-9+/=_.-]{8,}",
+        pattern: LazyLock::new(|| {
+            form(
+                r"\bnpm_[A-Za-z0-9]{36}|\b_(?:authToken|password|auth)\s*=\s*[A-Za-z0-9+/=_.-]{8,}",
+            )
+        }),
     },
     Form {
         what: "a PyPI token",
         marks: &["pypi-"],
-        pattern: r"\bpypi-[A-Za-z0-9_-]{40}",
+        pattern: LazyLock::new(|| form(r"\bpypi-[A-Za-z0-9_-]{40}")),
     },
     Form {
         what: "a JSON web token",
         marks: &["eyJ"],
-        pattern: r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+        pattern: LazyLock::new(|| {
+            form(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")
+        }),
     },
     Form {
         what: "a registry's password",
         marks: &["\"auth\"", "\"identitytoken\""],
-        pattern: r#""(?:auth|identitytoken)"\s*:\s*"[A-Za-z0-9+/=_.-]{12,}""#,
+        pattern: LazyLock::new(|| {
+            form(r#""(?:auth|identitytoken)"\s*:\s*"[A-Za-z0-9+/=_.-]{12,}""#)
+        }),
     },
     Form {
         what: "a kubeconfig's key",
         marks: &["client-key-data"],
-        pattern: r"client-key-data\W{1,5}[A-Za-z0-9+/=]{40}",
+        pattern: LazyLock::new(|| form(r"client-key-data\W{1,5}[A-Za-z0-9+/=]{40}")),
     },
     Form {
         what: "a request's credential",
         marks: &["uthorization:", "UTHORIZATION:"],
-        pattern: r"(?i)authorization:\s*(?:basic|bearer)\s+[A-Za-z0-9+/=_.-]{16,}",
+        pattern: LazyLock::new(|| {
+            form(r"(?i)authorization:\s*(?:basic|bearer)\s+[A-Za-z0-9+/=_.-]{16,}")
+        }),
     },
 ];
 
@@ -107,14 +128,17 @@ pub fn in_text(text: &str) -> Option<&'static str> {
     Some(form.what)
 }
 
+/// Of bytes and not characters: a tenth of the tables.
+fn form(pattern: &str) -> Option<Regex> {
+    Regex::new(&format!("(?-u){pattern}")).ok()
+}
+
 impl Form {
     fn is_in(&self, text: &str) -> bool {
         if !self.marks.iter().any(|mark| text.contains(mark)) {
             return false;
         }
-        // Bytes and not characters: a tenth of the tables.
-        let pattern = format!("(?-u){}", self.pattern);
-        Regex::new(&pattern).is_ok_and(|form| {
+        self.pattern.as_ref().is_some_and(|form| {
             form.find_iter(text.as_bytes())
                 .any(|found| is_real(found.as_bytes()))
         })

@@ -267,11 +267,11 @@ pub async fn resolve(stack: &Stack) -> Result<(Resolved, Option<Inputs>), Error>
 /// # Errors
 /// As [`registry::digest`]; [`Error::Foreign`] when the tag is on an image of other inputs.
 pub async fn registered(inputs: &Inputs) -> Result<Option<String>, Error> {
-    let Some(digest) = registry::digest(&inputs.reference()).await? else {
+    let found = registry::find(&inputs.reference(), &inputs.repository).await?;
+    let Some((pinned, labels)) = found else {
         return Ok(None);
     };
-    let pinned = format!("{}@{digest}", inputs.repository);
-    inputs.check(Place::Registry, &registry::labels(&pinned).await?)?;
+    inputs.check(Place::Registry, &labels)?;
     Ok(Some(pinned))
 }
 

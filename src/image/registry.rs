@@ -16,25 +16,29 @@ use super::error::{Error, io_kind, root_cause};
 /// # Errors
 /// A registry that does not answer or refuses: never taken for "not there".
 pub async fn digest(reference: &str) -> Result<Option<String>, Error> {
-    let registry = Registry::of(reference).await?;
-    let Registry { image, auth, .. } = &registry;
-    match registry.client.fetch_manifest_digest(image, auth).await {
-        Ok(digest) => Ok(Some(digest)),
-        Err(error) if is_not_there(&error) => Ok(None),
-        Err(error) => Err(registry.explain(&error)),
-    }
+    Registry::of(reference).await?.digest().await
 }
 
-/// The labels of the image that the registry has under that digest (`repository@sha256:…`).
+/// The image that the registry has for `repository:tag`, as `repository@sha256:…`, and its labels; `None` when it does
+/// not have it.
 ///
 /// # Errors
-/// A registry that does not answer or refuses, or has no image for [`super::PLATFORM`] there.
-pub(super) async fn labels(pinned: &str) -> Result<HashMap<String, String>, Error> {
-    let registry = Registry::of(pinned).await?;
-    let Registry { image, auth, .. } = &registry;
-    let pulled = registry.client.pull_manifest_and_config(image, auth).await;
-    let (_, _, config) = pulled.map_err(|error| registry.explain(&error))?;
-    Ok(labels_of(&config))
+/// As [`digest`]; a registry that has no image for [`super::PLATFORM`] there.
+pub(super) async fn find(
+    reference: &str,
+    repository: &str,
+) -> Result<Option<(String, HashMap<String, String>)>, Error> {
+    let registry = Registry::of(reference).await?;
+    let Some(digest) = registry.digest().await? else {
+        return Ok(None);
+    };
+    let pinned = format!("{repository}@{digest}");
+    let registry = Registry {
+        image: parse(&pinned)?,
+        reference: pinned.clone(),
+        ..registry
+    };
+    Ok(Some((pinned, registry.labels().await?)))
 }
 
 /// The labels in an image's configuration; one that cannot be read has none.
@@ -61,6 +65,23 @@ impl Registry {
             auth: credentials::for_registry(image.resolve_registry()).await?,
             image,
         })
+    }
+
+    async fn digest(&self) -> Result<Option<String>, Error> {
+        let asked = self.client.fetch_manifest_digest(&self.image, &self.auth);
+        match asked.await {
+            Ok(digest) => Ok(Some(digest)),
+            Err(error) if is_not_there(&error) => Ok(None),
+            Err(error) => Err(self.explain(&error)),
+        }
+    }
+
+    async fn labels(&self) -> Result<HashMap<String, String>, Error> {
+        let pulled = self
+            .client
+            .pull_manifest_and_config(&self.image, &self.auth);
+        let (_, _, config) = pulled.await.map_err(|error| self.explain(&error))?;
+        Ok(labels_of(&config))
     }
 
     /// The registry's refusal, or why it does not answer.

@@ -208,7 +208,8 @@ fn deployment<'s>(source: &'s Source, name: Option<&str>) -> Option<&'s Object> 
             return of_instance.copied();
         }
     }
-    let likeness = |deployment: &&&Object| likeness(source, deployment);
+    let largest = all.iter().map(|deployment| memory(deployment)).max();
+    let likeness = |deployment: &&&Object| likeness(source, deployment, largest);
     // Of equal ones `max_by_key` gives the last.
     all.iter().rev().max_by_key(likeness).copied()
 }
@@ -221,14 +222,13 @@ pub(super) fn deployments(source: &Source) -> Vec<&Object> {
 }
 
 /// How much speaks for its being the model's server, and its memory in bytes.
-fn likeness(source: &Source, deployment: &Object) -> (u32, i128) {
+fn likeness(source: &Source, deployment: &Object, largest: Option<i128>) -> (u32, i128) {
     let is_scaled = source.objects.iter().any(|object| {
         object.kind() == "HorizontalPodAutoscaler"
             && object.text("/spec/scaleTargetRef/name") == deployment.name()
     });
     let memory = memory(deployment);
-    let others = deployments(source);
-    let is_largest = memory > 0 && others.iter().all(|other| self::memory(other) <= memory);
+    let is_largest = memory > 0 && Some(memory) == largest;
     let pod = deployment.body.pointer(POD).unwrap_or(&Json::Null);
     let claims = pod["volumes"].as_array().into_iter().flatten();
     let has_claim = claims.into_iter().any(|volume| {

@@ -19,19 +19,9 @@ pub(super) fn name_of(stack_name: &str) -> String {
 }
 
 pub(super) fn render(stack: &Stack) -> Value {
-    let server = &stack.server;
-    let mut settings = format!(
-        "max-length = {}\nbatch-tokens = {}\nmax-wait = \"{}\"\n",
-        server.max_length, server.batch_tokens, server.max_wait
-    );
-    // Only where they are written: a server from before these keys refuses a file that holds one.
-    for (key, value) in [("max-work", server.max_work), ("max-time", server.max_time)] {
-        if let Some(value) = value {
-            settings += &format!("{key} = \"{value}\"\n");
-        }
-    }
-    if let Some(level) = server.log_level {
-        settings += &format!("log-level = \"{}\"\n", level.name());
-    }
+    let entries = stack.server.entries().into_iter();
+    // Numbers and plain texts are the same in JSON and TOML.
+    let lines = entries.map(|(key, value)| format!("{key} = {value}\n"));
+    let settings: String = lines.collect();
     json!({ "metadata": { "name": name(stack) }, "data": { FILE: settings } })
 }

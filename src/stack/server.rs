@@ -2,13 +2,15 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Duration;
 use super::at::{At, value_or};
 use super::fault::Faults;
 
 /// Hot settings, mounted as `/etc/uninlu/settings.toml`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ServerSettings {
     /// Longest text that a request may carry, in Unicode code points; a longer one is refused, never cut.
     pub max_length: u32,
@@ -23,6 +25,28 @@ pub struct ServerSettings {
     pub max_time: Option<Duration>,
     /// Least severe events in the log; `None` leaves it to the image (`info`).
     pub log_level: Option<LogLevel>,
+}
+
+impl ServerSettings {
+    /// The keys and their values as the server reads them. The later ones only where they are written: a server from
+    /// before a key refuses a file that holds it.
+    pub fn entries(&self) -> Vec<(&'static str, Value)> {
+        let text = |duration: Duration| Value::from(duration.to_string());
+        let always = [
+            ("max-length", self.max_length.into()),
+            ("batch-tokens", self.batch_tokens.into()),
+            ("max-wait", text(self.max_wait)),
+        ];
+        let written = [
+            ("max-work", self.max_work.map(text)),
+            ("max-time", self.max_time.map(text)),
+            ("log-level", self.log_level.map(|level| level.name().into())),
+        ];
+        let written = written
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
+        always.into_iter().chain(written).collect()
+    }
 }
 
 /// Least severe events in the log

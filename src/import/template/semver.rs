@@ -21,7 +21,6 @@ const MOST_GROUPS: usize = 32;
 
 struct Patterns {
     version: Regex,
-    one: Regex,
     range: Regex,
     find: Regex,
     valid: Regex,
@@ -31,7 +30,6 @@ static PATTERNS: LazyLock<Result<Patterns, regex::Error>> = LazyLock::new(|| {
     let partial = format!("{PARTIAL}{SUFFIX}");
     Ok(Patterns {
         version: Regex::new(&format!(r"^v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?{SUFFIX}$"))?,
-        one: Regex::new(&format!(r"^\s*({OPERATORS})\s*({partial})\s*$"))?,
         range: Regex::new(&format!(r"\s*({partial})\s+-\s+({partial})\s*"))?,
         find: Regex::new(&format!(r"({OPERATORS})\s*({partial})"))?,
         valid: Regex::new(&format!(
@@ -177,33 +175,29 @@ fn groups(range: &str) -> Result<Vec<Vec<Constraint>>, String> {
         if !patterns.valid.is_match(text) {
             return Err(format!("`{text}` is no range of versions"));
         }
-        let found = patterns.find.find_iter(text);
-        found
-            .map(|found| Constraint::parse(found.as_str()))
-            .collect()
+        let found = patterns.find.captures_iter(text);
+        found.map(|found| Constraint::of(&found)).collect()
     };
     alternatives.into_iter().map(group).collect()
 }
 
 impl Constraint {
-    fn parse(text: &str) -> Result<Self, String> {
-        let found = patterns()?.one.captures(text);
-        let found = found.ok_or_else(|| format!("`{text}` is no range of versions"))?;
+    fn of(found: &Captures<'_>) -> Result<Self, String> {
         let is_wild = |at: usize| {
             matches!(
-                group(&found, at).trim_start_matches('.'),
+                group(found, at).trim_start_matches('.'),
                 "" | "x" | "X" | "*"
             )
         };
-        let (major, minor, pre) = (group(&found, 3), group(&found, 4), group(&found, 6));
+        let (major, minor, pre) = (group(found, 3), group(found, 4), group(found, 6));
         let (written, version) = match () {
             () if is_wild(3) => (Written::Nothing, format!("0.0.0{pre}")),
             () if is_wild(4) => (Written::Major, format!("{major}.0.0{pre}")),
             () if is_wild(5) => (Written::Minor, format!("{major}{minor}.0{pre}")),
-            () => (Written::All, group(&found, 2).to_owned()),
+            () => (Written::All, group(found, 2).to_owned()),
         };
         Ok(Self {
-            operator: group(&found, 1).to_owned(),
+            operator: group(found, 1).to_owned(),
             version: Version::parse(&version)?,
             written,
         })

@@ -50,10 +50,8 @@ fn number(text: &str) -> Option<Number> {
         return None;
     }
     let digits = text.replace('_', "");
-    whole(&digits).or_else(|| {
-        let value = is_decimal(&digits).then(|| digits.parse::<f64>().ok())??;
-        fraction(value)
-    })
+    // What Rust reads besides YAML's numbers, infinities and NaN, is no fraction.
+    whole(&digits).or_else(|| fraction(digits.parse().ok()?))
 }
 
 /// As JSON has it: without a fraction it is a whole number.
@@ -88,23 +86,4 @@ fn whole(digits: &str) -> Option<Number> {
         true => Some(i64::try_from(-i128::from(value)).ok()?.into()),
         false => Some(value.into()),
     }
-}
-
-/// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`
-fn is_decimal(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (unsigned, None),
-    };
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let is_exponent = |text: &str| {
-        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-        !digits.is_empty() && is_digits(digits)
-    };
-    is_digits(before)
-        && is_digits(after)
-        && !(before.is_empty() && after.is_empty())
-        && exponent.is_none_or(is_exponent)
 }

@@ -1,11 +1,11 @@
 //! What the server answers.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{each_pod, holds};
 use crate::plan::outlook::Asked;
-use crate::stack::{Duration, LogLevel, ServerSettings, Stack};
+use crate::stack::{ServerSettings, Stack};
 use crate::verify::exposition::{self, Family};
 use crate::verify::facts::shortened;
 use crate::verify::{Answer, Facts, Look};
@@ -87,76 +87,31 @@ pub(super) fn logs(_: &Stack, facts: &Facts) -> Look {
     })
 }
 
-/// The hot settings as `/info` tells them.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct InForce {
-    max_length: u32,
-    batch_tokens: u32,
-    max_wait: Duration,
-    log_level: Option<LogLevel>,
-    #[serde(default)]
-    max_work: Option<Duration>,
-    #[serde(default)]
-    max_time: Option<Duration>,
-}
-
-impl InForce {
-    fn json(&self) -> Value {
-        let mut settings = json!({
-            "max-length": self.max_length,
-            "batch-tokens": self.batch_tokens,
-            "max-wait": self.max_wait.to_string(),
-        });
-        for (key, value) in [("max-work", self.max_work), ("max-time", self.max_time)] {
-            if let Some(value) = value {
-                settings[key] = json!(value.to_string());
-            }
-        }
-        if let Some(level) = self.log_level {
-            settings["log-level"] = json!(level.name());
-        }
-        settings
-    }
-
-    /// What a stack that does not write a key says nothing of.
-    fn only_written(self, said: &Self) -> Self {
-        Self {
-            max_work: said.max_work.and(self.max_work),
-            max_time: said.max_time.and(self.max_time),
-            log_level: said.log_level.and(self.log_level),
-            ..self
-        }
+/// What a stack that does not write a key says nothing of.
+fn only_written(told: ServerSettings, said: &ServerSettings) -> ServerSettings {
+    ServerSettings {
+        max_work: said.max_work.and(told.max_work),
+        max_time: said.max_time.and(told.max_time),
+        log_level: said.log_level.and(told.log_level),
+        ..told
     }
 }
 
 pub(super) fn settings_in_force(stack: &Stack, facts: &Facts) -> Look {
-    let ServerSettings {
-        max_length,
-        batch_tokens,
-        max_wait,
-        log_level,
-        max_work,
-        max_time,
-    } = stack.server;
-    let said = InForce {
-        max_length,
-        batch_tokens,
-        max_wait,
-        log_level,
-        max_work,
-        max_time,
-    };
+    let said = &stack.server;
     each_pod(facts, "GET /info", |pod| {
         let info: Value = serde_json::from_str(body(&pod.info)?).unwrap_or_default();
         if info["settings"].is_null() {
             return Err("it tells no settings: the image is older than this uninlu".into());
         }
         let told = format!("settings {}", info["settings"]);
-        let is_it = InForce::deserialize(&info["settings"])
-            .is_ok_and(|told| told.only_written(&said) == said);
-        holds(is_it, told)
-            .map_err(|told| format!("{told}, and the stack file says {}", said.json()))
+        let is_it = ServerSettings::deserialize(&info["settings"])
+            .is_ok_and(|told| only_written(told, said) == *said);
+        holds(is_it, told).map_err(|told| {
+            let said = said.entries().into_iter();
+            let said: Map<String, Value> = said.map(|(key, value)| (key.into(), value)).collect();
+            format!("{told}, and the stack file says {}", Value::from(said))
+        })
     })
 }
 
