@@ -15,25 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uninlu::kinds::Kind;
 
-use crate::proxy::{Fault, Proxy, Rule, is_renewal, is_service, is_watch, is_write};
+use crate::proxy::{Fault, Proxy, Rule, answer, is_renewal, is_service, is_watch, is_write, once};
 use crate::sandbox::{NAME, Run, Sandbox};
 use crate::users::{kubeconfig, run_with};
-
-fn once(on: fn(&http::request::Parts) -> bool, fault: Fault) -> Rule {
-    Rule {
-        on,
-        skip: 0,
-        times: 1,
-        fault,
-    }
-}
-
-const fn answer(code: u16) -> Fault {
-    Fault::Answer {
-        code,
-        retry_after: None,
-    }
-}
 
 /// An apply under the fault, which must have happened.
 async fn apply_under(sandbox: &Sandbox, rule: Rule) -> Run {

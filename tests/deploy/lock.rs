@@ -11,7 +11,7 @@ use tokio::process::Child;
 use uninlu::kinds::Kind;
 
 use crate::audit::{Mark, Request};
-use crate::proxy::{Fault, Gate, Proxy, Rule, is_lock, is_patch, is_renewal, is_service};
+use crate::proxy::{Fault, Gate, Proxy, always, is_lock, is_patch, is_renewal, is_service, once};
 use crate::sandbox::{NAME, Run, Sandbox};
 
 fn leases(sandbox: &Sandbox) -> Api<Lease> {
@@ -48,22 +48,6 @@ async fn nothing_of_the_lock_is_left_after_an_apply() {
     let list = leases(&sandbox).list(&ListParams::default()).await;
     let left = list.expect("the API server answers").items;
     assert!(left.is_empty(), "{left:#?}");
-}
-
-fn once(on: fn(&http::request::Parts) -> bool, fault: Fault) -> Rule {
-    Rule {
-        on,
-        skip: 0,
-        times: 1,
-        fault,
-    }
-}
-
-fn always(on: fn(&http::request::Parts) -> bool, fault: Fault) -> Rule {
-    Rule {
-        times: usize::MAX,
-        ..once(on, fault)
-    }
 }
 
 /// The apply ends while its renewal is under way: done by the API server, and never answered.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uninlu::kinds::Kind;
 
 use crate::proxy::{Fault, Proxy, Rule};
-use crate::sandbox::{CONTEXT, NAME, Run, Sandbox, StackText};
+use crate::sandbox::{CONTEXT, NAME, Run, Sandbox, StackText, says};
 
 /// The API of a kind that no stack is made of.
 fn api(sandbox: &Sandbox, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
@@ -52,10 +52,10 @@ async fn define(sandbox: &Sandbox, group: &str, kind: &str, plural: &str) {
         .await;
 }
 
-fn has(text: &str, words: &[&str]) {
-    for word in words {
-        assert!(text.contains(word), "no `{word}` in {text}");
-    }
+/// Whether the namespace is gone.
+async fn is_gone(sandbox: &Sandbox) -> bool {
+    let namespace = sandbox.get(Kind::Namespace, &sandbox.namespace).await;
+    namespace.is_none()
 }
 
 fn finalizers(names: &[&str]) -> Patch<Value> {
@@ -123,8 +123,8 @@ async fn destroy_leaves_another_stack_and_what_else_lives_in_the_namespace() {
         "Role.rbac.authorization.k8s.io bystander",
         "Ingress.networking.k8s.io bystander",
     ];
-    has(&run.stdout, &named);
-    has(&run.stderr, &named);
+    says(&run.stdout, &named);
+    says(&run.stderr, &named);
     assert!(sandbox.get(Kind::Deployment, NAME).await.is_none());
     let second = sandbox
         .get(Kind::Deployment, "b")
@@ -153,10 +153,7 @@ async fn destroy_leaves_another_stack_and_what_else_lives_in_the_namespace() {
             "nothing of the second stack is left to hold the namespace",
             async || {
                 sandbox.run(&["destroy", "--yes"]).await.expect(0);
-                sandbox
-                    .get(Kind::Namespace, &sandbox.namespace)
-                    .await
-                    .is_none()
+                is_gone(&sandbox).await
             },
         )
         .await;
@@ -194,7 +191,7 @@ async fn destroy_knows_its_own_by_more_than_labels() {
     sandbox.edit(Kind::Service, NAME, &owned).await;
 
     let run = sandbox.run(&["destroy", "--yes"]).await.expect(0);
-    has(
+    says(
         &run.stdout,
         &[
             "Widget.uninlu.test mine",
@@ -239,7 +236,7 @@ async fn a_kind_that_may_not_be_listed_keeps_the_namespace() {
         .run_through(&kinds, &["destroy", "--yes"])
         .await
         .expect(0);
-    has(
+    says(
         &run.stdout,
         &["it may hold any Ingress.networking.k8s.io (not allowed to look)"],
     );
@@ -259,7 +256,7 @@ async fn a_kind_that_may_not_be_listed_keeps_the_namespace() {
         .run_through(&groups, &["destroy", "--yes"])
         .await
         .expect(0);
-    has(&run.stdout, &["discovery fails", "nothing to destroy"]);
+    says(&run.stdout, &["discovery fails", "nothing to destroy"]);
     assert!(
         sandbox
             .get(Kind::Namespace, &sandbox.namespace)
@@ -308,14 +305,14 @@ async fn named_everywhere(sandbox: &Sandbox, words: &[&str]) {
         .run(&["plan", "--detailed-exitcode"])
         .await
         .expect(2);
-    has(&plan.stdout, words);
+    says(&plan.stdout, words);
     assert!(!plan.stdout.contains("no differences"), "{}", plan.stdout);
     for command in [&["gate"][..], &["status"], &["plan", "--markdown"]] {
-        has(&sandbox.run(command).await.expect(0).stdout, words);
+        says(&sandbox.run(command).await.expect(0).stdout, words);
     }
     let told = sandbox.plan().await.change("Service")["being_deleted"].to_string();
-    has(&told, &words[1..]);
-    has(&sandbox.run(&["drift"]).await.expect(2).stdout, words);
+    says(&told, &words[1..]);
+    says(&sandbox.run(&["drift"]).await.expect(2).stdout, words);
 }
 
 #[tokio::test]
@@ -340,12 +337,12 @@ async fn an_object_that_is_being_deleted_is_named_and_waited_for() {
         .run(&["apply", "plan.json", "--yes"])
         .await
         .expect(1);
-    has(
+    says(
         &saved.stderr,
         &[&id, "is being deleted since", LOAD_BALANCER],
     );
     let stuck = sandbox.run(&["apply", "--yes"]).await.expect(1);
-    has(
+    says(
         &stuck.stderr,
         &["still there after 20 s", &id, LOAD_BALANCER],
     );
@@ -386,15 +383,15 @@ async fn the_deployment_and_the_bookkeeping_that_go() {
             .run(&["plan", "--detailed-exitcode"])
             .await
             .expect(2);
-        has(
+        says(
             &plan.stdout,
             &[name, "is being deleted since", "uninlu.test/hold"],
         );
-        has(
+        says(
             &sandbox.run(&["gate"]).await.expect(0).stdout,
             &[name, "is being deleted since"],
         );
-        has(
+        says(
             &sandbox.run(&["status"]).await.expect(0).stdout,
             &[name, "is being deleted since"],
         );
@@ -415,7 +412,7 @@ async fn refused(sandbox: &Sandbox, words: &[&str]) {
         &["rollback", "1", "--yes"],
     ] {
         let run: Run = sandbox.run(command).await.expect(1);
-        has(&run.stderr, words);
+        says(&run.stderr, words);
     }
 }
 
@@ -446,19 +443,14 @@ async fn a_namespace_that_is_being_deleted_is_named() {
             })
             .await;
         let status = sandbox.run(&["status"]).await.expect(0);
-        has(&status.stdout, &words);
+        says(&status.stdout, &words);
         // Its releases go too, so `drift` and `rollback` have none to speak of.
         for command in [&["plan"][..], &["gate"], &["apply", "--yes"]] {
-            has(&sandbox.run(command).await.expect(1).stderr, &words);
+            says(&sandbox.run(command).await.expect(1).stderr, &words);
         }
         hold(&sandbox, Kind::Service, NAME, &[]).await;
         sandbox
-            .until("the namespace is gone", async || {
-                sandbox
-                    .get(Kind::Namespace, &sandbox.namespace)
-                    .await
-                    .is_none()
-            })
+            .until("the namespace is gone", async || is_gone(&sandbox).await)
             .await;
     }
 }
@@ -531,9 +523,9 @@ async fn a_second_autoscaler_and_budget_are_obstacles() {
         "old-pdb selects this stack's pods too",
     ];
     for command in [&["plan"][..], &["gate"]] {
-        has(&sandbox.run(command).await.expect(0).stdout, &named);
+        says(&sandbox.run(command).await.expect(0).stdout, &named);
     }
-    has(
+    says(
         &sandbox.plan().await.json()["pods"]["obstacles"].to_string(),
         &named,
     );
@@ -543,7 +535,7 @@ async fn a_second_autoscaler_and_budget_are_obstacles() {
         .expect(0);
     // They are named as long as they are there, whether or not there is anything to do.
     for command in [&["plan"][..], &["gate"], &["apply", "--yes", "--no-wait"]] {
-        has(&sandbox.run(command).await.expect(0).stdout, &named);
+        says(&sandbox.run(command).await.expect(0).stdout, &named);
     }
 }
 
@@ -588,13 +580,13 @@ async fn other_controllers_of_the_pods_are_obstacles() {
         "canary has pods that this stack's Service selects too",
     ];
     for command in [&["plan"][..], &["gate"]] {
-        has(&sandbox.run(command).await.expect(0).stdout, &named);
+        says(&sandbox.run(command).await.expect(0).stdout, &named);
     }
     sandbox
         .run(&["apply", "--yes", "--no-wait"])
         .await
         .expect(0);
-    has(&sandbox.run(&["gate"]).await.expect(0).stdout, &named);
+    says(&sandbox.run(&["gate"]).await.expect(0).stdout, &named);
 }
 
 /// An import says what must go before the apply.

@@ -6,7 +6,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{NAME, Run, Sandbox, StackText};
+use crate::sandbox::{NAME, Run, Sandbox, StackText, says};
 
 const CHANGED: StackText<'_> = StackText {
     top: "replicas = 2",
@@ -30,9 +30,7 @@ async fn refused(sandbox: &Sandbox, words: &[&str]) {
         .run(&["apply", "plan.json", "--yes"])
         .await
         .expect(1);
-    for word in words {
-        assert!(run.stderr.contains(word), "no `{word}` in {}", run.stderr);
-    }
+    says(&run.stderr, words);
     let writes = mark.writes();
     let is_lock = |uri: &str| uri.contains("/leases");
     assert!(

@@ -81,6 +81,34 @@ pub(crate) struct Rule {
     pub(crate) fault: Fault,
 }
 
+/// Meets the first of them.
+pub(crate) const fn once(on: fn(&Parts) -> bool, fault: Fault) -> Rule {
+    Rule {
+        on,
+        skip: 0,
+        times: 1,
+        fault,
+    }
+}
+
+/// Meets all of them.
+pub(crate) const fn always(on: fn(&Parts) -> bool, fault: Fault) -> Rule {
+    Rule {
+        on,
+        skip: 0,
+        times: usize::MAX,
+        fault,
+    }
+}
+
+/// An answer without a word on when to come again.
+pub(crate) const fn answer(code: u16) -> Fault {
+    Fault::Answer {
+        code,
+        retry_after: None,
+    }
+}
+
 /// Added to the user agent of what comes through a proxy: the audit log then tells it from the rest.
 pub(crate) const MARK: &str = " (proxy)";
 

@@ -6,18 +6,13 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{NAME, Sandbox, StackText};
+use crate::sandbox::{NAME, Sandbox, StackText, history};
 
 const SMALLER: StackText<'_> = StackText {
     top: "replicas = 1",
     creates_namespace: true,
     sections: "[network]\npolicy = false",
 };
-
-async fn history(sandbox: &Sandbox) -> Vec<Value> {
-    let history = sandbox.run(&["history", "--json"]).await.expect(0).json();
-    history["releases"].as_array().cloned().unwrap_or_default()
-}
 
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]

@@ -430,3 +430,17 @@ impl Drop for Sandbox {
         let _ = cleaner.join();
     }
 }
+
+/// The releases, as `history --json` lists them.
+pub(crate) async fn history(sandbox: &Sandbox) -> Vec<Value> {
+    let history = sandbox.run(&["history", "--json"]).await.expect(0).json();
+    history["releases"].as_array().cloned().unwrap_or_default()
+}
+
+/// The text has all of the words.
+#[track_caller]
+pub(crate) fn says(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "no `{word}` in {text}");
+    }
+}

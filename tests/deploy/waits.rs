@@ -8,29 +8,18 @@ use http::request::Parts;
 use k8s_openapi::api::core::v1::{Event, LimitRange, Node, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use uninlu::kinds::Kind;
 
-use crate::proxy::{Fault, Proxy, Rule, is_watch};
-use crate::sandbox::{NAME, Run, Sandbox, StackText};
+use crate::proxy::{Fault, Proxy, Rule, always, answer, is_watch};
+use crate::sandbox::{NAME, Run, Sandbox, StackText, history, says};
 
 const fn own(sections: &str) -> StackText<'_> {
     StackText {
         top: "replicas = 1",
         creates_namespace: false,
         sections,
-    }
-}
-
-async fn history(sandbox: &Sandbox) -> Vec<Value> {
-    let history = sandbox.run(&["history", "--json"]).await.expect(0).json();
-    history["releases"].as_array().cloned().unwrap_or_default()
-}
-
-fn says(text: &str, words: &[&str]) {
-    for word in words {
-        assert!(text.contains(word), "no `{word}` in {text}");
     }
 }
 
@@ -77,6 +66,13 @@ impl<'a> LateNode<'a> {
         patched.expect("the node joined");
     }
 
+    /// It joins, tainted at first, when an obstacle that nothing speaks for has long ended a wait.
+    async fn comes_after_grace(&self) {
+        tokio::time::sleep(LONGER_THAN_GRACE).await;
+        self.joins().await;
+        self.opens().await;
+    }
+
     async fn goes(&self) {
         // Where there is none, none has to go.
         let _ = self
@@ -86,8 +82,8 @@ impl<'a> LateNode<'a> {
     }
 }
 
-/// The pod that no node takes.
-async fn unschedulable(sandbox: &Sandbox) -> Pod {
+/// The uid of the pod that no node takes.
+async fn unschedulable(sandbox: &Sandbox) -> String {
     let pods: Api<Pod> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
     let mut found = None;
     sandbox
@@ -97,7 +93,8 @@ async fn unschedulable(sandbox: &Sandbox) -> Pod {
             serde_json::to_string(&found).is_ok_and(|pod| pod.contains("Unschedulable"))
         })
         .await;
-    found.expect("a pod")
+    let pod = found.expect("a pod");
+    pod.metadata.uid.expect("the API server gives one")
 }
 
 /// What an autoscaler writes.
@@ -129,9 +126,7 @@ async fn a_node_that_comes_late_is_waited_for() {
     late.goes().await;
     let comes = async {
         unschedulable(&sandbox).await;
-        tokio::time::sleep(LONGER_THAN_GRACE).await;
-        late.joins().await;
-        late.opens().await;
+        late.comes_after_grace().await;
     };
     let (run, ()) = tokio::join!(sandbox.run(&["apply", "--yes"]), comes);
     late.goes().await;
@@ -149,11 +144,7 @@ async fn a_node_that_an_autoscaler_announced_is_waited_for() {
     let late = LateNode::new(&sandbox);
     late.goes().await;
     let comes = async {
-        let pod = unschedulable(&sandbox)
-            .await
-            .metadata
-            .uid
-            .unwrap_or_default();
+        let pod = unschedulable(&sandbox).await;
         // Of another pod, and so no word on this one.
         event(
             &sandbox,
@@ -169,9 +160,7 @@ async fn a_node_that_an_autoscaler_announced_is_waited_for() {
             "pod triggered scale-up: [{gpus 0->1 (max: 3)}]",
         )
         .await;
-        tokio::time::sleep(LONGER_THAN_GRACE).await;
-        late.joins().await;
-        late.opens().await;
+        late.comes_after_grace().await;
     };
     let (run, ()) = tokio::join!(sandbox.run(&["apply", "--yes"]), comes);
     late.goes().await;
@@ -184,11 +173,7 @@ async fn an_autoscaler_that_adds_no_node_ends_the_wait() {
     let sandbox = Sandbox::in_namespace("no-node").await;
     sandbox.write(own(NEEDS_GPU));
     let refused = async {
-        let pod = unschedulable(&sandbox)
-            .await
-            .metadata
-            .uid
-            .unwrap_or_default();
+        let pod = unschedulable(&sandbox).await;
         let words = "pod didn't trigger scale-up: 1 max node group size reached";
         event(&sandbox, &pod, "NotTriggerScaleUp", words).await;
     };
@@ -383,22 +368,6 @@ async fn a_release_of_which_something_is_missing_is_not_ready() {
         .await;
     sandbox.run(&["status"]).await.expect(0);
     assert_eq!(history(&sandbox).await[0]["outcome"]["state"], "written");
-}
-
-const fn always(on: fn(&Parts) -> bool, fault: Fault) -> Rule {
-    Rule {
-        on,
-        skip: 0,
-        times: usize::MAX,
-        fault,
-    }
-}
-
-const fn answer(code: u16) -> Fault {
-    Fault::Answer {
-        code,
-        retry_after: None,
-    }
 }
 
 async fn apply_through(sandbox: &Sandbox, rule: Rule) -> Run {
