@@ -102,6 +102,12 @@ impl Extraction {
         self.path(node).into_iter().map(|(kind, _)| kind).collect()
     }
 
+    /// How many types are above a node.
+    pub fn level(&self, node: NodeId) -> usize {
+        let above = |node: &NodeId| self.nodes[node.0].above.as_ref().map(|(above, ..)| *above);
+        std::iter::successors(Some(node), above).count() - 1
+    }
+
     /// From the text down to a node: types and entities.
     fn path(&self, node: NodeId) -> Vec<(&str, &Entity)> {
         let mut path = Vec::new();

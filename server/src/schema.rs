@@ -19,8 +19,8 @@ pub const KEY_LIMIT: usize = 1_000;
 /// Levels of a schema at most.
 pub const DEPTH_LIMIT: usize = 32;
 
-/// Names of a place that are shown.
-const NAMES_SHOWN: usize = 7;
+/// Names of a place that are shown, `schema` among them.
+const NAMES_SHOWN: usize = 8;
 /// Characters of each that are shown.
 const CHARACTERS_SHOWN: usize = 40;
 
@@ -118,18 +118,23 @@ fn check_key(name: &str, path: &[&str]) -> Result<(), SchemaError> {
 
 /// Where in the schema: `schema.人物.赛事`. Long names and long paths are cut: a caller's own bytes are no message.
 pub fn place(path: &[&str]) -> String {
-    let names = path.iter().take(NAMES_SHOWN).map(|name| shortened(name));
-    std::iter::once("schema".into())
-        .chain(names)
-        .collect::<Vec<String>>()
-        .join(".")
+    joined(std::iter::once("schema").chain(path.iter().copied()))
 }
 
-/// The beginning of a name that a caller wrote.
-pub fn shortened(name: &str) -> String {
-    match name.char_indices().nth(CHARACTERS_SHOWN) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
+/// The first names of a path in a request.
+pub fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names = names.take(NAMES_SHOWN);
+    let names: Vec<String> = names
+        .map(|name| shortened(name, CHARACTERS_SHOWN))
+        .collect();
+    names.join(".")
+}
+
+/// The beginning of what a caller wrote.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -21,8 +21,6 @@ const UNCOUNTED: usize = 64 << 10;
 const IN_FLIGHT: usize = 32 << 20;
 /// Time for the whole body.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Seconds after which one refused for want of room may come again.
-const RETRY_AFTER: u64 = 1;
 
 /// Room for the bodies of all requests together.
 #[derive(Debug, Clone)]
@@ -141,8 +139,7 @@ fn too_slow() -> ApiError {
 }
 
 fn no_room() -> ApiError {
-    let message = "too many large requests are being received";
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(RETRY_AFTER)
+    ApiError::busy("too many large requests are being received")
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -12,7 +11,6 @@ use super::line::Line;
 
 /// What is answered on a connection beyond the bound: a kubelet must not restart a pod for its callers' number.
 const PROBES: [&str; 3] = ["/health", "/ready", "/metrics"];
-const RETRY_AFTER: u64 = 1;
 
 /// Refuses what a connection of the reserve may not ask, and a request whose end is not certain.
 pub(super) async fn admit(request: Request, next: Next) -> Result<Response, ApiError> {
@@ -30,8 +28,7 @@ fn check(line: &Line, path: &str) -> Result<(), ApiError> {
     }
     if line.is_reserve && !PROBES.contains(&path) {
         let message = "too many connections are open";
-        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message);
-        return Err(error.logged(message).retry_after(RETRY_AFTER));
+        return Err(ApiError::busy(message).logged(message));
     }
     Ok(())
 }

@@ -69,6 +69,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "malformed", message).at(place)
     }
 
+    /// The server has no room for it, for a moment.
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(1)
+    }
+
     /// The request is well formed and asks for what cannot be.
     pub(super) fn impossible(place: impl Into<String>, message: impl Into<String>) -> Self {
         Self::unprocessable("impossible", message).at(place)

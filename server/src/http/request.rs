@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 
 use super::coding;
 use super::error::ApiError;
-use crate::schema::{Schema, shortened};
+use crate::schema::{Schema, joined, shortened};
 
 /// Texts of one request at most.
 const TEXTS: usize = 64;
 
-/// Steps of a place at most.
-const PLACE: usize = 8;
+/// Characters of the parser's words, which hold what a caller wrote.
+const MESSAGE: usize = 200;
 
 /// A question: one text or several, and what is looked for in them.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -194,12 +194,9 @@ fn not_read(body: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
     let place = match path {
         "." => "body".into(),
         // What is nested too deeply, or named too long, has no place that anybody could read.
-        path => {
-            let names = path.split('.').take(PLACE);
-            names.map(shortened).collect::<Vec<_>>().join(".")
-        }
+        path => joined(path.split('.')),
     };
-    ApiError::malformed(place, bounded(message))
+    ApiError::malformed(place, shortened(message, MESSAGE))
         .logged("a field is unknown, missing or of another type")
 }
 
@@ -212,15 +209,6 @@ fn column(body: &[u8], line: usize, bytes: usize) -> usize {
     String::from_utf8_lossy(line.get(..bytes).unwrap_or(line))
         .chars()
         .count()
-}
-
-/// The parser's words, which hold what a caller wrote, up to a length.
-fn bounded(message: &str) -> String {
-    const SHOWN: usize = 200;
-    match message.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
-    }
 }
 
 fn check_length(text: &str, max_length: usize) -> Result<(), ApiError> {

@@ -14,7 +14,6 @@ const STATE_ENTRIES: usize = 32;
 /// A trace, and the span in it that asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
-    trace: u128,
     parent: String,
     state: Option<String>,
 }
@@ -28,15 +27,14 @@ impl TraceContext {
         };
         let (trace, span, flags) = parse(value.to_str().ok()?)?;
         Some(Self {
-            trace,
             parent: format!("00-{trace:032x}-{span:016x}-{flags:02x}"),
             state: state(headers),
         })
     }
 
     /// Its id, in 32 hexadecimal digits.
-    pub fn id(&self) -> String {
-        format!("{:032x}", self.trace)
+    pub fn id(&self) -> &str {
+        self.parent.get(3..35).unwrap_or_default()
     }
 
     /// As a header of version 00.

@@ -172,13 +172,8 @@ impl Admission {
         seconds(one_after_another * self.seconds_per_token)
     }
 
-    /// Predicted time until all that waits is done.
-    pub(super) fn wait(&self) -> Duration {
-        self.whole(self.queued_tokens())
-    }
-
     /// Time that so many tokens take when all workers share them.
-    fn whole(&self, tokens: f64) -> Duration {
+    pub(super) fn whole(&self, tokens: f64) -> Duration {
         seconds(tokens * self.seconds_per_token / self.workers)
     }
 

@@ -20,6 +20,8 @@ pub struct Allowance {
     seconds_per_token: f64,
     /// Tokens of the first level of all its texts; what makes a question large, however many texts share it.
     first_level: usize,
+    /// Tokens of the hints of the schema's first level.
+    hints: usize,
     /// Tokens charged.
     charged: AtomicU64,
     /// Tokens of the first level of those of its texts that are taken.
@@ -43,6 +45,7 @@ impl Allowance {
             max_work,
             seconds_per_token,
             first_level: 0,
+            hints: 0,
             charged: AtomicU64::new(0),
             taken: AtomicUsize::new(0),
             bytes: AtomicUsize::new(ANSWER_LIMIT),
@@ -50,12 +53,18 @@ impl Allowance {
         }
     }
 
-    /// Of so many tokens in the first level of all texts.
-    pub(super) fn of(self, first_level: usize) -> Self {
+    /// Of so many tokens in the first level of all texts, and in its hints.
+    pub(super) fn of(self, first_level: usize, hints: usize) -> Self {
         Self {
             first_level,
+            hints,
             ..self
         }
+    }
+
+    /// Tokens of the hints of the schema's first level.
+    pub(super) fn hints(&self) -> usize {
+        self.hints
     }
 
     /// Tokens of the first level of all texts.
@@ -67,18 +76,23 @@ impl Allowance {
     ///
     /// # Errors
     /// How it was counted.
-    pub(super) fn check(&self, tokens: u64, counted: &Counted) -> Result<(), PredictError> {
+    pub(super) fn check(
+        &self,
+        tokens: u64,
+        counted: impl FnOnce() -> Counted,
+    ) -> Result<(), PredictError> {
         let seconds = tokens as f64 * self.seconds_per_token;
         if seconds <= self.max_work.as_secs_f64() {
             return Ok(());
         }
+        let counted = counted();
         Err(PredictError::TooMuchWork {
             seconds,
             max_work: self.max_work,
             tokens,
             microseconds_per_token: self.seconds_per_token * 1e6,
             counted: counted.to_string(),
-            place: counted.place.clone(),
+            place: counted.place,
         })
     }
 
@@ -91,7 +105,7 @@ impl Allowance {
         &self,
         passes: usize,
         (tokens, characters): (usize, usize),
-        counted: &Counted,
+        counted: impl FnOnce() -> Counted,
     ) -> Result<(), PredictError> {
         let reading = characters.saturating_sub(tokens * CHARACTERS_PER_TOKEN);
         let tokens = (passes + reading / CHARACTERS_PER_TOKEN) as u64;
@@ -163,9 +177,9 @@ mod tests {
     fn work_is_summed_and_its_count_told() {
         let allowance = Allowance::new(Duration::from_secs(1), 0.001);
         for _ in 0..10 {
-            assert!(allowance.charge(100, (10, 20), &counted()).is_ok());
+            assert!(allowance.charge(100, (10, 20), counted).is_ok());
         }
-        let refused = allowance.charge(100, (10, 20), &counted());
+        let refused = allowance.charge(100, (10, 20), counted);
         let message = refused.expect_err("beyond").to_string();
         for part in [
             "1.1 s",
@@ -182,9 +196,9 @@ mod tests {
     #[test]
     fn reading_counts_only_where_it_gives_nothing() {
         let allowance = Allowance::new(Duration::from_secs(1), 0.001);
-        assert!(allowance.charge(990, (10, 80), &counted()).is_ok());
-        assert!(allowance.charge(0, (10, 160), &counted()).is_ok());
-        assert!(allowance.charge(0, (10, 160), &counted()).is_err());
+        assert!(allowance.charge(990, (10, 80), counted).is_ok());
+        assert!(allowance.charge(0, (10, 160), counted).is_ok());
+        assert!(allowance.charge(0, (10, 160), counted).is_err());
     }
 
     #[test]

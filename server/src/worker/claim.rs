@@ -132,12 +132,15 @@ impl Claims {
             return self.left();
         }
         let mark = other.mark(other.arrived);
-        let small = self.claims.values().filter(|claim| !claim.is_large());
-        let first = small.filter(|claim| claim.mark(claim.arrived) <= mark);
-        let first: f64 = first.map(Claim::left).sum();
-        let large = self.claims.values().filter(|claim| claim.is_large());
-        let large: f64 = large.map(Claim::left).sum();
-        first + large.min(first / (SHARE - 1.0))
+        let (mut first, mut large) = (0.0, 0.0);
+        for claim in self.claims.values() {
+            match claim.mark(claim.arrived) {
+                Mark::Large(_) => large += claim.left(),
+                own if own <= mark => first += claim.left(),
+                Mark::Small(_) => (),
+            }
+        }
+        first + f64::min(large, first / (SHARE - 1.0))
     }
 }
 

@@ -256,23 +256,26 @@ impl Worker {
         if schema.types.len() > HINT_LIMIT {
             return Err(PredictError::TooManyHints { place });
         }
-        let (hints, lengths) = (schema.types.len(), texts.iter().map(|text| length(text)));
+        let (types, hints) = (schema.types.len(), hint_tokens(schema));
+        let lengths = texts.iter().map(|text| length(text));
         let (windows, tokens) = lengths.fold((0, 0), |(windows, tokens), length| {
             let own = window_count(length);
-            (windows + own, tokens + first_level_tokens(length, schema))
+            (
+                windows + own,
+                tokens + first_level_tokens(length, types, hints),
+            )
         });
-        let counted = Counted {
+        let allowance = Allowance::new(max_work, seconds_per_token).of(tokens, hints);
+        allowance.check(tokens as u64, || Counted {
             texts: texts.len(),
             windows,
-            hints,
+            hints: types,
             place,
-        };
-        let allowance = Allowance::new(max_work, seconds_per_token).of(tokens);
-        allowance.check(tokens as u64, &counted)?;
+        })?;
         Ok(allowance)
     }
 
-    /// Asks the model. Whoever drops the future is dropped from the queue.
+    /// Asks the model; the request's allowance is what [`Worker::allow`] gave. Whoever drops the future is dropped from the queue.
     ///
     /// # Errors
     /// [`PredictError`]; what cannot be taken is answered at once.
@@ -280,7 +283,8 @@ impl Worker {
         let loaded = self.shared.loaded().ok_or_else(ended)?;
         let now = Instant::now();
         let left = |deadline: Deadline| deadline.at.saturating_duration_since(now);
-        let tokens = first_level_tokens(length(&request.text), &request.schema);
+        let (types, hints) = (request.schema.types.len(), request.allowance.hints());
+        let tokens = first_level_tokens(length(&request.text), types, hints);
         let demand = Demand {
             tokens: tokens as f64,
             together: request.allowance.taken() as f64,
@@ -333,11 +337,15 @@ fn length(text: &str) -> usize {
     tokens
 }
 
-/// About the tokens of the passes that a text of so many needs at least.
-fn first_level_tokens(text: usize, schema: &Schema) -> usize {
+/// About the tokens of the hints of the schema's first level.
+fn hint_tokens(schema: &Schema) -> usize {
     let hint = |kind: &str| (kind.chars().count() + 4).min(HINT_MAX_LENGTH);
-    let types = schema.types.iter();
-    types.map(|(kind, _)| pass_tokens(text, hint(kind))).sum()
+    schema.types.iter().map(|(kind, _)| hint(kind)).sum()
+}
+
+/// About the tokens of the passes that a text of so many needs at least, for so many types, whose hints have so many.
+fn first_level_tokens(text: usize, types: usize, hints: usize) -> usize {
+    types * pass_tokens(text, 0) + window_count(text) * hints
 }
 
 #[cfg(test)]

@@ -163,17 +163,16 @@ impl Session {
     }
 
     fn ask(&mut self, node: NodeId, tokenizer: &Tokenizer) -> Result<Asked, PredictError> {
-        let place = place(&self.extraction.names(node));
-        let counted = Counted {
+        let counted = || Counted {
             texts: 1,
             windows: self.text.windows(),
             hints: self.hints,
-            place,
+            place: place(&self.extraction.names(node)),
         };
         let hints: Vec<Hint> = self
             .extraction
             .hints(node, &self.text.characters)
-            .map(|hint| self.hint(hint, &counted, tokenizer))
+            .map(|hint| self.hint(hint, counted, tokenizer))
             .collect::<Result<_, _>>()?;
         let open = Open {
             logits: vec![vec![None; self.text.windows()]; hints.len()],
@@ -188,7 +187,7 @@ impl Session {
     fn hint(
         &self,
         hint: impl Iterator<Item = char>,
-        counted: &Counted,
+        counted: impl FnOnce() -> Counted,
         tokenizer: &Tokenizer,
     ) -> Result<Hint, PredictError> {
         if self.allowance.is_left() {
@@ -242,14 +241,13 @@ impl Session {
 
     /// What is found at one level is bounded, for what is kept of it.
     fn note_found(&mut self, node: NodeId, count: usize) -> Result<(), PredictError> {
-        let names = self.extraction.names(node);
-        let level = names.len();
+        let level = self.extraction.level(node);
         if self.found.len() <= level {
             self.found.resize(level + 1, 0);
         }
         self.found[level] += count;
         if self.found[level] > ENTITY_LIMIT {
-            let place = place(&names);
+            let place = place(&self.extraction.names(node));
             return Err(PredictError::TooManyEntities { place });
         }
         Ok(())

@@ -283,11 +283,11 @@ impl Runner<'_> {
                 return None;
             }
             let budget = self.budget();
-            if let Some(round) = scheduler.round(budget, Instant::now()) {
-                self.note_queue(loaded);
-                return Some(round);
-            }
+            let round = scheduler.round(budget, Instant::now());
             self.note_queue(loaded);
+            if round.is_some() {
+                return round;
+            }
             scheduler = loaded
                 .work
                 .wait(scheduler)
@@ -306,9 +306,8 @@ impl Runner<'_> {
 
     fn note_queue(&self, loaded: &LoadedModel) {
         let books = locked(&loaded.books);
-        self.shared
-            .metrics
-            .queue(books.queued_tokens(), books.wait());
+        let tokens = books.queued_tokens();
+        self.shared.metrics.queue(tokens, books.whole(tokens));
     }
 
     fn run_round(&self, loaded: &LoadedModel, round: Round, began: Instant) {

@@ -60,6 +60,12 @@ pub(crate) fn bounded(settings: &Path, bytes: u64) -> Command {
     command
 }
 
+pub(crate) fn connect_to(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
 /// A running server; killed when a test ends early.
 pub(crate) struct Server {
     pub(crate) child: Child,
@@ -155,10 +161,18 @@ impl Server {
         }
     }
 
+    pub(crate) fn connect(&self) -> TcpStream {
+        connect_to(self.url.trim_start_matches("http://"))
+    }
+
+    /// Whether a usual question is answered.
+    pub(crate) fn is_well(&self) -> bool {
+        self.predict("小明", &json!({ "人物": null })).status == 200
+    }
+
     /// A question on a connection of its own, whose answer is not waited for.
     pub(crate) fn begin(&self, body: &str) -> TcpStream {
-        let address = self.url.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address).expect("a connection");
+        let mut stream = self.connect();
         let head = format!(
             "POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
             body.len()

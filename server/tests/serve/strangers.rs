@@ -6,14 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{PATIENCE, Server, tiny};
-
-fn connect(server: &Server) -> TcpStream {
-    let address = server.url.trim_start_matches("http://");
-    let stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
-}
+use crate::harness::{Server, tiny};
 
 /// The first line of what comes back.
 fn status(mut stream: TcpStream) -> String {
@@ -29,10 +22,6 @@ fn status(mut stream: TcpStream) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-fn is_well(server: &Server) -> bool {
-    server.predict("小明", &json!({ "人物": null })).status == 200
-}
-
 #[test]
 fn heads_are_bounded() {
     let server = Server::ready(tiny());
@@ -41,13 +30,13 @@ fn heads_are_bounded() {
         .collect();
     let large = format!("x-large: {}\r\n", "x".repeat(1 << 20));
     for headers in [many, large] {
-        let mut stream = connect(&server);
+        let mut stream = server.connect();
         // The server may answer and close before all is written.
         let _ = write!(stream, "GET /health HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
         let status = status(stream);
         assert!(status.contains("431"), "{status}");
     }
-    assert!(is_well(&server));
+    assert!(server.is_well());
 }
 
 #[test]
@@ -58,12 +47,12 @@ fn what_is_no_http_is_refused() {
         b"GET\r\n\r\n",
         b"\r\n\r\n\r\n\0\0",
     ] {
-        let mut stream = connect(&server);
+        let mut stream = server.connect();
         let _ = stream.write_all(bytes);
         let status = status(stream);
         assert!(status.is_empty() || status.contains("400"), "{status}");
     }
-    assert!(is_well(&server));
+    assert!(server.is_well());
 }
 
 /// Connections that send a byte now and then hold nothing that others need.
@@ -72,7 +61,7 @@ fn slow_senders_do_not_stand_in_the_way() {
     let server = Server::ready(tiny());
     let slow: Vec<TcpStream> = (0..200)
         .map(|_| {
-            let mut stream = connect(&server);
+            let mut stream = server.connect();
             stream
                 .write_all(
                     b"POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{",
@@ -81,7 +70,7 @@ fn slow_senders_do_not_stand_in_the_way() {
             stream
         })
         .collect();
-    assert!(is_well(&server));
+    assert!(server.is_well());
     drop(slow);
     server.wait_for("those who left are forgotten", || {
         // The question itself is in flight.
@@ -92,7 +81,7 @@ fn slow_senders_do_not_stand_in_the_way() {
 #[test]
 fn a_head_that_never_ends_is_not_waited_for() {
     let server = Server::ready(tiny());
-    let mut stream = connect(&server);
+    let mut stream = server.connect();
     stream
         .write_all(b"GET /health HTTP/1.1\r\nx: ")
         .expect("a beginning");
@@ -104,7 +93,7 @@ fn a_head_that_never_ends_is_not_waited_for() {
 #[test]
 fn a_body_that_never_comes_is_not_waited_for() {
     let server = Server::ready(tiny());
-    let mut stream = connect(&server);
+    let mut stream = server.connect();
     stream
         .write_all(b"POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
         .expect("a beginning");
@@ -115,7 +104,7 @@ fn a_body_that_never_comes_is_not_waited_for() {
 #[test]
 fn a_body_without_end_is_cut_off() {
     let server = Server::ready(tiny());
-    let mut stream = connect(&server);
+    let mut stream = server.connect();
     stream
         .set_write_timeout(Some(Duration::from_secs(20)))
         .expect("a time-out");
@@ -127,7 +116,7 @@ fn a_body_without_end_is_cut_off() {
         .take_while(|_| stream.write_all(&piece).is_ok())
         .count();
     assert!(written < 60, "{written} MiB were read");
-    assert!(is_well(&server));
+    assert!(server.is_well());
 }
 
 #[test]
@@ -138,5 +127,5 @@ fn depth_is_bounded_in_either_form_of_a_schema() {
     assert_eq!(server.post(&inside).status, 400);
     let as_text = json!({ "text": "x", "schema": schema }).to_string();
     assert_eq!(server.post(&as_text).status, 400);
-    assert!(is_well(&server));
+    assert!(server.is_well());
 }

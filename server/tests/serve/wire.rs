@@ -8,24 +8,14 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Server, agent, answer, tiny};
+use crate::harness::{Server, agent, answer, connect_to, tiny};
 
 const QUESTION: &str = r#"{"text": "小明", "schema": {"人物": null}}"#;
 const MEBIBYTE: usize = 1 << 20;
 
-fn connect_to(address: &str) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
-}
-
-fn connect(server: &Server) -> TcpStream {
-    connect_to(server.url.trim_start_matches("http://"))
-}
-
 /// Sends it all, and gives what comes back until the server closes. The head is in lower case.
 fn exchange(server: &Server, request: impl AsRef<[u8]>) -> String {
-    let mut stream = connect(server);
+    let mut stream = server.connect();
     // The server may refuse and close before all is written.
     let _ = stream.write_all(request.as_ref());
     rest(stream)
@@ -55,10 +45,6 @@ fn error_of(answer: &str) -> Value {
     body["error"].clone()
 }
 
-fn is_well(server: &Server) -> bool {
-    server.post(QUESTION).status == 200
-}
-
 fn few(connections: u32) -> Command {
     let mut command = tiny();
     command.env("UNINLU_MAX_CONNECTIONS", connections.to_string());
@@ -76,11 +62,11 @@ fn idle_connections_give_their_places_to_others() {
     ] {
         let mut held = Vec::new();
         for _ in 0..500 {
-            let mut stream = connect(&server);
+            let mut stream = server.connect();
             let _ = stream.write_all(beginning.as_bytes());
             held.push(stream);
         }
-        assert!(is_well(&server), "{beginning:?}");
+        assert!(server.is_well(), "{beginning:?}");
         assert_eq!(server.get("/health").status, 200, "{beginning:?}");
         let fds = server.metric("process_open_fds ");
         assert!(fds < 300.0, "{fds} files are open");
@@ -93,7 +79,7 @@ fn beyond_the_bound_only_probes_are_answered() {
     let server = Server::ready(few(4));
     let held: Vec<TcpStream> = (0..4)
         .map(|_| {
-            let mut stream = connect(&server);
+            let mut stream = server.connect();
             let head = "POST /api/predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 1000\r\n\r\n";
             stream.write_all(head.as_bytes()).expect("a head");
             // Its body is awaited from here on.
@@ -112,12 +98,12 @@ fn beyond_the_bound_only_probes_are_answered() {
         assert_eq!(server.get(path).status, 200, "{path}");
     }
     // Those that wait in the reserve give way to each other.
-    let crowd: Vec<TcpStream> = (0..300).map(|_| connect(&server)).collect();
+    let crowd: Vec<TcpStream> = (0..300).map(|_| server.connect()).collect();
     for _ in 0..5 {
         assert_eq!(server.get("/health").status, 200);
     }
     drop((held, crowd));
-    server.wait_for("places are free again", || is_well(&server));
+    server.wait_for("places are free again", || server.is_well());
 }
 
 #[test]
@@ -127,7 +113,7 @@ fn large_bodies_share_a_bound() {
     // They have 32 MiB beyond the first 64 KiB of each.
     let mut held: Vec<TcpStream> = (0..60)
         .map(|_| {
-            let mut stream = connect(&server);
+            let mut stream = server.connect();
             let head = format!(
                 "POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: {MEBIBYTE}\r\n\r\n"
             );
@@ -150,7 +136,7 @@ fn large_bodies_share_a_bound() {
     let refused = rest(held.swap_remove(refused.unwrap_or_default()));
     assert!(refused.starts_with("http/1.1 503"), "{refused}");
     assert!(refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
-    assert!(is_well(&server), "usual requests need no share");
+    assert!(server.is_well(), "usual requests need no share");
     assert_eq!(server.get("/health").status, 200);
     drop(held);
     let large = [vec![b' '; MEBIBYTE - 1_000], QUESTION.into()].concat();
@@ -166,7 +152,7 @@ fn a_length_over_the_bound_is_refused_before_the_body() {
         let head = format!(
             "POST /api/predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
         );
-        let mut stream = connect(&server);
+        let mut stream = server.connect();
         stream.write_all(head.as_bytes()).expect("a head");
         stream.shutdown(Shutdown::Write).expect("an end");
         let answer = rest(stream);
@@ -181,7 +167,7 @@ fn a_length_over_the_bound_is_refused_before_the_body() {
     );
     let answer = exchange(&server, chunked);
     assert!(answer.starts_with("http/1.1 413"), "{answer}");
-    assert!(is_well(&server));
+    assert!(server.is_well());
 }
 
 #[test]
@@ -207,7 +193,7 @@ fn a_request_has_one_end() {
             "{answer}"
         );
     }
-    assert!(is_well(&server));
+    assert!(server.is_well());
 }
 
 #[test]
@@ -273,7 +259,7 @@ fn a_half_closed_connection_is_answered() {
         ("1.1", "小明在北京的云帆公司工作。".repeat(300)),
     ] {
         let body = json!({ "text": text, "schema": { "人物": null } }).to_string();
-        let mut stream = connect(&server);
+        let mut stream = server.connect();
         let length = body.len();
         write!(
             stream,
@@ -291,7 +277,7 @@ fn a_half_closed_connection_is_answered() {
         );
         assert!(answer.contains("output"), "{answer}");
     }
-    let mut stream = connect(&server);
+    let mut stream = server.connect();
     stream
         .write_all(b"POST /api/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
         .expect("a part");
@@ -327,7 +313,7 @@ fn other_protocols_are_told_what_is_spoken_here() {
         upgrade.starts_with("http/1.1 200"),
         "an upgrade may be passed over: {upgrade}"
     );
-    assert!(is_well(&server));
+    assert!(server.is_well());
 }
 
 #[test]
@@ -354,9 +340,9 @@ fn a_caller_that_never_reads_is_stopped() {
             let server = &server;
             scope.spawn(move || never_read(server, stream, line));
         }
-        assert!(is_well(&server));
+        assert!(server.is_well());
     });
-    assert!(is_well(&server));
+    assert!(server.is_well());
 }
 
 fn never_read(server: &Server, mut stream: TcpStream, line: &str) {
@@ -538,7 +524,7 @@ fn probes_and_metrics_may_have_a_port_of_their_own() {
     for path in ["/", "/info", "/docs", "/api/predict"] {
         assert_eq!(status(path), 404, "{path}");
     }
-    assert!(is_well(&server));
+    assert!(server.is_well());
     let health = |management: Option<&str>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_uninlu-server"));
         command
