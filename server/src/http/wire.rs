@@ -72,8 +72,8 @@ impl Wire {
 
     /// The caller closed its side. While it is owed an answer it may still read: one that left is found by writing.
     fn closed_by_caller(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.line.phase() == Phase::Body {
-            // The whole body may be here, and not be taken yet.
+        if matches!(self.line.phase(), Phase::Head | Phase::Body) {
+            // All of the request may be here, and not be taken yet: hyper reads a body before it polls what takes it.
             ready!(self.poll_pause(context));
         }
         match self.line.phase() {
