@@ -1,15 +1,16 @@
 //! What a caller sends, read and checked whole before anything is computed.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::coding;
 use super::error::ApiError;
-use crate::schema::{Schema, joined, shortened};
+use crate::schema::{Reading, Schema, joined, shortened};
 
 /// Texts of one request at most.
 const TEXTS: usize = 64;
@@ -25,12 +26,13 @@ pub(super) struct PredictRequest {
     #[schema(example = "雷军是小米公司的董事长，他出生于湖北仙桃。")]
     text: Option<String>,
     /// Several texts, at most 64, instead of `text`.
-    texts: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    texts: Option<Texts>,
     /// An object from each type to `null` or to what is asked about its entities; or a string that holds one as JSON. At
-    /// most 32 levels, names of at most 1,000 characters, and 2,048 questions of one text.
-    #[serde(default)]
+    /// most 32 levels, 16,384 names of at most 1,000 characters, and 2,048 questions of one text.
+    #[serde(default = "no_schema")]
     #[schema(value_type = Object, example = json!({"人物": {"职务": null, "出生地": null}}))]
-    schema: Value,
+    schema: Reading,
     /// Whether paths that end early are given too.
     #[serde(default)]
     output_all_prefix: bool,
@@ -43,6 +45,43 @@ pub(super) struct PredictRequest {
     /// Whether answers must be one of the labels before `|`.
     #[serde(default)]
     classification: Classification,
+}
+
+fn no_schema() -> Reading {
+    Reading(Schema::parse(&serde_json::Value::Null))
+}
+
+/// At most [`TEXTS`]: what is beyond them is not even read.
+#[derive(Debug)]
+struct Texts(Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(TextsVisitor).map(Self)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Vec<String>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of texts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = list.next_element()? {
+            if texts.len() == TEXTS {
+                return Err(A::Error::custom(format!(
+                    "there are more than {TEXTS} texts; write 1 to {TEXTS}"
+                )));
+            }
+            texts.push(text);
+        }
+        Ok(texts)
+    }
 }
 
 /// How the output is arranged.
@@ -98,7 +137,7 @@ impl Question {
         let is_batch = request.texts.is_some();
         let texts = match (request.text, request.texts) {
             (Some(text), None) => vec![text],
-            (None, Some(texts)) => texts,
+            (None, Some(texts)) => texts.0,
             (None, None) => return Err(ApiError::malformed("text", "`text` is missing")),
             (Some(_), Some(_)) => {
                 return Err(ApiError::malformed(
@@ -107,14 +146,14 @@ impl Question {
                 ));
             }
         };
-        if texts.is_empty() || texts.len() > TEXTS {
-            let message = format!("there are {} texts; write 1 to {TEXTS}", texts.len());
+        if texts.is_empty() {
+            let message = format!("there is no text; write 1 to {TEXTS}");
             return Err(ApiError::malformed("texts", message));
         }
         for (index, text) in texts.iter().enumerate() {
             check_length(text, max_length).map_err(|error| error.at(place(is_batch, index)))?;
         }
-        let schema = Schema::parse(&request.schema).map_err(|error| {
+        let schema = request.schema.0.map_err(|error| {
             if error.is_bound {
                 ApiError::impossible(error.place, error.message)
             } else {

@@ -124,6 +124,55 @@ fn hostile_questions_end_within_their_bounds() {
     }
 }
 
+/// Of a megabyte that is no question nothing is kept: before, a list in the schema's place took fifty.
+#[test]
+fn what_is_no_question_is_refused_where_it_ends_to_be_one() {
+    let server = server("");
+    let many = |item: &str| vec![item; 900_000 / (item.len() + 1)].join(",");
+    let schema = |schema: &str| format!(r#"{{"text": "字", "schema": {schema}}}"#);
+    let numbered: Vec<String> = (0..60_000)
+        .map(|number| format!(r#""{number}":null"#))
+        .collect();
+    for (body, status, place) in [
+        (
+            format!(
+                r#"{{"texts": [{}], "schema": {{"a": null}}}}"#,
+                many(r#""""#)
+            ),
+            400,
+            "texts",
+        ),
+        (schema(&format!("[{}]", many("1"))), 400, "schema"),
+        (schema(&format!("[{}]", many("[]"))), 400, "schema"),
+        (
+            schema(&format!("{{{}}}", many(r#""a":1"#))),
+            400,
+            "schema.a",
+        ),
+        (
+            schema(&format!("{{{}}}", numbered.join(","))),
+            422,
+            "schema.16384",
+        ),
+        (
+            schema(&json!(format!("{{{}}}", numbered.join(","))).to_string()),
+            422,
+            "schema.16384",
+        ),
+        (
+            schema(&format!(r#"{{"a":{{{}}}}}"#, numbered.join(","))),
+            422,
+            "schema.a.16383",
+        ),
+    ] {
+        let answer = server.post(&body);
+        let shown: String = body.chars().take(60).collect();
+        assert_eq!(answer.status, status, "{shown}: {}", answer.text);
+        assert_eq!(answer.json()["error"]["place"], json!(place), "{shown}");
+    }
+    is_well(&server);
+}
+
 #[test]
 fn work_beyond_the_setting_is_refused_with_its_count() {
     let server = server("max-work = \"1ms\"\n");

@@ -96,7 +96,7 @@ fn what_cannot_be_answered_says_why_and_where() {
             "malformed",
             "output_all_prefix",
         ),
-        (&deep, 400, "malformed", "line 1, column 655"),
+        (&deep, 422, "impossible", "schema.a.a.a.a.a.a.a"),
         (&long, 413, "too_long", "text"),
         (&huge, 413, "too_large", ""),
     ];

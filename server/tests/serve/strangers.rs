@@ -124,8 +124,30 @@ fn depth_is_bounded_in_either_form_of_a_schema() {
     let server = Server::ready(tiny());
     let schema = format!("{}null{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
     let inside = format!(r#"{{"text": "x", "schema": {schema}}}"#);
-    assert_eq!(server.post(&inside).status, 400);
+    assert_eq!(server.post(&inside).status, 422);
     let as_text = json!({ "text": "x", "schema": schema }).to_string();
-    assert_eq!(server.post(&as_text).status, 400);
+    assert_eq!(server.post(&as_text).status, 422);
     assert!(server.is_well());
+}
+
+/// Callers that send much take no time from those that are being answered.
+#[test]
+fn the_threads_that_talk_stand_behind_those_that_compute() {
+    let server = Server::ready(tiny());
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.child.id()));
+    let niceness = threads.expect("its threads").filter_map(|thread| {
+        let stat = std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+        let (name, rest) = stat.split_once(") ")?;
+        let niceness: i32 = rest.split(' ').nth(16)?.parse().ok()?;
+        Some((name.split_once('(')?.1.to_owned(), niceness))
+    });
+    let niceness: Vec<(String, i32)> = niceness.collect();
+    let of = |name: &str| -> Vec<i32> {
+        let named = niceness.iter().filter(|(known, _)| known.starts_with(name));
+        named.map(|(_, niceness)| *niceness).collect()
+    };
+    let model = of("model")[0];
+    assert!(of("model").iter().all(|own| *own == model), "{niceness:?}");
+    assert!(of("tokio").iter().all(|own| *own > model), "{niceness:?}");
+    assert!(!of("tokio").is_empty(), "{niceness:?}");
 }
