@@ -13,13 +13,13 @@ use axum::http::HeaderValue;
 use clap::{Args, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tch::Device;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::http::{self, ApiKey, App, Room, Routes, router};
+use crate::http::{self, ApiKey, App, Page, Room, Routes, router};
 use crate::inspect::inspect;
 use crate::log::{self, Format, Level};
 use crate::metrics::Metrics;
@@ -242,6 +242,7 @@ fn serve(options: Serve) -> ExitCode {
         .enable_all()
         // They tokenize: more than cores would only keep memory.
         .max_blocking_threads(plan.workers * plan.threads)
+        .on_thread_start(stand_back)
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -263,6 +264,16 @@ fn run(runtime: Runtime, options: &Serve, plan: Plan, log: log::Control) -> Resu
     runtime.shutdown_timeout(Duration::from_secs(1));
     threads.stop();
     outcome
+}
+
+/// Of the niceness 5 a thread has a quarter of a core that the model wants too: callers that send much cannot take it from
+/// those that are being answered.
+fn stand_back() {
+    const NICENESS: i32 = 5;
+    // Linux takes it for the calling thread alone. Not `nice`: those that are started by such a thread inherit it.
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "this thread keeps its priority");
+    }
 }
 
 /// Cores that the cgroup's quota and the affinity grant, not those of the machine.
@@ -331,10 +342,26 @@ async fn follow_level(
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))
+/// Bytes of a connection that the system keeps, each way. By itself it takes up to 10 MB, which are the pod's memory, for
+/// any caller who sends what is not read or does not read what is sent.
+const SOCKET_BUFFER: u32 = 128 << 10;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    let bound = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        // Those of each connection are its listener's.
+        socket.set_recv_buffer_size(SOCKET_BUFFER)?;
+        socket.set_send_buffer_size(SOCKET_BUFFER)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|error: std::io::Error| format!("cannot listen on {address}: {error}"))
 }
 
 /// The server at work.
@@ -358,11 +385,8 @@ impl Service {
         let metrics = Arc::new(Metrics::default());
         let settings = settings::watch(options.settings.clone(), metrics.clone());
         tokio::spawn(follow_level(settings.clone(), options.log_level, log));
-        let listener = listen(options.listen).await?;
-        let management = match options.management_listen {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
+        let listener = listen(options.listen)?;
+        let management = options.management_listen.map(listen).transpose()?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         if let Some(management) = &management {
             let address = management.local_addr().map_err(|error| error.to_string())?;
@@ -390,6 +414,7 @@ impl Service {
             api_key,
             traces: traces.clone(),
             room: Room::default(),
+            page: Page::default(),
         };
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();

@@ -224,6 +224,7 @@ class Scenario:
     def __init__(self, name, description):
         parser = argparse.ArgumentParser(prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--quick", action="store_true", help="fewer requests: rougher figures, the same facts")
+        parser.add_argument("--only", default="", metavar="WORDS", help="where a scenario has kinds: only those whose name has these words")
         parser.add_argument("--results", type=Path, help="folder that gets NAME.json and the servers' logs")
         self.options = parser.parse_args()
         self.name = name
@@ -235,6 +236,10 @@ class Scenario:
     @property
     def quick(self):
         return self.options.quick
+
+    def chosen(self, kinds):
+        """The kinds that were asked for, by name."""
+        return {name: kind for name, kind in kinds.items() if self.options.only in name}
 
     def log(self, service):
         """Where a service's output goes."""

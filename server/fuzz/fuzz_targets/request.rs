@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tower::ServiceExt;
-use uninlu_server::http::{App, Room, Routes, router};
+use uninlu_server::http::{App, Page, Room, Routes, router};
 use uninlu_server::metrics::Metrics;
 use uninlu_server::model::Precision;
 use uninlu_server::settings::Settings;
@@ -71,6 +71,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         api_key: None,
         traces: None,
         room: Room::default(),
+        page: Page::default(),
     };
     Server {
         runtime,

@@ -1,10 +1,10 @@
-//! How the server is: for the kubelet, for Prometheus, for people.
+//! How the server is: for the kubelet, for people.
 
 use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -47,15 +47,6 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         (false, _) => status(StatusCode::SERVICE_UNAVAILABLE, "loading"),
         (true, false) => status(StatusCode::OK, "ready"),
     }
-}
-
-/// Metrics for Prometheus.
-#[utoipa::path(get, path = "/metrics", responses(
-    (status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String),
-))]
-pub(super) async fn metrics(State(app): State<App>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], app.metrics.page()).into_response()
 }
 
 /// What is served, and how.

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod coding;
 mod connection;
+mod drain;
 mod error;
 mod framing;
 mod guard;
@@ -15,6 +16,7 @@ mod page;
 mod pool;
 mod predict;
 mod request;
+mod scrape;
 mod serve;
 mod trace_context;
 mod wire;
@@ -38,6 +40,7 @@ use error::ApiError;
 
 pub use body::Room;
 pub use guard::ApiKey;
+pub use scrape::Page;
 pub use serve::serve;
 pub use trace_context::TraceContext;
 
@@ -58,6 +61,8 @@ pub struct App {
     pub traces: Option<Traces>,
     /// For the bodies of all requests.
     pub room: Room,
+    /// Of the metrics.
+    pub page: Page,
 }
 
 /// Which routes a router has.
@@ -91,7 +96,7 @@ fn management() -> Router<App> {
     Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .route("/metrics", get(scrape::metrics))
 }
 
 /// With a key, what the API is and does is told to who has it; the page itself asks for it.

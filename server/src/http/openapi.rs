@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use super::{error, health, predict, request};
+use super::{error, health, predict, request, scrape};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,7 +16,7 @@ use super::{error, health, predict, request};
         predict::predict,
         health::health,
         health::ready,
-        health::metrics,
+        scrape::metrics,
         health::info
     ),
     components(schemas(error::ErrorBody, request::PredictRequest))

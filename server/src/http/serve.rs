@@ -1,7 +1,7 @@
 //! Connections: so many at once, each with bounds on what it may send and how slowly.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::Version;
@@ -12,8 +12,9 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
+use super::drain::Drain;
 use super::line::{Line, Phase};
 use super::pool::{Place, Pool};
 use super::wire::Wire;
@@ -30,10 +31,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
     content-length: 0\r\n\r\n";
 
-/// The places of one listener.
+/// The places of one listener, and what is read on them for nothing.
 struct Places {
     usual: Arc<Pool>,
     reserve: Arc<Pool>,
+    drain: Arc<Drain>,
 }
 
 impl Places {
@@ -53,6 +55,7 @@ pub async fn serve(
     let places = Places {
         usual: Pool::new(connections, false),
         reserve: Pool::new(RESERVE, true),
+        drain: Arc::new(Drain::new(Instant::now())),
     };
     let running = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -66,8 +69,11 @@ pub async fn serve(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        // Answers are small and complete: nothing is gained by waiting for more to send.
+        let _ = stream.set_nodelay(true);
         if let Some(place) = places.admit() {
-            tokio::spawn(converse(stream, place, router.clone(), running.watcher()));
+            let wire = Wire::new(stream, place.line.clone(), places.drain.clone());
+            tokio::spawn(converse(wire, place, router.clone(), running.watcher()));
         } else {
             let _ = stream.try_write(BUSY);
         }
@@ -76,13 +82,11 @@ pub async fn serve(
     running.shutdown().await;
 }
 
-async fn converse(stream: TcpStream, place: Place, router: Router, watcher: Watcher) {
-    // Answers are small and complete: nothing is gained by waiting for more to send.
-    let _ = stream.set_nodelay(true);
+async fn converse(wire: Wire, place: Place, router: Router, watcher: Watcher) {
     let line = place.line.clone();
     let router = TowerToHyperService::new(router);
     let service = service_fn(|request| answer(&line, &router, request));
-    let wire = TokioIo::new(Wire::new(stream, line.clone()));
+    let wire = TokioIo::new(wire);
     let connection = http1::Builder::new()
         // `Line` bounds it, and the time before the head's first byte by itself.
         .header_read_timeout(None)

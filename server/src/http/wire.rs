@@ -4,12 +4,13 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::drain::{Drain, LINGER, PIECE};
 use super::framing::Framing;
 use super::line::{Line, Phase};
 
@@ -23,18 +24,16 @@ const HTTP1_ONLY: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-t
 const INTERIM: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
 /// Between the caller's last byte and that question, and between looks for its outcome.
 const PROBE: Duration = Duration::from_millis(100);
-/// Bytes of a refused request that are read on, so that its sender comes to see the answer.
-const LINGER: usize = 16 << 20;
-
 /// The socket of one connection.
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: TcpStream,
     line: Arc<Line>,
+    drain: Arc<Drain>,
     framing: Framing,
     is_first_read: bool,
     is_flushed: bool,
-    /// Runs since the caller closed its side with an answer outstanding.
+    /// Runs since the caller closed its side with an answer outstanding, or while too much is read for nothing.
     probe: Option<Pin<Box<Sleep>>>,
     was_asked: bool,
     /// Bytes read after the last answer.
@@ -42,10 +41,11 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, line: Arc<Line>) -> Self {
+    pub(super) fn new(stream: TcpStream, line: Arc<Line>, drain: Arc<Drain>) -> Self {
         Self {
             stream,
             line,
+            drain,
             framing: Framing::default(),
             is_first_read: true,
             is_flushed: true,
@@ -171,13 +171,17 @@ impl AsyncWrite for Wire {
         }
         while self.lingered < LINGER {
             self.line.enter(Phase::Closing);
-            let mut bytes = [0; 8 << 10];
+            while self.drain.is_used_up(Instant::now()) {
+                ready!(self.poll_pause(context));
+            }
+            let mut bytes = [0; PIECE];
             let mut buffer = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
                 break;
             }
             self.lingered += buffer.filled().len();
+            self.drain.take(buffer.filled().len());
         }
         Poll::Ready(Ok(()))
     }
