@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::Deserializer;
-use serde::de::{Deserialize, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// A type and, for a nested one, the schema that is asked for each of its entities.
@@ -44,17 +44,34 @@ pub struct SchemaError {
 }
 
 impl Schema {
-    /// Reads a schema: an object, or a string that holds one as JSON.
+    /// Reads a schema from JSON: an object, or a string that holds one as JSON.
     ///
     /// # Errors
-    /// The first place that is neither an object with types nor `null`, or that is beyond a bound.
+    /// The first place that is neither an object with types nor `null`, or that is beyond a bound; nothing behind it is
+    /// read.
+    pub fn read(json: &str) -> Result<Self, SchemaError> {
+        let found = Cell::new(None);
+        let level = Level {
+            depth: 0,
+            may_be_text: true,
+            names_left: &Cell::new(NAME_LIMIT),
+            fault: &found,
+        };
+        let read = level.read(json);
+        let fault = |error: serde_json::Error| {
+            found
+                .take()
+                .unwrap_or_else(|| Fault::new(error.to_string()))
+        };
+        read.map_err(|error| fault(error).told())
+    }
+
+    /// The same from a value.
+    ///
+    /// # Errors
+    /// As of [`Self::read`].
     pub fn parse(value: &Value) -> Result<Self, SchemaError> {
-        let reading = Reading::deserialize(value);
-        // Whatever a value is, it has no syntax that could be wrong.
-        reading.map_or_else(
-            |error| Err(Fault::new(error.to_string()).told()),
-            |read| read.0,
-        )
+        Self::read(&value.to_string())
     }
 
     /// Whether anything is asked about the entities of a type.
@@ -63,34 +80,25 @@ impl Schema {
     }
 }
 
-/// A schema as it is read from a request. A fault of it is no fault of the request's syntax: what is behind it is skipped,
-/// and nothing of it kept.
-#[derive(Debug)]
-pub struct Reading(pub Result<Schema, SchemaError>);
-
-impl<'de> Deserialize<'de> for Reading {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let level = Level {
-            depth: 0,
-            may_be_text: true,
-            names_left: &Cell::new(NAME_LIMIT),
-        };
-        let read = level.deserialize(deserializer)?;
-        let read = read.and_then(|schema| schema.ok_or_else(|| no_schema("null")));
-        Ok(Self(read.map_err(Fault::told)))
-    }
-}
-
-/// One level of a schema. Read at once, since a list of a megabyte costs fifty when it is kept first.
+/// One level of a schema. Read at once, since a list of a megabyte costs fifty when it is kept first; what serde knows of
+/// a fault is a text, so the fault itself is put beside.
 #[derive(Clone, Copy)]
 struct Level<'a> {
     depth: usize,
     /// Whether a string may hold the schema.
     may_be_text: bool,
     names_left: &'a Cell<usize>,
+    fault: &'a Cell<Option<Fault>>,
 }
 
 impl Level<'_> {
+    fn read(self, json: &str) -> Result<Schema, serde_json::Error> {
+        let mut json = serde_json::Deserializer::from_str(json);
+        let schema = self.deserialize(&mut json)?;
+        json.end()?;
+        schema.ok_or_else(|| self.no_schema("null"))
+    }
+
     fn below(self) -> Self {
         Self {
             depth: self.depth + 1,
@@ -99,22 +107,15 @@ impl Level<'_> {
         }
     }
 
-    fn types<'de, A: MapAccess<'de>>(
-        self,
-        map: &mut A,
-    ) -> Result<Result<Vec<Type>, Fault>, A::Error> {
-        let mut types = IndexMap::new();
-        while let Some(name) = map.next_key::<String>()? {
-            let nested = match self.check(&name) {
-                Ok(()) => map.next_value_seed(self.below())?,
-                Err(fault) => map.next_value::<IgnoredAny>().map(|_| Err(fault))?,
-            };
-            match nested {
-                Ok(nested) => drop(types.insert(name, nested.map(Arc::new))),
-                Err(fault) => return Ok(Err(fault.below(name))),
-            }
-        }
-        Ok(Ok(types.into_iter().collect()))
+    fn ends<E: Error>(self, fault: Fault) -> E {
+        let error = E::custom(&fault.message);
+        self.fault.set(Some(fault));
+        error
+    }
+
+    fn no_schema<E: Error>(self, kind: &str) -> E {
+        let message = format!("{kind} is no schema; write an object such as {{\"人物\": null}}");
+        self.ends(Fault::new(message))
     }
 
     fn check(self, name: &str) -> Result<(), Fault> {
@@ -125,10 +126,17 @@ impl Level<'_> {
         self.names_left.set(left);
         check_key(name)
     }
+
+    /// The fault is inside of what has this name.
+    fn below_name<E>(self, error: E, name: String) -> E {
+        let fault = self.fault.take();
+        self.fault.set(fault.map(|fault| fault.below(name)));
+        error
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Level<'_> {
-    type Value = Result<Option<Schema>, Fault>;
+    type Value = Option<Schema>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -136,65 +144,74 @@ impl<'de> DeserializeSeed<'de> for Level<'_> {
 }
 
 impl<'de> Visitor<'de> for Level<'_> {
-    type Value = Result<Option<Schema>, Fault>;
+    type Value = Option<Schema>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a schema")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let types = if self.depth < DEPTH_LIMIT {
-            self.types(&mut map)?
-        } else {
-            Err(too_deep())
-        };
-        if types.is_err() {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        if self.depth >= DEPTH_LIMIT {
+            let message =
+                format!("a schema has at most {DEPTH_LIMIT} levels, and this is one more");
+            return Err(self.ends(Fault::bound(message)));
         }
-        Ok(types.and_then(|types| match types.as_slice() {
-            [] => Err(Fault::new("the object asks for no type; name at least one")),
-            _ => Ok(Some(Schema { types })),
-        }))
+        let mut types = IndexMap::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let read = match self.check(&name) {
+                Ok(()) => map.next_value_seed(self.below()),
+                Err(fault) => Err(self.ends(fault)),
+            };
+            match read {
+                Ok(nested) => drop(types.insert(name, nested.map(Arc::new))),
+                Err(error) => return Err(self.below_name(error, name)),
+            }
+        }
+        if types.is_empty() {
+            let message = "the object asks for no type; name at least one";
+            return Err(self.ends(Fault::new(message)));
+        }
+        let types = types.into_iter().collect();
+        Ok(Some(Schema { types }))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Ok(None))
+        Ok(None)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         if !self.may_be_text {
-            return Ok(Err(no_schema("a string")));
+            return Err(self.no_schema("a string"));
         }
-        let mut json = serde_json::Deserializer::from_str(text);
         let level = Self {
             may_be_text: false,
             ..self
         };
-        let read = level.deserialize(&mut json);
-        let read = read.and_then(|read| json.end().map(|()| read));
-        Ok(read
-            .unwrap_or_else(|error| Err(Fault::new(format!("the string holds no JSON: {error}")))))
+        level.read(text).map(Some).map_err(|error| {
+            let fault = self.fault.take();
+            let no_json = || Fault::new(format!("the string holds no JSON: {error}"));
+            self.ends(fault.unwrap_or_else(no_json))
+        })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Err(no_schema("a list")))
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        Err(self.no_schema("a list"))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Err(no_schema("a boolean")))
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Err(self.no_schema("a boolean"))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Err(no_schema("a number")))
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Err(self.no_schema("a number"))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Err(no_schema("a number")))
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Err(self.no_schema("a number"))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Err(no_schema("a number")))
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Err(self.no_schema("a number"))
     }
 }
 
@@ -208,16 +225,6 @@ fn check_key(name: &str) -> Result<(), Fault> {
         "the name of a type has at most {KEY_LIMIT} characters, and this one has {characters}; \
          the model reads no more than 126 tokens of it"
     )))
-}
-
-fn too_deep() -> Fault {
-    let message = format!("a schema has at most {DEPTH_LIMIT} levels, and this is one more");
-    Fault::bound(message)
-}
-
-fn no_schema(kind: &str) -> Fault {
-    let message = format!("{kind} is no schema; write an object such as {{\"人物\": null}}");
-    Fault::new(message)
 }
 
 /// A fault on its way out of the levels that it is in.
@@ -289,9 +296,8 @@ mod tests {
 
     #[test]
     fn order_is_kept_and_a_repeated_key_is_pythons() {
-        let value: Value =
-            serde_json::from_str(r#"{"b": null, "a": null, "b": {"c": null}}"#).expect("JSON");
-        let schema = Schema::parse(&value).expect("a schema");
+        let schema = Schema::read(r#"{"b": null, "a": null, "b": {"c": null}}"#);
+        let schema = schema.expect("a schema");
         let names: Vec<&str> = schema.types.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["b", "a"]);
         assert!(schema.types[0].1.is_some());
@@ -338,22 +344,6 @@ mod tests {
         let error = Schema::parse(&json!({ name: objects(NAME_LIMIT / 2) })).expect_err("beyond");
         assert!(error.is_bound, "{error:?}");
         assert!(error.place.chars().count() < 100, "{error:?}");
-    }
-
-    /// What is behind a fault is still read: a syntax error there is one of the request.
-    #[test]
-    fn a_fault_ends_no_reading() {
-        for text in [
-            r#"{"a": {"b": [1, {}], "c": {"d": []}}, "e": {"f": null}}"#,
-            r#"{"a": 1, "b": "x", "c": true, "d": -1, "e": 1.5}"#,
-            r#"[[], {"a": null}, 1]"#,
-        ] {
-            let reading = serde_json::from_str::<Reading>(text).expect("JSON");
-            assert!(reading.0.is_err(), "{text}");
-        }
-        for text in [r#"{"a": 1, "b": }"#, r#"[[], {"a": null}, 1"#] {
-            assert!(serde_json::from_str::<Reading>(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub(super) const BODY_LIMIT: usize = 1 << 20;
 const UNCOUNTED: usize = 64 << 10;
 /// Bytes beyond those of all bodies at once.
 const IN_FLIGHT: usize = 32 << 20;
+/// Pieces that a body may come in, and bytes of each that it may come in beyond them: one of single bytes costs the core a
+/// second.
+const PIECES: usize = 1_024;
+const BYTES_OF_A_PIECE: usize = 64;
 /// Time for the whole body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -114,12 +118,17 @@ fn check_announced(body: &Body, room: &Room) -> Result<(), ApiError> {
 
 async fn collect(mut body: Body, room: Room) -> Result<Received, ApiError> {
     let mut received = Received::new(room);
+    let mut pieces = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             ApiError::malformed("body", error.to_string()).logged("the body broke off")
         })?;
         if let Ok(data) = frame.into_data() {
             received.extend(&data)?;
+        }
+        pieces += 1;
+        if pieces > PIECES + received.bytes().len() / BYTES_OF_A_PIECE {
+            return Err(too_many_pieces());
         }
     }
     Ok(received)
@@ -131,6 +140,13 @@ fn too_large() -> ApiError {
         "too_large",
         format!("the body is larger than {BODY_LIMIT} bytes"),
     )
+}
+
+fn too_many_pieces() -> ApiError {
+    let message = format!(
+        "the body comes in {PIECES} chunks of less than {BYTES_OF_A_PIECE} bytes; send larger ones, or a Content-Length"
+    );
+    ApiError::malformed("body", message).logged("the body comes in too many chunks")
 }
 
 fn too_slow() -> ApiError {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::coding;
 use super::error::ApiError;
-use crate::schema::{Reading, Schema, joined, shortened};
+use crate::schema::{Schema, joined, shortened};
 
 /// Texts of one request at most.
 const TEXTS: usize = 64;
@@ -30,9 +31,8 @@ pub(super) struct PredictRequest {
     texts: Option<Texts>,
     /// An object from each type to `null` or to what is asked about its entities; or a string that holds one as JSON. At
     /// most 32 levels, 16,384 names of at most 1,000 characters, and 2,048 questions of one text.
-    #[serde(default = "no_schema")]
     #[schema(value_type = Object, example = json!({"人物": {"职务": null, "出生地": null}}))]
-    schema: Reading,
+    schema: Option<Box<RawValue>>,
     /// Whether paths that end early are given too.
     #[serde(default)]
     output_all_prefix: bool,
@@ -45,10 +45,6 @@ pub(super) struct PredictRequest {
     /// Whether answers must be one of the labels before `|`.
     #[serde(default)]
     classification: Classification,
-}
-
-fn no_schema() -> Reading {
-    Reading(Schema::parse(&serde_json::Value::Null))
 }
 
 /// At most [`TEXTS`]: what is beyond them is not even read.
@@ -153,7 +149,8 @@ impl Question {
         for (index, text) in texts.iter().enumerate() {
             check_length(text, max_length).map_err(|error| error.at(place(is_batch, index)))?;
         }
-        let schema = request.schema.0.map_err(|error| {
+        let schema = request.schema.as_deref().map_or("null", RawValue::get);
+        let schema = Schema::read(schema).map_err(|error| {
             if error.is_bound {
                 ApiError::impossible(error.place, error.message)
             } else {

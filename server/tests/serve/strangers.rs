@@ -119,6 +119,28 @@ fn a_body_without_end_is_cut_off() {
     assert!(server.is_well());
 }
 
+/// A body may come in small chunks, and not in a million of them.
+#[test]
+fn chunks_of_single_bytes_are_refused() {
+    let server = Server::ready(tiny());
+    let text = "小".repeat(1_000);
+    let body = json!({ "text": text, "schema": { "人物": null } }).to_string();
+    let head = "POST /api/predict HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (size, code) in [(1, "400"), (64, "200")] {
+        let mut request = head.as_bytes().to_vec();
+        for chunk in body.as_bytes().chunks(size) {
+            request.extend(format!("{:x}\r\n", chunk.len()).bytes());
+            request.extend(chunk);
+            request.extend(b"\r\n");
+        }
+        request.extend(b"0\r\n\r\n");
+        let mut stream = server.connect();
+        stream.write_all(&request).expect("a request");
+        let status = status(stream);
+        assert!(status.contains(code), "chunks of {size}: {status}");
+    }
+}
+
 #[test]
 fn depth_is_bounded_in_either_form_of_a_schema() {
     let server = Server::ready(tiny());
