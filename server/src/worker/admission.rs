@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::claim::{Claim, ClaimId, Claims, Mark};
+use super::claim::{Bounds, Claim, ClaimId, Claims, Mark};
 
 /// Whoever is refused again and again within it is no burst.
 const OVERLOAD: Duration = Duration::from_secs(2);
@@ -20,6 +20,8 @@ const TYPICAL: f64 = 0.95;
 const LARGE: f64 = 0.25;
 /// Where requests usually are long, one is large that has more than so much of the usual work.
 const LARGE_OF_USUAL: f64 = 2.0;
+/// A request of more than so much of the usual work gives way to shorter ones.
+const LONG_OF_USUAL: f64 = 4.0;
 /// Tokens of a round at least from which the cost of much work is learned: in a small one a token costs more.
 const BULK: usize = 256;
 /// Tokens that run on one worker at a time; more are shared by all.
@@ -105,7 +107,7 @@ impl Admission {
         let work = self.alone(tokens);
         self.note_rest(now);
         let pace = work.as_secs_f64() / tokens.max(1.0);
-        let claim = Claim::new(now, tokens, pace, self.most(demand.question * growth));
+        let claim = Claim::new(now, tokens, pace, self.bounds(demand.question * growth));
         let (is_large, wait) = (claim.is_large(), self.wait_before(&claim));
         let queued = wait.saturating_sub(self.whole(demand.together * growth));
         let patience = self.patience(is_large, max_wait, now);
@@ -132,12 +134,15 @@ impl Admission {
         self.usual *= if seconds > self.usual { 1.05 } else { 0.95 };
     }
 
-    /// Seconds of work beyond which a text's request is large. A large question has no small texts: it would stand
-    /// before others as often as it has texts.
-    fn most(&self, question: f64) -> f64 {
-        let most = (LARGE_OF_USUAL * self.usual).max(LARGE);
-        let is_large = self.alone(question).as_secs_f64() > most;
-        if is_large { 0.0 } else { most }
+    /// What parts a text's request from others. A large question has no small texts: it would stand before others as
+    /// often as it has texts.
+    fn bounds(&self, question: f64) -> Bounds {
+        let large = (LARGE_OF_USUAL * self.usual).max(LARGE);
+        let is_large = self.alone(question).as_secs_f64() > large;
+        Bounds {
+            long: LONG_OF_USUAL * self.usual,
+            large: if is_large { 0.0 } else { large },
+        }
     }
 
     /// Takes a request without a question.
