@@ -63,7 +63,7 @@ impl Schema {
                 .take()
                 .unwrap_or_else(|| Fault::new(error.to_string()))
         };
-        read.map_err(|error| fault(error).told())
+        read.map_err(|error| fault(error).reported())
     }
 
     /// The same from a value.
@@ -257,7 +257,7 @@ impl Fault {
         self
     }
 
-    fn told(self) -> SchemaError {
+    fn reported(self) -> SchemaError {
         let names: Vec<&str> = self.names.iter().rev().map(String::as_str).collect();
         SchemaError {
             place: place(&names),

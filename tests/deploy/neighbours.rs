@@ -310,8 +310,8 @@ async fn named_everywhere(sandbox: &Sandbox, words: &[&str]) {
     for command in [&["gate"][..], &["status"], &["plan", "--markdown"]] {
         says(&sandbox.run(command).await.expect(0).stdout, words);
     }
-    let told = sandbox.plan().await.change("Service")["being_deleted"].to_string();
-    says(&told, &words[1..]);
+    let shown = sandbox.plan().await.change("Service")["being_deleted"].to_string();
+    says(&shown, &words[1..]);
     says(&sandbox.run(&["drift"]).await.expect(2).stdout, words);
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::App;
 
-/// Behind a page nobody is made another for so many times as long as it took: who asks again and again takes a tenth of
+/// After a page no other is made for so many times as long as it took: callers that ask again and again take a tenth of
 /// a core at most.
 const REST: u32 = 9;
 

@@ -2,8 +2,8 @@
 //!
 //! A small request is due when it would have been answered were it alone, so that short ones pass long ones that came a
 //! little earlier; one of several times the usual work is due as many times later, so that a few callers who keep the
-//! pod busy with such ones do not stand before everybody. Large ones stand in a lane of their own, in their order; the scheduler gives it a share of the tokens
-//! while small ones wait, and all that is idle.
+//! pod busy with such ones do not stand before all others. Large ones stand in a lane of their own, in their order; the
+//! scheduler gives it a share of the tokens while small ones wait, and all that is idle.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

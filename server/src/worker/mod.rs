@@ -275,7 +275,8 @@ impl Worker {
         Ok(allowance)
     }
 
-    /// Asks the model; the request's allowance is what [`Worker::allow`] gave. Whoever drops the future is dropped from the queue.
+    /// Asks the model; the request's allowance is what [`Worker::allow`] gave. A caller that drops the future is dropped from
+    /// the queue.
     ///
     /// # Errors
     /// [`PredictError`]; what cannot be taken is answered at once.

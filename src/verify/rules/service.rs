@@ -88,12 +88,12 @@ pub(super) fn logs(_: &Stack, facts: &Facts) -> Look {
 }
 
 /// What a stack that does not write a key says nothing of.
-fn only_written(told: ServerSettings, said: &ServerSettings) -> ServerSettings {
+fn only_written(reported: ServerSettings, said: &ServerSettings) -> ServerSettings {
     ServerSettings {
-        max_work: said.max_work.and(told.max_work),
-        max_time: said.max_time.and(told.max_time),
-        log_level: said.log_level.and(told.log_level),
-        ..told
+        max_work: said.max_work.and(reported.max_work),
+        max_time: said.max_time.and(reported.max_time),
+        log_level: said.log_level.and(reported.log_level),
+        ..reported
     }
 }
 
@@ -104,13 +104,13 @@ pub(super) fn settings_in_force(stack: &Stack, facts: &Facts) -> Look {
         if info["settings"].is_null() {
             return Err("it tells no settings: the image is older than this uninlu".into());
         }
-        let told = format!("settings {}", info["settings"]);
+        let reported = format!("settings {}", info["settings"]);
         let is_it = ServerSettings::deserialize(&info["settings"])
-            .is_ok_and(|told| only_written(told, said) == *said);
-        holds(is_it, told).map_err(|told| {
+            .is_ok_and(|reported| only_written(reported, said) == *said);
+        holds(is_it, reported).map_err(|reported| {
             let said = said.entries().into_iter();
             let said: Map<String, Value> = said.map(|(key, value)| (key.into(), value)).collect();
-            format!("{told}, and the stack file says {}", Value::from(said))
+            format!("{reported}, and the stack file says {}", Value::from(said))
         })
     })
 }
