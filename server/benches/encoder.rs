@@ -97,11 +97,11 @@ fn network(criterion: &mut Criterion<CpuTime>) {
         let mut group = criterion.benchmark_group("text_tower");
         group.throughput(Throughput::Elements(tokens as u64));
         group.bench_function(BenchmarkId::from_parameter(tokens), |bencher| {
-            bencher.iter(|| model.encode(black_box(&sequences)).expect("states"));
+            bencher.iter(|| model.encode(black_box(&sequences), &|| ()).expect("states"));
         });
         group.finish();
         let hint = sequence(&hint, 1, tokens as i64);
-        let states = model.encode(&[sequences[0], hint]).expect("states");
+        let states = model.encode(&[sequences[0], hint], &|| ()).expect("states");
         let pairs = [Pair {
             text: &states[0],
             hint: &states[1],
@@ -109,7 +109,7 @@ fn network(criterion: &mut Criterion<CpuTime>) {
         let mut group = criterion.benchmark_group("cross_layers");
         group.throughput(Throughput::Elements(tokens as u64));
         group.bench_function(BenchmarkId::from_parameter(tokens), |bencher| {
-            bencher.iter(|| model.score(black_box(&pairs)).expect("logits"));
+            bencher.iter(|| model.score(black_box(&pairs), &|| ()).expect("logits"));
         });
         group.finish();
     }

@@ -95,13 +95,19 @@ fn logits(engine: &Engine, tokens: &Tokens, hints: &[String]) -> Vec<Vec<Logits>
         first_position: behind,
     });
     let sequences: Vec<Sequence<'_>> = windows.chain(asked).collect();
-    let states = engine.model().encode(&sequences).expect("the towers");
+    let states = engine
+        .model()
+        .encode(&sequences, &|| ())
+        .expect("the towers");
     let (texts, hints) = states.split_at(window_count(count));
     let pairs: Vec<Pair<'_>> = hints
         .iter()
         .flat_map(|hint| texts.iter().map(move |text| Pair { text, hint }))
         .collect();
-    let rows = engine.model().score(&pairs).expect("the cross layers");
+    let rows = engine
+        .model()
+        .score(&pairs, &|| ())
+        .expect("the cross layers");
     rows.chunks(texts.len()).map(<[Logits]>::to_vec).collect()
 }
 

@@ -150,11 +150,15 @@ impl Model {
         }
     }
 
-    /// Runs the towers: the states of each sequence, `[T, H]` or `[h, H]`.
+    /// Runs the towers: the states of each sequence, `[T, H]` or `[h, H]`. `pause` is called before each layer.
     ///
     /// # Errors
     /// What libtorch refuses.
-    pub fn encode(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Tensor>, ModelError> {
+    pub fn encode(
+        &self,
+        sequences: &[Sequence<'_>],
+        pause: &dyn Fn(),
+    ) -> Result<Vec<Tensor>, ModelError> {
         let _no_gradients = tch::no_grad_guard();
         let shapes: Vec<(i64, i64)> = sequences
             .iter()
@@ -163,6 +167,7 @@ impl Model {
         let packing = Packing::of(&shapes);
         let mut states = self.embed(packing.order.iter().map(|index| &sequences[*index]))?;
         for layer in &self.tower {
+            pause();
             states = layer.apply(&states, &packing.groups)?;
         }
         packing
@@ -173,11 +178,11 @@ impl Model {
             .collect()
     }
 
-    /// Runs the cross layers and the heads: the logits of each window's tokens.
+    /// Runs the cross layers and the heads: the logits of each window's tokens. `pause` is called before each layer.
     ///
     /// # Errors
     /// What libtorch refuses.
-    pub fn score(&self, pairs: &[Pair<'_>]) -> Result<Vec<Logits>, ModelError> {
+    pub fn score(&self, pairs: &[Pair<'_>], pause: &dyn Fn()) -> Result<Vec<Logits>, ModelError> {
         let _no_gradients = tch::no_grad_guard();
         let shapes: Vec<(i64, i64)> = pairs
             .iter()
@@ -195,8 +200,10 @@ impl Model {
             .split_last()
             .expect("loading refuses another number of cross layers");
         for layer in before {
+            pause();
             states = layer.apply(&states, &packing.groups)?;
         }
+        pause();
         // Only the text's tokens point, so nothing else needs the last layer.
         let states = last.apply_to_text(&states, &packing.groups)?;
         self.point(&states, &packing.of_text())

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+use std::ops::{Bound, RangeBounds};
 
 /// Passes by key: equal ones, of one request or of several, are computed once.
 ///
@@ -57,10 +58,13 @@ impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
         self.order.last_key_value().map(|((mark, _), _)| *mark)
     }
 
-    /// Takes the first pass, at a mark or behind it, that somebody still waits for; it stays known until
-    /// [`Self::finish`].
-    pub(super) fn next(&mut self, from: Option<M>, waits: impl Fn(&W) -> bool) -> Option<(M, K)> {
-        while let Some((place, key)) = self.pop(from) {
+    /// Takes the first pass with a mark in a range that somebody still waits for; it stays known until [`Self::finish`].
+    pub(super) fn next(
+        &mut self,
+        marks: impl RangeBounds<M> + Clone,
+        waits: impl Fn(&W) -> bool,
+    ) -> Option<K> {
+        while let Some(key) = self.pop(marks.clone()) {
             let Some(pass) = self.passes.get_mut(&key) else {
                 continue;
             };
@@ -69,18 +73,23 @@ impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
                 self.passes.remove(&key);
             } else {
                 pass.place = None;
-                return Some((place.0, key));
+                return Some(key);
             }
         }
         None
     }
 
-    fn pop(&mut self, from: Option<M>) -> Option<((M, u64), K)> {
-        let Some(from) = from else {
-            return self.order.pop_first();
+    fn pop(&mut self, marks: impl RangeBounds<M>) -> Option<K> {
+        let first = match marks.start_bound() {
+            Bound::Included(mark) => Bound::Included((*mark, 0)),
+            Bound::Excluded(mark) => Bound::Excluded((*mark, u64::MAX)),
+            Bound::Unbounded => Bound::Unbounded,
         };
-        let place = *self.order.range((from, 0)..).next()?.0;
-        self.order.remove_entry(&place)
+        let (place, _) = self.order.range((first, Bound::Unbounded)).next()?;
+        let place = *place;
+        marks
+            .contains(&place.0)
+            .then(|| self.order.remove(&place))?
     }
 
     /// Who waited for a pass that has run.
@@ -102,12 +111,13 @@ mod tests {
         assert!(agenda.add("other", 500, 2));
         assert!(!agenda.add("long", 100, 3));
         assert_eq!(agenda.last(), Some(500));
-        assert_eq!(agenda.next(None, |_| true), Some((100, "long")));
+        assert_eq!(agenda.next(.., |_| true), Some("long"));
         assert!(!agenda.add("long", 50, 4), "a running pass is joined");
         assert_eq!(agenda.finish(&"long"), [1, 3, 4]);
-        assert_eq!(agenda.next(Some(501), |_| true), None);
-        assert_eq!(agenda.next(Some(400), |_| true), Some((500, "other")));
-        assert_eq!(agenda.next(None, |_| true), None);
+        assert_eq!(agenda.next(501.., |_| true), None);
+        assert_eq!(agenda.next(..500, |_| true), None);
+        assert_eq!(agenda.next(400.., |_| true), Some("other"));
+        assert_eq!(agenda.next(.., |_| true), None);
     }
 
     #[test]
@@ -115,10 +125,7 @@ mod tests {
         let mut agenda = Agenda::new();
         agenda.add("left", 1, 1);
         agenda.add("wanted", 2, 2);
-        assert_eq!(
-            agenda.next(None, |waiter| *waiter != 1),
-            Some((2, "wanted"))
-        );
+        assert_eq!(agenda.next(.., |waiter| *waiter != 1), Some("wanted"));
         assert!(agenda.finish(&"left").is_empty());
     }
 }

@@ -1,8 +1,9 @@
 //! Model and tokenizer together: runs rounds.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tch::{Device, Tensor};
 
@@ -105,7 +106,7 @@ impl Engine {
 
     fn step(&self, scheduler: &mut Scheduler, round: Round) {
         let began = Instant::now();
-        match self.run(&round) {
+        match self.run(&round, &|| ()) {
             Ok(outcome) => scheduler.settle(round, outcome, began),
             Err(error) => {
                 for pass in &round.passes {
@@ -115,15 +116,23 @@ impl Engine {
         }
     }
 
-    pub(super) fn run(&self, round: &Round) -> Result<Outcome, ModelError> {
+    /// Runs a round. `pause` is called between layers; the time that it takes is no part of the work.
+    pub(super) fn run(&self, round: &Round, pause: &dyn Fn()) -> Result<Outcome, ModelError> {
         let began = Instant::now();
+        let paused = Cell::new(Duration::ZERO);
+        let pause = || {
+            let since = Instant::now();
+            pause();
+            paused.set(paused.get() + since.elapsed());
+        };
+        let worked = || began.elapsed().saturating_sub(paused.get());
         let rows = if round.rows.is_empty() {
             Vec::new()
         } else {
             let sequences: Vec<Sequence<'_>> = round.rows.iter().map(sequence).collect();
-            self.model.encode(&sequences)?
+            self.model.encode(&sequences, &pause)?
         };
-        let towers = began.elapsed();
+        let towers = worked();
         let states = |states: &States| match states {
             States::Known(states) => states.shallow_clone(),
             States::Row(index) => rows[*index].shallow_clone(),
@@ -137,14 +146,14 @@ impl Engine {
             .iter()
             .map(|(text, hint)| Pair { text, hint })
             .collect();
-        let logits = self.model.score(&pairs)?;
+        let logits = self.model.score(&pairs, &pause)?;
         if !logits.iter().all(Logits::are_finite) {
             return Err(ModelError::NotFinite);
         }
         let encoded: usize = round.rows.iter().map(|row| row.ids().len()).sum();
         let work = Work {
             towers,
-            cross: began.elapsed() - towers,
+            cross: worked() - towers,
             true_tokens: encoded + round.tokens,
             padded_tokens: fill(encoded) + fill(round.tokens),
         };

@@ -12,6 +12,7 @@ mod engine;
 mod hints;
 mod scheduler;
 mod session;
+mod share;
 mod threads;
 mod ticket;
 mod warmup;

@@ -10,10 +10,11 @@ use tch::Tensor;
 
 use super::PredictError;
 use super::agenda::Agenda;
-use super::claim::{Mark, SHARE};
+use super::claim::Mark;
 use super::engine::Outcome;
 use super::hints::HintStates;
 use super::session::{Asked, Hint, Place, Session, Text};
+use super::share::{Lane, Share};
 use super::ticket::Ticket;
 use crate::decode::Logits;
 use crate::tokenizer::Tokenizer;
@@ -97,6 +98,8 @@ pub(super) struct Round {
     pub(super) passes: Vec<Pass>,
     /// Tokens of the passes.
     pub(super) tokens: usize,
+    /// They are large requests': small ones may run between two layers.
+    pub(super) is_large: bool,
 }
 
 /// Every request, text and pass.
@@ -107,14 +110,10 @@ pub(super) struct Scheduler {
     texts_by_content: HashMap<Vec<char>, TextId>,
     hints: HintStates,
     agenda: Agenda<Mark, PassKey, Waiter>,
-    /// Tokens that large requests are owed, while small ones run.
-    owed: f64,
+    share: Share,
     began: Instant,
     count: u64,
 }
-
-/// Tokens of the longest pass: a window of 384 with a hint of 128.
-const LONGEST_PASS: f64 = 512.0;
 
 impl Scheduler {
     pub(super) fn new(tokenizer: Arc<Tokenizer>) -> Self {
@@ -125,7 +124,7 @@ impl Scheduler {
             texts_by_content: HashMap::new(),
             hints: HintStates::default(),
             agenda: Agenda::new(),
-            owed: 0.0,
+            share: Share::default(),
             began: Instant::now(),
             count: 0,
         }
@@ -201,40 +200,56 @@ impl Scheduler {
     /// Takes passes of at most so many tokens, but at least one.
     pub(super) fn round(&mut self, budget: usize, now: Instant) -> Option<Round> {
         self.drop_left(now);
-        let mut round = Round::default();
+        let lanes = if self.large_waits() && self.share.is_turn_of_large() {
+            [Lane::Large, Lane::Small]
+        } else {
+            [Lane::Small, Lane::Large]
+        };
+        lanes
+            .into_iter()
+            .find_map(|lane| self.fill(budget, lane, false))
+    }
+
+    /// Takes passes of small requests that may run between two layers of a round of large ones.
+    pub(super) fn small_round(&mut self, budget: usize) -> Option<Round> {
+        self.fill(budget, Lane::Small, true)
+    }
+
+    /// `large_runs`: a round of large requests waits for the end of this one.
+    fn fill(&mut self, budget: usize, lane: Lane, large_runs: bool) -> Option<Round> {
+        let mut round = Round {
+            is_large: lane == Lane::Large,
+            ..Round::default()
+        };
         let mut planned = Planned::default();
         while round.tokens < budget {
-            let Some((mark, key)) = self.next() else {
+            let large_waits = large_runs || self.large_waits();
+            if lane == Lane::Small && large_waits && self.share.is_turn_of_large() {
+                break;
+            }
+            let Some(key) = self.next(lane) else {
                 break;
             };
             let before = round.tokens;
             self.add_pass(&mut round, &mut planned, key);
-            self.note_share(mark, (round.tokens - before) as f64);
+            self.share.count(lane, round.tokens - before, large_waits);
         }
         (!round.passes.is_empty()).then_some(round)
     }
 
-    /// The most urgent pass, or that of the first large request when it is its turn.
-    fn next(&mut self) -> Option<(Mark, PassKey)> {
-        let sessions = &self.sessions;
-        let waits = |waiter: &Waiter| sessions.contains_key(&waiter.session);
-        if self.owed >= LONGEST_PASS {
-            let first = Some(Mark::Large(self.began));
-            if let Some(large) = self.agenda.next(first, waits) {
-                return Some(large);
-            }
-        }
-        self.agenda.next(None, waits)
+    fn large_waits(&self) -> bool {
+        matches!(self.agenda.last(), Some(Mark::Large(_)))
     }
 
-    /// Counts what runs, so that large requests have their share and no more.
-    fn note_share(&mut self, mark: Mark, tokens: f64) {
-        let has_large = matches!(self.agenda.last(), Some(Mark::Large(_)));
-        self.owed = match mark {
-            Mark::Large(_) => (self.owed - tokens).max(0.0),
-            Mark::Small(_) if has_large => self.owed + tokens / (SHARE - 1.0),
-            Mark::Small(_) => 0.0,
-        };
+    /// The most urgent pass of a lane.
+    fn next(&mut self, lane: Lane) -> Option<PassKey> {
+        let sessions = &self.sessions;
+        let waits = |waiter: &Waiter| sessions.contains_key(&waiter.session);
+        let first_large = Mark::Large(self.began);
+        match lane {
+            Lane::Small => self.agenda.next(..first_large, waits),
+            Lane::Large => self.agenda.next(first_large.., waits),
+        }
     }
 
     /// Ends the requests whose callers left or whose time is over.
@@ -392,6 +407,7 @@ impl Round {
             Self {
                 rows: own,
                 tokens: pass.tokens,
+                is_large: self.is_large,
                 passes: vec![pass],
             }
         })
@@ -403,5 +419,136 @@ impl Round {
             rows.push(row());
             rows.len() - 1
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::sync::oneshot::Receiver;
+
+    use super::*;
+    use crate::schema::Schema;
+    use crate::worker::admission::Admission;
+    use crate::worker::claim::{Bounds, Claim};
+    use crate::worker::session::Session;
+    use crate::worker::ticket::{Books, Outcome};
+    use crate::worker::{Allowance, Request};
+
+    const BUDGET: usize = 256;
+    /// Seconds of work, of a millisecond for each token.
+    const BOUNDS: Bounds = Bounds {
+        long: 0.1,
+        large: 0.25,
+    };
+
+    struct Scene {
+        scheduler: Scheduler,
+        books: Books,
+        answers: Vec<Receiver<Outcome>>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let vocabulary = concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../tests/golden/tokenizer_vocab_21128.txt"
+            );
+            let vocabulary = std::fs::read_to_string(vocabulary).expect("the vocabulary");
+            let tokenizer = Tokenizer::from_vocabulary(&vocabulary).expect("the tokenizer");
+            Self {
+                scheduler: Scheduler::new(Arc::new(tokenizer)),
+                books: Arc::new(Mutex::new(Admission::new(1, 0.001, 0.001))),
+                answers: Vec::new(),
+            }
+        }
+
+        fn begin(&mut self, text: &str) {
+            let schema = Schema::read(r#"{"人物": null}"#).expect("a schema");
+            let request = Request {
+                text: text.to_owned(),
+                schema: Arc::new(schema),
+                output_all_prefix: false,
+                is_strict: false,
+                deadline: None,
+                allowance: Arc::new(Allowance::default()),
+            };
+            let (session, asked) =
+                Session::new(&request, &self.scheduler.tokenizer).expect("a session");
+            let now = Instant::now();
+            let tokens = text.chars().count() as f64;
+            let claim = Claim::new(now, tokens, 0.001, BOUNDS);
+            let claim = self.books.lock().expect("the books").enter(claim, now);
+            let (ticket, answer) = Ticket::new(&request, now, claim, self.books.clone());
+            self.scheduler.begin(session, &asked, ticket);
+            self.answers.push(answer);
+        }
+
+        fn round(&mut self) -> Option<Round> {
+            self.scheduler.round(BUDGET, Instant::now())
+        }
+    }
+
+    fn long_text() -> String {
+        "苏州的公司发布了机器人".repeat(200)
+    }
+
+    #[test]
+    fn a_small_request_runs_between_the_layers_of_a_round_of_large_ones() {
+        let mut scene = Scene::new();
+        scene.begin(&long_text());
+        assert!(scene.round().expect("the passes of a large one").is_large);
+        assert!(scene.scheduler.small_round(BUDGET).is_none());
+        scene.begin("陈思远在苏州");
+        let small = scene.scheduler.small_round(BUDGET);
+        assert!(!small.expect("the small one").is_large);
+        assert!(scene.scheduler.small_round(BUDGET).is_none());
+    }
+
+    #[test]
+    fn a_round_of_small_requests_is_not_filled_up_with_large_ones() {
+        let mut scene = Scene::new();
+        scene.begin(&long_text());
+        scene.begin("陈思远在苏州");
+        let small = scene.round().expect("the small one");
+        assert_eq!((small.is_large, small.passes.len()), (false, 1));
+        assert!(scene.round().expect("the large one").is_large);
+    }
+
+    #[test]
+    fn small_requests_do_not_interrupt_a_round_when_it_is_the_turn_of_large_ones() {
+        let mut scene = Scene::new();
+        scene.begin(&long_text());
+        let mut ran = 0;
+        for text in 0..1000 {
+            scene.begin(&format!("陈思远在苏州的第{text}家公司"));
+            match scene.scheduler.small_round(BUDGET) {
+                Some(round) => ran += round.tokens,
+                None => break,
+            }
+        }
+        assert!((1_500..3_000).contains(&ran), "{ran}");
+        assert!(scene.round().expect("the turn of the large one").is_large);
+    }
+
+    #[test]
+    fn passes_that_no_caller_waits_for_hold_up_no_others() {
+        let mut scene = Scene::new();
+        scene.begin(&long_text());
+        for text in 0..100 {
+            scene.begin(&format!("陈思远在苏州的第{text}家公司"));
+        }
+        while !scene.scheduler.share.is_turn_of_large() {
+            let _ = scene.round().expect("work");
+        }
+        scene.answers.remove(0);
+        scene.begin("陈思远在苏州");
+        let mut left = 0;
+        while let Some(round) = scene.round() {
+            assert!(!round.is_large);
+            left += round.passes.len();
+        }
+        assert!(left > 0);
     }
 }

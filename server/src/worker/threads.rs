@@ -311,7 +311,12 @@ impl Runner<'_> {
     }
 
     fn run_round(&self, loaded: &LoadedModel, round: Round, began: Instant) {
-        match guarded(|| self.engine.run(&round)) {
+        let pause = || {
+            if round.is_large {
+                self.run_small_rounds(loaded);
+            }
+        };
+        match guarded(|| self.engine.run(&round, &pause)) {
             Ok(outcome) => self.deliver(loaded, round, outcome, began),
             Err(fault) if round.passes.len() == 1 => {
                 tracing::error!(fault, "a pass failed");
@@ -324,6 +329,14 @@ impl Runner<'_> {
                     self.run_round(loaded, alone, began);
                 }
             }
+        }
+    }
+
+    /// A small request does not wait for the end of a round of large ones, only for that of a layer.
+    fn run_small_rounds(&self, loaded: &LoadedModel) {
+        let next = || loaded.scheduler().small_round(self.budget());
+        while let Some(round) = next() {
+            self.run_round(loaded, round, Instant::now());
         }
     }
 

@@ -174,14 +174,20 @@ impl Batch {
                 first_position: tokens.ids.len() as i64,
             });
         let sequences: Vec<Sequence<'_>> = windows.chain(hints).collect();
-        let states = engine.model().encode(&sequences).expect("the towers");
+        let states = engine
+            .model()
+            .encode(&sequences, &|| ())
+            .expect("the towers");
         let (texts, hints) = states.split_at(self.texts.len());
         let pairs: Vec<Pair<'_>> = texts
             .iter()
             .zip(hints)
             .map(|(text, hint)| Pair { text, hint })
             .collect();
-        engine.model().score(&pairs).expect("the cross layers")
+        engine
+            .model()
+            .score(&pairs, &|| ())
+            .expect("the cross layers")
     }
 }
 
