@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::claim::{Bounds, Claim, ClaimId, Claims, Mark};
+use super::claim::{Claim, ClaimId, Claims, Mark};
 
 /// Whoever is refused again and again within it is no burst.
 const OVERLOAD: Duration = Duration::from_secs(2);
@@ -16,12 +16,13 @@ const PATIENCE_UNDER_OVERLOAD: f64 = 0.5;
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(20);
 /// Share of requests that are shorter than the typical one that patience is measured by.
 const TYPICAL: f64 = 0.95;
-/// Seconds of work beyond which a request is large, see [`Claims`].
+/// A request of more than so much of the usual work is large, see [`Claims`]: a few callers with such ones would else
+/// stand before all.
+const LARGE_BEYOND: f64 = 4.0;
+/// So is one of more than so many seconds …
 const LARGE: f64 = 0.25;
-/// Where requests usually are long, one is large that has more than so much of the usual work.
-const LARGE_OF_USUAL: f64 = 2.0;
-/// A request of more than so much of the usual work gives way to shorter ones.
-const LONG_OF_USUAL: f64 = 4.0;
+/// … but none of up to so much of the usual work.
+const SMALL_UP_TO: f64 = 2.0;
 /// Tokens of a round at least from which the cost of much work is learned: in a small one a token costs more.
 const BULK: usize = 256;
 /// Tokens that run on one worker at a time; more are shared by all.
@@ -107,7 +108,7 @@ impl Admission {
         let work = self.alone(tokens);
         self.note_rest(now);
         let pace = work.as_secs_f64() / tokens.max(1.0);
-        let claim = Claim::new(now, tokens, pace, self.bounds(demand.question * growth));
+        let claim = Claim::new(now, tokens, pace, self.large(demand.question * growth));
         let (is_large, wait) = (claim.is_large(), self.wait_before(&claim));
         let queued = wait.saturating_sub(self.whole(demand.together * growth));
         let patience = self.patience(is_large, max_wait, now);
@@ -134,15 +135,12 @@ impl Admission {
         self.usual *= if seconds > self.usual { 1.05 } else { 0.95 };
     }
 
-    /// What parts a text's request from others. A large question has no small texts: it would stand before others as
-    /// often as it has texts.
-    fn bounds(&self, question: f64) -> Bounds {
-        let large = (LARGE_OF_USUAL * self.usual).max(LARGE);
+    /// Seconds of work beyond which a text's request is large. A large question has no small texts: it would stand before
+    /// others as often as it has texts.
+    fn large(&self, question: f64) -> f64 {
+        let large = (LARGE_BEYOND * self.usual).min(LARGE.max(SMALL_UP_TO * self.usual));
         let is_large = self.alone(question).as_secs_f64() > large;
-        Bounds {
-            long: LONG_OF_USUAL * self.usual,
-            large: if is_large { 0.0 } else { large },
-        }
+        if is_large { 0.0 } else { large }
     }
 
     /// Takes a request without a question.
@@ -398,6 +396,25 @@ mod tests {
         admission
             .take(&Demand { left, ..of(50.0) }, later)
             .expect("nothing of it goes first");
+    }
+
+    /// Callers who ask again and again what takes several times as long would else take all from those who ask little.
+    #[test]
+    fn several_times_the_usual_work_is_large() {
+        let mut now = Instant::now();
+        let mut admission = admission();
+        for _ in 0..100 {
+            let taken = admission.ask(&of(20.0), MAX_WAIT, now).expect("idle");
+            now += Duration::from_secs(1);
+            admission.leave(taken, now);
+        }
+        for _ in 0..4 {
+            admission.take(&of(200.0), now).expect("room");
+        }
+        let left = Some(Duration::from_millis(60));
+        let later = now + Duration::from_secs(2);
+        let small = admission.take(&Demand { left, ..of(20.0) }, later);
+        small.expect("nothing of them goes first");
     }
 
     /// On a slow pod the usual request is long: the rule for a standing queue is about those.

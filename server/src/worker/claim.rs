@@ -1,9 +1,8 @@
 //! What is taken and not answered: how much of it is left, and when each part is due. Pure but for the clock it is given.
 //!
 //! A small request is due when it would have been answered were it alone, so that short ones pass long ones that came a
-//! little earlier; one of several times the usual work is due as many times later, so that a few callers who keep the
-//! pod busy with such ones do not stand before all others. Large ones stand in a lane of their own, in their order; the
-//! scheduler gives it a share of the tokens while small ones wait, and all that is idle.
+//! little earlier. Large ones stand in a lane of their own, in their order; the scheduler gives it a share of the tokens
+//! while small ones wait, and all that is idle.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -23,30 +22,14 @@ pub(super) enum Mark {
 /// Names a request that is taken.
 pub(super) type ClaimId = u64;
 
-/// Seconds of work that part requests.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// A request with more gives way to shorter ones.
-    pub(super) long: f64,
-    /// A request with more is large.
-    pub(super) large: f64,
-}
-
-impl Bounds {
-    /// Nothing is long.
-    pub(super) const NONE: Self = Self {
-        long: f64::MAX,
-        large: f64::MAX,
-    };
-}
-
 /// One request, in tokens of passes; `pace` says how long they take.
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
     arrived: Instant,
     /// Seconds for a token when the request is alone.
     pace: f64,
-    bounds: Bounds,
+    /// Seconds of work beyond which it is large.
+    large: f64,
     /// What all levels are expected to be.
     expected: f64,
     /// What is known of them.
@@ -55,11 +38,11 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    pub(super) fn new(arrived: Instant, tokens: f64, pace: f64, bounds: Bounds) -> Self {
+    pub(super) fn new(arrived: Instant, tokens: f64, pace: f64, large: f64) -> Self {
         Self {
             arrived,
             pace,
-            bounds,
+            large,
             expected: tokens,
             known: 0.0,
             done: 0.0,
@@ -72,7 +55,7 @@ impl Claim {
     }
 
     pub(super) fn is_large(&self) -> bool {
-        self.work() > self.bounds.large
+        self.work() > self.large
     }
 
     /// No further pass will come than those that are known.
@@ -95,11 +78,7 @@ impl Claim {
         if self.is_large() {
             Mark::Large(now)
         } else {
-            let work = self.work();
-            Mark::Small(later(
-                self.arrived,
-                work * (work / self.bounds.long).max(1.0),
-            ))
+            Mark::Small(later(self.arrived, self.work()))
         }
     }
 }
@@ -175,13 +154,10 @@ mod tests {
     use super::*;
 
     const PACE: f64 = 0.001;
-    const BOUNDS: Bounds = Bounds {
-        long: 0.1,
-        large: 0.25,
-    };
+    const LARGE: f64 = 0.25;
 
     fn of(now: Instant, tokens: f64) -> Claim {
-        Claim::new(now, tokens, PACE, BOUNDS)
+        Claim::new(now, tokens, PACE, LARGE)
     }
 
     #[test]
@@ -197,20 +173,6 @@ mod tests {
         }
         assert_eq!(claims.before(&of(now, 99.0)), 0.0);
         assert_eq!(claims.before(&of(now, 101.0)), 100.0);
-    }
-
-    /// Callers who ask again and again what is just not large would else take all from those who ask little.
-    #[test]
-    fn a_long_request_gives_way_to_usual_ones_for_several_times_its_work() {
-        let now = Instant::now();
-        let mut claims = Claims::default();
-        for _ in 0..4 {
-            claims.enter(of(now, 200.0));
-        }
-        let before =
-            |seconds: f64| claims.before(&of(now + Duration::from_secs_f64(seconds), 20.0));
-        assert_eq!(before(0.37), 0.0, "it is due after 0.2 s twice");
-        assert_eq!(before(0.39), 800.0);
     }
 
     /// What a flood of small questions grows to is no more in the way than one large one.
@@ -252,8 +214,8 @@ mod tests {
     fn absurd_work_is_due_at_some_time() {
         let now = Instant::now();
         let mut claims = Claims::default();
-        let id = claims.enter(Claim::new(now, f64::MAX, 1.0, Bounds::NONE));
+        let id = claims.enter(Claim::new(now, f64::MAX, 1.0, f64::MAX));
         assert!(claims.expect(id, 1e300, now) >= Mark::Small(now));
-        assert!(claims.before(&Claim::new(now, 0.0, 0.0, BOUNDS)) >= 0.0);
+        assert!(claims.before(&Claim::new(now, 0.0, 0.0, LARGE)) >= 0.0);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tch::{Device, Tensor};
 
 use super::admission::Admission;
-use super::claim::{Bounds, Claim};
+use super::claim::Claim;
 use super::scheduler::{Round, Row, Scheduler, States};
 use super::session::Session;
 use super::ticket::{Ticket, locked};
@@ -82,7 +82,7 @@ impl Engine {
         let books = Arc::new(Mutex::new(Admission::new(1, 0.0, 0.0)));
         let mut scheduler = Scheduler::new(self.tokenizer.clone());
         let begin = |request: &Request| {
-            let claim = locked(&books).enter(Claim::new(now, 0.0, 0.0, Bounds::NONE), now);
+            let claim = locked(&books).enter(Claim::new(now, 0.0, 0.0, f64::MAX), now);
             let (ticket, answer) = Ticket::new(request, now, claim, books.clone());
             match Session::new(request, &self.tokenizer) {
                 Ok((session, asked)) => scheduler.begin(session, &asked, ticket),

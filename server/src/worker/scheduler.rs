@@ -431,17 +431,14 @@ mod tests {
     use super::*;
     use crate::schema::Schema;
     use crate::worker::admission::Admission;
-    use crate::worker::claim::{Bounds, Claim};
+    use crate::worker::claim::Claim;
     use crate::worker::session::Session;
     use crate::worker::ticket::{Books, Outcome};
     use crate::worker::{Allowance, Request};
 
     const BUDGET: usize = 256;
     /// Seconds of work, of a millisecond for each token.
-    const BOUNDS: Bounds = Bounds {
-        long: 0.1,
-        large: 0.25,
-    };
+    const LARGE: f64 = 0.25;
 
     struct Scene {
         scheduler: Scheduler,
@@ -478,7 +475,7 @@ mod tests {
                 Session::new(&request, &self.scheduler.tokenizer).expect("a session");
             let now = Instant::now();
             let tokens = text.chars().count() as f64;
-            let claim = Claim::new(now, tokens, 0.001, BOUNDS);
+            let claim = Claim::new(now, tokens, 0.001, LARGE);
             let claim = self.books.lock().expect("the books").enter(claim, now);
             let (ticket, answer) = Ticket::new(&request, now, claim, self.books.clone());
             self.scheduler.begin(session, &asked, ticket);
