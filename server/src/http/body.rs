@@ -1,7 +1,7 @@
 //! Reading a body that a stranger sends: not for ever, not without end, and not with all others at once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::coding;
 use super::error::ApiError;
 use super::line::Line;
+use super::rate::Rate;
 
 /// Bytes of a request's body at most, before and after decoding.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
@@ -19,6 +20,9 @@ pub(super) const BODY_LIMIT: usize = 1 << 20;
 const UNCOUNTED: usize = 64 << 10;
 /// Bytes beyond those of all bodies at once.
 const IN_FLIGHT: usize = 32 << 20;
+/// Bytes a second of those beyond: texts in them would keep the model busy for longer, and what is none of that still costs
+/// the core some milliseconds for each megabyte.
+const RATE: usize = 16 << 20;
 /// Pieces that a body may come in, and bytes of each that it may come in beyond them: one of single bytes costs the core a
 /// second.
 const PIECES: usize = 1_024;
@@ -28,11 +32,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Room for the bodies of all requests together.
 #[derive(Debug, Clone)]
-pub struct Room(Arc<Semaphore>);
+pub struct Room {
+    bytes: Arc<Semaphore>,
+    rate: Arc<Rate>,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(IN_FLIGHT)))
+        Self {
+            bytes: Arc::new(Semaphore::new(IN_FLIGHT)),
+            rate: Arc::new(Rate::new(RATE, RATE, Instant::now())),
+        }
     }
 }
 
@@ -74,9 +84,17 @@ impl Received {
         Ok(())
     }
 
+    /// Keeps all bodies together to their rate, once so many bytes more were taken.
+    async fn pause(&self, more: usize) {
+        let counted = more.min(self.bytes.len().saturating_sub(UNCOUNTED));
+        if counted > 0 {
+            tokio::time::sleep(self.room.rate.take(counted, Instant::now())).await;
+        }
+    }
+
     fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
         let count = u32::try_from(bytes).map_err(|_| too_large())?;
-        let room = self.room.0.clone();
+        let room = self.room.bytes.clone();
         let more = room.try_acquire_many_owned(count).map_err(|_| no_room())?;
         match &mut self.held {
             Some(held) => held.merge(more),
@@ -110,7 +128,7 @@ fn check_announced(body: &Body, room: &Room) -> Result<(), ApiError> {
     if announced > BODY_LIMIT {
         return Err(too_large());
     }
-    if announced.saturating_sub(UNCOUNTED) > room.0.available_permits() {
+    if announced.saturating_sub(UNCOUNTED) > room.bytes.available_permits() {
         return Err(no_room());
     }
     Ok(())
@@ -125,6 +143,7 @@ async fn collect(mut body: Body, room: Room) -> Result<Received, ApiError> {
         })?;
         if let Ok(data) = frame.into_data() {
             received.extend(&data)?;
+            received.pause(data.len()).await;
         }
         pieces += 1;
         if pieces > PIECES + received.bytes().len() / BYTES_OF_A_PIECE {
@@ -144,7 +163,7 @@ fn too_large() -> ApiError {
 
 fn too_many_pieces() -> ApiError {
     let message = format!(
-        "the body comes in {PIECES} chunks of less than {BYTES_OF_A_PIECE} bytes; send larger ones, or a Content-Length"
+        "the body comes in {PIECES} chunks of less than {BYTES_OF_A_PIECE} bytes; send larger ones"
     );
     ApiError::malformed("body", message).logged("the body comes in too many chunks")
 }
@@ -180,7 +199,7 @@ mod tests {
         assert!(Received::new(room.clone()).extend(&small).is_ok());
         held.clear();
         assert_eq!(
-            room.0.available_permits(),
+            room.bytes.available_permits(),
             IN_FLIGHT,
             "all of it is free again"
         );
@@ -195,7 +214,7 @@ mod tests {
         let refused = received.extend(b" ").expect_err("one byte more");
         assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(
-            received.room.0.available_permits(),
+            received.room.bytes.available_permits(),
             IN_FLIGHT - (BODY_LIMIT - UNCOUNTED)
         );
     }

@@ -1,79 +1,64 @@
-//! Bytes that are read for nothing but that their sender comes to see its answer: so many a second, over all connections.
+//! Bytes a second, over all connections.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Bytes of a refused request that are read on, and of all of them after a rest.
-pub(super) const LINGER: usize = 16 << 20;
-/// Bytes of all of them in a second. A sender beyond it waits, and may in the end see no answer.
-const RATE: usize = 4 << 20;
-
-/// Bytes that are read at once.
-pub(super) const PIECE: usize = 8 << 10;
-
-/// What may still be read.
+/// So many bytes a second, and a burst after a rest.
 #[derive(Debug)]
-pub(super) struct Drain(Mutex<State>);
+pub(super) struct Rate {
+    per_second: f64,
+    burst: f64,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
-    left: usize,
+    /// Bytes that are free; below 0 where more was taken.
+    left: f64,
     at: Instant,
 }
 
-impl Drain {
-    pub(super) fn new(now: Instant) -> Self {
-        let state = State {
-            left: LINGER,
-            at: now,
-        };
-        Self(Mutex::new(state))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether no piece may be read now.
-    pub(super) fn is_used_up(&self, now: Instant) -> bool {
-        let mut state = self.state();
-        let passed = now.saturating_duration_since(state.at).as_secs_f64();
-        let more = (passed * RATE as f64) as usize;
-        if more > 0 {
-            state.left = state.left.saturating_add(more).min(LINGER);
-            state.at = now;
+impl Rate {
+    pub(super) fn new(per_second: usize, burst: usize, now: Instant) -> Self {
+        let burst = burst as f64;
+        Self {
+            per_second: per_second as f64,
+            burst,
+            state: Mutex::new(State {
+                left: burst,
+                at: now,
+            }),
         }
-        state.left < PIECE
     }
 
-    /// So many bytes were read.
-    pub(super) fn take(&self, bytes: usize) {
-        let mut state = self.state();
-        state.left = state.left.saturating_sub(bytes);
+    /// Takes bytes that were read; gives how long to wait before the next ones.
+    pub(super) fn take(&self, bytes: usize, now: Instant) -> Duration {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = now.saturating_duration_since(state.at).as_secs_f64();
+        state.at = state.at.max(now);
+        state.left = (state.left + passed * self.per_second).min(self.burst) - bytes as f64;
+        Duration::try_from_secs_f64(-state.left / self.per_second).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
+    const SECOND: usize = 1 << 20;
+    const BURST: usize = 4 << 20;
+
     #[test]
-    fn all_senders_together_have_so_much_a_second() {
+    fn all_together_have_so_much_a_second() {
         let start = Instant::now();
-        let drain = Drain::new(start);
+        let rate = Rate::new(SECOND, BURST, start);
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
-        drain.take(LINGER - PIECE);
-        assert!(!drain.is_used_up(at(0.0)), "one sender has all it needs");
-        drain.take(PIECE);
-        assert!(drain.is_used_up(at(0.0)));
-        assert!(drain.is_used_up(at(0.001)), "a moment gives no piece");
-        assert!(!drain.is_used_up(at(0.501)));
-        drain.take(RATE / 2);
-        assert!(drain.is_used_up(at(0.501)));
-        assert!(!drain.is_used_up(at(60.0)));
-        drain.take(LINGER);
-        assert!(drain.is_used_up(at(60.0)), "a rest gives no more than that");
+        assert_eq!(rate.take(BURST, start), Duration::ZERO, "one has its burst");
+        assert_eq!(rate.take(SECOND / 2, start).as_secs_f64(), 0.5);
+        assert_eq!(rate.take(SECOND, start).as_secs_f64(), 1.5, "and behind it");
+        assert_eq!(rate.take(0, at(1.5)), Duration::ZERO);
+        assert_eq!(rate.take(BURST, at(60.0)), Duration::ZERO);
+        let wait = rate.take(SECOND, at(60.0)).as_secs_f64();
+        assert_eq!(wait, 1.0, "a rest gives no more than the burst");
     }
 }

@@ -1,7 +1,7 @@
 //! Connections: so many at once, each with bounds on what it may send and how slowly.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::Version;
@@ -14,10 +14,10 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-use super::drain::Drain;
 use super::line::{Line, Phase};
 use super::pool::{Place, Pool};
-use super::wire::Wire;
+use super::rate::Rate;
+use super::wire::{self, Wire};
 
 /// Headers of a request at most; more is answered with 431.
 const HEADERS: usize = 64;
@@ -35,7 +35,7 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconn
 struct Places {
     usual: Arc<Pool>,
     reserve: Arc<Pool>,
-    drain: Arc<Drain>,
+    drain: Arc<Rate>,
 }
 
 impl Places {
@@ -55,7 +55,7 @@ pub async fn serve(
     let places = Places {
         usual: Pool::new(connections, false),
         reserve: Pool::new(RESERVE, true),
-        drain: Arc::new(Drain::new(Instant::now())),
+        drain: Arc::new(wire::drain()),
     };
     let running = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);

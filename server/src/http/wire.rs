@@ -10,9 +10,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::drain::{Drain, LINGER, PIECE};
 use super::framing::Framing;
 use super::line::{Line, Phase};
+use super::rate::Rate;
+
+/// Bytes of a refused request that are read on, for nothing but that their sender comes to see its answer, and of all of
+/// them after a rest.
+const LINGER: usize = 16 << 20;
+/// Bytes of all of them in a second. A sender beyond it waits, and may in the end see no answer.
+const LINGER_RATE: usize = 4 << 20;
+/// Bytes that are read at once.
+const PIECE: usize = 8 << 10;
+
+/// What all connections may read so.
+pub(super) fn drain() -> Rate {
+    Rate::new(LINGER_RATE, LINGER, Instant::now())
+}
 
 /// How a connection of HTTP/2 without negotiation begins (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -29,7 +42,7 @@ const PROBE: Duration = Duration::from_millis(100);
 pub(super) struct Wire {
     stream: TcpStream,
     line: Arc<Line>,
-    drain: Arc<Drain>,
+    drain: Arc<Rate>,
     framing: Framing,
     is_first_read: bool,
     is_flushed: bool,
@@ -41,7 +54,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, line: Arc<Line>, drain: Arc<Drain>) -> Self {
+    pub(super) fn new(stream: TcpStream, line: Arc<Line>, drain: Arc<Rate>) -> Self {
         Self {
             stream,
             line,
@@ -171,7 +184,7 @@ impl AsyncWrite for Wire {
         }
         while self.lingered < LINGER {
             self.line.enter(Phase::Closing);
-            while self.drain.is_used_up(Instant::now()) {
+            while !self.drain.take(0, Instant::now()).is_zero() {
                 ready!(self.poll_pause(context));
             }
             let mut bytes = [0; PIECE];
@@ -181,7 +194,7 @@ impl AsyncWrite for Wire {
                 break;
             }
             self.lingered += buffer.filled().len();
-            self.drain.take(buffer.filled().len());
+            let _ = self.drain.take(buffer.filled().len(), Instant::now());
         }
         Poll::Ready(Ok(()))
     }
