@@ -33,8 +33,9 @@ WORKDIR /build
 
 FROM build AS root
 COPY --from=libtorch /opt/libtorch /opt/libtorch
-# The tool's manifest is there because the workspace is declared in it; its sources are not.
+# The manifests of the tool and its crates are there because the workspace names them; their sources are not.
 COPY Cargo.toml Cargo.lock ./
+COPY crates crates
 COPY server server
 RUN --mount=type=cache,target=/root/.cargo/registry --mount=type=cache,target=/build/target \
     LIBTORCH=/opt/libtorch server/image /root-of-image
@@ -42,6 +43,7 @@ RUN --mount=type=cache,target=/root/.cargo/registry --mount=type=cache,target=/b
 # With CUDA libtorch has 4 GB: in a cache, each layer would hold them once more.
 FROM build AS root-cuda
 COPY Cargo.toml Cargo.lock ./
+COPY crates crates
 COPY server server
 RUN --mount=type=cache,target=/root/.cargo/registry --mount=type=cache,id=target-cuda,target=/build/target \
     --mount=type=cache,id=libtorch-cuda,target=/cache \

@@ -14,28 +14,14 @@ use jiff::Timestamp;
 use miette::{Diagnostic, Report};
 use serde_json::{Value, json};
 
-use crate::escape;
-
-/// A style of ours: a character that Unicode keeps for a program's own use stands for it until the text is written. So
-/// a terminal's codes come from here alone, and those in the text of others are escaped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style(char);
-
-/// Additions, and what went well.
-pub const GREEN: Style = Style('\u{fdd0}');
-/// Changes and warnings.
-pub const YELLOW: Style = Style('\u{fdd1}');
-/// Removals and failures.
-pub const RED: Style = Style('\u{fdd2}');
-/// What a reader may skip.
-pub const DIM: Style = Style('\u{fdd3}');
-/// What a reader must not skip.
-pub const BOLD: Style = Style('\u{fdd4}');
-const END: char = '\u{fdd5}';
+use uninlu_text::escape;
+pub use uninlu_text::style::{BOLD, DIM, GREEN, RED, Style, YELLOW, paint, plain};
+use uninlu_text::style::{END, style_of};
+pub use uninlu_text::words::{capitalised, human_bytes, human_elapsed};
 
 /// What a terminal understands.
-fn codes(mark: char) -> anstyle::Style {
-    match Style(mark) {
+fn codes(style: Style) -> anstyle::Style {
+    match style {
         GREEN => AnsiColor::Green.on_default(),
         YELLOW => AnsiColor::Yellow.on_default(),
         RED => AnsiColor::Red.on_default(),
@@ -44,30 +30,15 @@ fn codes(mark: char) -> anstyle::Style {
     }
 }
 
-/// `text` in `style`, for [`Ui`] to show.
-pub fn paint(style: Style, text: impl Display) -> String {
-    format!("{}{text}{END}", style.0)
-}
-
-/// Whether the character stands for a style's beginning or end.
-pub(crate) fn is_mark(c: char) -> bool {
-    (GREEN.0..=END).contains(&c)
-}
-
-/// The text without its styles.
-pub fn plain(text: &str) -> String {
-    text.replace(is_mark, "")
-}
-
 /// The text as a terminal, or a log, is to show it; the streams drop the codes where they are not wanted (`NO_COLOR`, no
 /// terminal).
 fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in escape::log(text).chars() {
-        match c {
-            END => shown.push_str("\u{1b}[0m"),
-            mark if is_mark(mark) => shown += &codes(mark).to_string(),
-            c => shown.push(c),
+        match (c, style_of(c)) {
+            (END, _) => shown.push_str("\u{1b}[0m"),
+            (_, Some(style)) => shown += &codes(style).to_string(),
+            (c, None) => shown.push(c),
         }
     }
     shown
@@ -349,52 +320,5 @@ impl Drop for Step {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-    }
-}
-
-/// `0.8 s`, `12 s`, `3 min 05 s`.
-pub fn human_elapsed(elapsed: Duration) -> String {
-    let seconds = elapsed.as_secs();
-    match seconds {
-        0..10 => format!("{:.1} s", elapsed.as_secs_f64()),
-        10..60 => format!("{seconds} s"),
-        _ => format!("{} min {:02} s", seconds / 60, seconds % 60),
-    }
-}
-
-/// With its first letter as a sentence begins.
-pub fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
-}
-
-/// `288.6 MB`: decimal units, as registries and `docker image ls` count.
-pub fn human_bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn elapsed_time_reads_as_people_say_it() {
-        assert_eq!(human_elapsed(Duration::from_millis(840)), "0.8 s");
-        assert_eq!(human_elapsed(Duration::from_secs(12)), "12 s");
-        assert_eq!(human_elapsed(Duration::from_secs(185)), "3 min 05 s");
-    }
-
-    #[test]
-    fn sizes_are_decimal() {
-        assert_eq!(human_bytes(999), "999 B");
-        assert_eq!(human_bytes(288_566_024), "288.6 MB");
-        assert_eq!(human_bytes(1_200_000_000), "1.20 GB");
     }
 }

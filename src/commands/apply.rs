@@ -14,7 +14,7 @@ use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Trust};
 use crate::image::{self, Inputs};
 use crate::plan::{Goal, Plan, PlannedImage};
-use crate::stack::{Source, Stack};
+use crate::stack::{self, Source, Stack};
 use crate::ui::Ui;
 
 /// Builds the image if it must, shows the plan, asks, applies it, and waits until the pods run
@@ -72,7 +72,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 }
 
 async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
-    let stack = source.stack(args.stack.env.as_deref())?;
+    let stack = stack::stack_of(source, args.stack.env.as_deref())?;
     let key = args.key.read()?;
     let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
     findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);

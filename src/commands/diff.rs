@@ -6,7 +6,7 @@ use super::history::{difference, tell_difference};
 use super::render::facts;
 use crate::cli::exit;
 use crate::kinds::{self, Desired};
-use crate::stack::Source;
+use crate::stack;
 use crate::ui::Ui;
 
 /// Tells in what the objects of two environments differ; asks no cluster
@@ -29,10 +29,10 @@ pub struct Args {
 /// # Errors
 /// Whatever keeps the stack from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let source = Source::read(&args.stack)?;
+    let source = stack::source(&args.stack)?;
     let objects = |environment: &str| -> Result<Desired> {
         let environment = (environment != "-").then_some(environment);
-        let stack = source.stack(environment)?;
+        let stack = stack::stack_of(&source, environment)?;
         let objects = kinds::desired(&stack, &facts(&stack)?);
         // An object is told by what it is, not by where: another namespace would make all of them others.
         let nowhere = objects.into_iter().map(|(mut id, body)| {

@@ -8,7 +8,8 @@ use crate::bounded;
 use crate::gate::{self, Access, Cluster, Exposed, Facts, ModelFile, Severity, Subject, secrets};
 use crate::image::{Inputs, context};
 use crate::plan::{Plan, PlannedImage};
-use crate::profile::{self, Profile, Unreadable};
+use crate::profile;
+use crate::profile_file::{self, Unreadable};
 use crate::stack::{MODEL_FILES, ModelSource, Stack};
 use crate::ui::{RED, Ui, YELLOW, paint};
 
@@ -26,7 +27,7 @@ pub(super) fn facts(
     let tag = inputs.map(Inputs::reference);
     Ok(Facts {
         document: stack.document(),
-        profile: Profile::read(&profile)?,
+        profile: profile_file::read(&profile)?,
         image_names: tag.into_iter().chain([image.reference.clone()]).collect(),
         weights: weights(stack),
         model: model(stack),

@@ -12,6 +12,7 @@ use crate::image::container::{Machine, Spec};
 use crate::image::docker::{Engine, LocalImage};
 use crate::image::{self, Inputs};
 use crate::profile::{self, Profile, VERSION};
+use crate::profile_file;
 use crate::rehearse::measure::{Effort, Measured, measure};
 use crate::rehearse::{Error, pod};
 use crate::stack::{self, Image, Stack};
@@ -82,7 +83,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         measured,
     );
     let file = args.out.unwrap_or_else(|| profile::path(&stack, env));
-    profile.write(&file)?;
+    profile_file::write(&profile, &file)?;
     if args.json {
         ui.file(&profile.text())?;
     } else {

@@ -43,7 +43,7 @@ pub(super) enum Given {
 pub(super) fn read(path: &Path) -> Result<Given> {
     let bytes = stack::read(path)?;
     if !is_plan(path, &bytes) {
-        return Ok(Given::Stack(Source::of_bytes(path, bytes)?));
+        return Ok(Given::Stack(stack::source_of(path, bytes)?));
     }
     let plan = file::read(&String::from_utf8_lossy(&bytes));
     let plan = plan.map_err(|source| Error::Unreadable {

@@ -9,6 +9,7 @@ use miette::{Diagnostic, IntoDiagnostic, Result};
 use crate::cli::{StackArgs, duration, exit};
 use crate::escape;
 use crate::profile::{self, Profile};
+use crate::profile_file;
 use crate::simulate::{Load, Options, page, report, text};
 use crate::stack::{self, Stack};
 use crate::ui::Ui;
@@ -140,7 +141,7 @@ fn load(given: &str) -> Result<Load> {
 fn measured(stack: &Stack, args: &Args) -> Result<Profile> {
     let beside = || profile::path(stack, args.stack.env.as_deref());
     let file = args.profile.clone().unwrap_or_else(beside);
-    let Some(profile) = Profile::read(&file)? else {
+    let Some(profile) = profile_file::read(&file)? else {
         return Err(Stop::NoProfile(file).into());
     };
     if let Some(what) = hollow(&profile) {

@@ -18,16 +18,6 @@ pub use crate::stack::Severity;
 use crate::stack::{OwnRule, Waiver};
 pub use subject::{Access, Cluster, Exposed, Facts, Listing, ModelFile, Subject, Version};
 
-impl Severity {
-    /// As it is printed.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
-    }
-}
-
 /// One rule's verdict on one matter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {

@@ -281,15 +281,6 @@ impl Chart {
     }
 }
 
-impl Value {
-    fn as_text(&self) -> Option<String> {
-        match &self.data {
-            Data::Text(text) if !text.text.is_empty() => Some(text.text.clone()),
-            _ => None,
-        }
-    }
-}
-
 fn template_of(chart: &str, file: &str) -> Value {
     Value::from_iter([
         ("Name", format!("{chart}/{file}").into()),

@@ -14,31 +14,15 @@ mod modern;
 mod object;
 mod report;
 mod rules;
-mod template;
 mod view;
 mod write;
-mod yaml;
 
-use serde::Serialize;
+use uninlu_helm_template::{self as template, yaml};
 
 pub use chart::{Chart, Refused, live, running_pods};
 pub use draft::{Draft, Given, Left, draft};
 pub use object::{Object, Source};
 pub use report::{json, text};
 pub use rules::{Finding, check};
+pub use uninlu_helm_template::Place;
 pub use write::{Action, Effect, Imported, Noted, written};
-
-/// Where something is written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Place {
-    /// File, as it was named or below the folder that was named.
-    pub file: String,
-    /// Line, counted from 1.
-    pub line: usize,
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}:{}", self.file, self.line)
-    }
-}

@@ -1,4 +1,4 @@
-//! The file reads around [`super::parse`]: the only IO of this module.
+//! The file reads around the parser of `uninlu-stack`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use miette::Diagnostic;
 
-use super::fault::Need;
-use super::parse::{parse_every, parse_given};
-use super::{Invalid, Source, Stack};
-use crate::bounded;
+use uninlu_stack::{Invalid, Need, Source, Stack, parse_every, parse_given};
+
+use crate::{bounded, gate};
 
 /// Why a stack could not be loaded.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -38,7 +37,7 @@ pub enum LoadError {
 /// # Errors
 /// See [`LoadError`]; an invalid file tells all its faults at once.
 pub fn load(path: &Path, environment: Option<&str>) -> Result<Stack, LoadError> {
-    Source::read(path)?.stack(environment)
+    stack_of(&source(path)?, environment)
 }
 
 /// Loads a stack file as it stands, and once with each of its environments.
@@ -46,7 +45,7 @@ pub fn load(path: &Path, environment: Option<&str>) -> Result<Stack, LoadError> 
 /// # Errors
 /// See [`LoadError`]; the faults of all environments are told at once, each only once.
 pub fn load_every(path: &Path) -> Result<Vec<Stack>, LoadError> {
-    Source::read(path)?.stacks()
+    Ok(parse_every(&source(path)?, is_met)?)
 }
 
 /// Checks a stack file before it is written, as [`load`] will read it: `file` is where it will be.
@@ -57,52 +56,42 @@ pub fn check(text: &str, file: &Path) -> Result<(), Box<Invalid>> {
     parse_every(&Arc::new(Source::new(file, text)), is_met).map(drop)
 }
 
-impl Source {
-    /// Reads a stack file, or `uninlu.toml` in a folder.
-    ///
-    /// # Errors
-    /// [`LoadError::Unreadable`]
-    pub fn read(path: &Path) -> Result<Arc<Self>, LoadError> {
-        Self::of_bytes(path, read(path)?)
-    }
+/// Reads a stack file, or `uninlu.toml` in a folder.
+///
+/// # Errors
+/// [`LoadError::Unreadable`]
+pub fn source(path: &Path) -> Result<Arc<Source>, LoadError> {
+    source_of(path, read(path)?)
+}
 
-    /// What [`read`] gave, as a stack file's text.
-    ///
-    /// # Errors
-    /// [`LoadError::Unreadable`]: it is no text.
-    pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<Arc<Self>, LoadError> {
-        let file = file_at(path);
-        let unreadable = |source| LoadError::Unreadable {
-            file: file.clone(),
-            source,
-        };
-        let text = bounded::text(bytes).map_err(unreadable)?;
-        let source = Self::new(&std::path::absolute(&file).map_err(unreadable)?, &text);
-        if !is_pipe(&file) {
-            return Ok(Arc::new(source));
-        }
-        Ok(Arc::new(Self {
-            folder: std::env::current_dir().map_err(unreadable)?,
-            stem: "uninlu".to_owned(),
-            ..source
-        }))
+/// What [`read`] gave, as a stack file's text.
+///
+/// # Errors
+/// [`LoadError::Unreadable`]: it is no text.
+pub fn source_of(path: &Path, bytes: Vec<u8>) -> Result<Arc<Source>, LoadError> {
+    let file = file_at(path);
+    let unreadable = |source| LoadError::Unreadable {
+        file: file.clone(),
+        source,
+    };
+    let text = bounded::text(bytes).map_err(unreadable)?;
+    let source = Source::new(&std::path::absolute(&file).map_err(unreadable)?, &text);
+    if !is_pipe(&file) {
+        return Ok(Arc::new(source));
     }
+    Ok(Arc::new(Source {
+        folder: std::env::current_dir().map_err(unreadable)?,
+        stem: "uninlu".to_owned(),
+        ..source
+    }))
+}
 
-    /// The stack with one environment laid over it; what it names on this machine is there.
-    ///
-    /// # Errors
-    /// [`LoadError::Invalid`] with all faults.
-    pub fn stack(self: &Arc<Self>, environment: Option<&str>) -> Result<Stack, LoadError> {
-        Ok(parse_given(self, environment, is_met)?)
-    }
-
-    /// The stack as it stands, and with each of its environments.
-    ///
-    /// # Errors
-    /// As [`Source::stack`].
-    pub fn stacks(self: &Arc<Self>) -> Result<Vec<Stack>, LoadError> {
-        Ok(parse_every(self, is_met)?)
-    }
+/// The stack with one environment laid over it; what it names on this machine is there.
+///
+/// # Errors
+/// [`LoadError::Invalid`] with all faults.
+pub fn stack_of(source: &Arc<Source>, environment: Option<&str>) -> Result<Stack, LoadError> {
+    Ok(parse_given(source, environment, is_met)?)
 }
 
 /// The bytes of a file, or of `uninlu.toml` in a folder: a stack's text, or a saved plan.
@@ -133,5 +122,6 @@ fn is_met(need: &Need) -> bool {
     match need {
         Need::Folder(folder) => folder.is_dir(),
         Need::AnyFile(files) => files.iter().any(|file| file.is_file()),
+        Need::FreeRuleId(id) => !gate::ids().any(|known| known == id),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::MODEL_FILES;
+use uninlu_stack::MODEL_FILES;
 
 /// Bytes of the weights in a model folder: of the first form that is there, as the server takes it, and of all shards
 /// where it is an index. `None` where there are none, or where they cannot be read.

@@ -1,6 +1,7 @@
 //! The profile's file.
 
 use uninlu::profile::{Profile, Saturation, Service, VERSION};
+use uninlu::profile_file;
 
 fn profile() -> Profile {
     Profile {
@@ -33,9 +34,12 @@ fn profile() -> Profile {
 fn what_is_written_is_read_again() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("uninlu.profile.json");
-    assert_eq!(Profile::read(&file).expect("readable"), None);
-    profile().write(&file).expect("writable");
-    assert_eq!(Profile::read(&file).expect("readable"), Some(profile()));
+    assert_eq!(profile_file::read(&file).expect("readable"), None);
+    profile_file::write(&profile(), &file).expect("writable");
+    assert_eq!(
+        profile_file::read(&file).expect("readable"),
+        Some(profile())
+    );
     insta::assert_snapshot!(profile().text());
 }
 
@@ -44,9 +48,7 @@ fn a_file_that_cannot_be_written_leaves_nothing_behind() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("taken");
     std::fs::create_dir(&file).expect("a folder");
-    let error = profile()
-        .write(&file)
-        .expect_err("a folder is in its place");
+    let error = profile_file::write(&profile(), &file).expect_err("a folder is in its place");
     assert!(error.to_string().contains("cannot write the profile"));
     let left = std::fs::read_dir(folder.path()).expect("readable").count();
     assert_eq!(left, 1, "only what was there before");
@@ -61,6 +63,6 @@ fn another_version_is_no_profile() {
         version,
         ..profile()
     };
-    newer.write(&file).expect("writable");
-    assert!(Profile::read(&file).is_err());
+    profile_file::write(&newer, &file).expect("writable");
+    assert!(profile_file::read(&file).is_err());
 }

@@ -1,0 +1,90 @@
+//! HorizontalPodAutoscaler v2: CPU and requests per second.
+
+use serde_json::{Value, json};
+
+use super::{Kind, Progress, condition, prometheus};
+use uninlu_stack::{Autoscaling, Policy, PolicyKind, Replicas, ScalingRules, Select, Stack};
+
+pub(super) fn render(stack: &Stack) -> Option<Value> {
+    let Replicas::Autoscaled(autoscaling) = &stack.replicas else {
+        return None;
+    };
+    let deployment = Kind::Deployment.api_resource();
+    let mut spec = json!({
+        "scaleTargetRef": { "apiVersion": deployment.api_version, "kind": deployment.kind, "name": stack.name },
+        "minReplicas": autoscaling.min,
+        "maxReplicas": autoscaling.max,
+        "metrics": metrics(autoscaling),
+    });
+    let rules = [
+        ("scaleUp", &autoscaling.behavior.scale_up),
+        ("scaleDown", &autoscaling.behavior.scale_down),
+    ];
+    for (key, rules) in rules {
+        if let Some(rules) = rules {
+            spec["behavior"][key] = scaling_rules(rules);
+        }
+    }
+    Some(json!({ "metadata": {}, "spec": spec }))
+}
+
+fn metrics(autoscaling: &Autoscaling) -> Vec<Value> {
+    let cpu = autoscaling.cpu.map(|percent| {
+        json!({
+            "type": "Resource",
+            "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": percent } },
+        })
+    });
+    let requests = autoscaling.requests_per_second.map(|requests| {
+        json!({
+            "type": "Pods",
+            "pods": {
+                "metric": { "name": prometheus::REQUESTS_PER_SECOND },
+                "target": { "type": "AverageValue", "averageValue": requests.to_string() },
+            },
+        })
+    });
+    cpu.into_iter().chain(requests).collect()
+}
+
+fn scaling_rules(rules: &ScalingRules) -> Value {
+    let mut body = json!({});
+    if let Some(stabilization) = rules.stabilization {
+        body["stabilizationWindowSeconds"] = json!(stabilization.seconds);
+    }
+    if !rules.policies.is_empty() {
+        body["policies"] = rules.policies.iter().map(policy).collect();
+    }
+    if let Some(select) = rules.select {
+        body["selectPolicy"] = json!(match select {
+            Select::Max => "Max",
+            Select::Min => "Min",
+            Select::Disabled => "Disabled",
+        });
+    }
+    body
+}
+
+fn policy(policy: &Policy) -> Value {
+    let kind = match policy.kind {
+        PolicyKind::Pods => "Pods",
+        PolicyKind::Percent => "Percent",
+    };
+    json!({ "type": kind, "value": policy.value, "periodSeconds": policy.period.seconds })
+}
+
+pub(super) fn progress(live: &Value) -> Progress {
+    for kind in ["AbleToScale", "ScalingActive"] {
+        match condition(live, kind) {
+            Some(("True", ..)) => (),
+            Some((_, "ScalingDisabled", message)) => return Progress::Failed(message.to_owned()),
+            Some((_, reason, message)) => return Progress::Waiting(format!("{reason}: {message}")),
+            None => {
+                return Progress::Waiting(
+                    "the autoscaler has not looked at its metrics yet".into(),
+                );
+            }
+        }
+    }
+    Progress::Ready
+}

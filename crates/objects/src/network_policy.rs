@@ -1,0 +1,40 @@
+//! NetworkPolicy: callers reach the server's port, the server calls nobody but the collector of its traces.
+
+use serde_json::{Value, json};
+
+use super::labels;
+use uninlu_stack::{CONTAINER_PORT, Stack};
+
+pub(super) fn render(stack: &Stack) -> Option<Value> {
+    if !stack.network.policy {
+        return None;
+    }
+    let ports: Vec<Value> = [CONTAINER_PORT]
+        .into_iter()
+        .chain(stack.service.management_port)
+        .map(|port| json!({ "protocol": "TCP", "port": port }))
+        .collect();
+    let mut ingress = json!({ "ports": ports });
+    if !stack.network.from_namespaces.is_empty() {
+        ingress["from"] = json!([{ "namespaceSelector": { "matchExpressions": [{
+            "key": "kubernetes.io/metadata.name",
+            "operator": "In",
+            "values": stack.network.from_namespaces,
+        }] } }]);
+    }
+    let mut policy = json!({
+        "metadata": {},
+        "spec": {
+            "podSelector": { "matchLabels": labels::selector(stack) },
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [ingress],
+        },
+    });
+    if let Some(collector) = &stack.tracing {
+        let port = |protocol: &str, port: u16| json!({ "protocol": protocol, "port": port });
+        // Names are asked for at port 53; a collector's pods cannot be told from its URL.
+        policy["spec"]["egress"] =
+            json!([{ "ports": [port("UDP", 53), port("TCP", 53), port("TCP", collector.port)] }]);
+    }
+    Some(policy)
+}

@@ -1,0 +1,42 @@
+//! PodDisruptionBudget: what a node drain must leave running.
+
+use serde_json::{Value, json};
+
+use super::{Progress, is_observed, labels};
+use uninlu_stack::{Count, Disruption, Stack};
+
+/// Broken pods may always be evicted: a budget that protects them would block the drain that could mend them.
+pub(super) fn render(stack: &Stack) -> Option<Value> {
+    let mut spec = json!({
+        "selector": { "matchLabels": labels::selector(stack) },
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    });
+    let (key, count) = match stack.disruption.as_ref()? {
+        Disruption::MinAvailable(count) => ("minAvailable", count),
+        Disruption::MaxUnavailable(count) => ("maxUnavailable", count),
+    };
+    spec[key] = int_or_string(*count);
+    Some(json!({ "metadata": {}, "spec": spec }))
+}
+
+/// Kubernetes' IntOrString.
+pub(super) fn int_or_string(count: Count) -> Value {
+    match count {
+        Count::Pods(pods) => json!(pods),
+        Count::Percent(_) => json!(count.to_string()),
+    }
+}
+
+pub(super) fn progress(live: &Value) -> Progress {
+    if !is_observed(live) {
+        return Progress::Waiting("the disruption controller has not seen it yet".into());
+    }
+    let status = |key: &str| live["status"][key].as_i64().unwrap_or(0);
+    if status("disruptionsAllowed") > 0 {
+        return Progress::Ready;
+    }
+    let (healthy, wanted) = (status("currentHealthy"), status("desiredHealthy"));
+    Progress::Waiting(format!(
+        "allows no eviction yet: {healthy} healthy pods, {wanted} must stay"
+    ))
+}

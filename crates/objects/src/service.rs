@@ -1,0 +1,47 @@
+//! Service in front of the pods.
+
+use serde_json::{Value, json};
+
+use super::labels;
+use uninlu_stack::Stack;
+
+/// Name of the port in the container, the Service and the ServiceMonitor.
+pub(super) const PORT_NAME: &str = "http";
+/// Name of the port of probes and metrics, where they have their own.
+pub(super) const MANAGEMENT_NAME: &str = "management";
+
+/// Name of the container's port on which probes and metrics are answered.
+pub(super) fn probed_name(stack: &Stack) -> &'static str {
+    match stack.service.management_port {
+        Some(_) => MANAGEMENT_NAME,
+        None => PORT_NAME,
+    }
+}
+
+pub(super) fn render(stack: &Stack) -> Value {
+    let mut metadata = json!({});
+    if !stack.service.annotations.is_empty() {
+        metadata["annotations"] = json!(stack.service.annotations);
+    }
+    json!({
+        "metadata": metadata,
+        "spec": {
+            "type": stack.service.kind.name(),
+            "selector": labels::selector(stack),
+            "ports": ports(stack),
+        },
+    })
+}
+
+fn ports(stack: &Stack) -> Vec<Value> {
+    let port = |name: &str, port: u16| json!({ "name": name, "protocol": "TCP", "port": port, "targetPort": name });
+    let service = &stack.service;
+    let management = service
+        .management_port
+        .filter(|_| service.shows_management());
+    let management = management.map(|number| port(MANAGEMENT_NAME, number));
+    [port(PORT_NAME, service.port)]
+        .into_iter()
+        .chain(management)
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! A plan as a file: made by `plan --out`, carried out by `apply FILE`, exactly or not at all.
+
+use serde_json::{Value, json};
+
+use super::Plan;
+use uninlu_text::digest::sha256;
+
+/// What the file is; the number changes when a reader would have to.
+pub const FORMAT: &str = "uninlu.plan/v1";
+
+/// Why a text is not a plan that can be carried out.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Unreadable {
+    /// Not JSON, or JSON of another form.
+    #[error("this is not a plan: {0}")]
+    #[diagnostic(help("nothing was changed. Make a plan with `uninlu plan --out FILE`"))]
+    Malformed(String),
+    /// A plan of another version of the tool.
+    #[error("the plan's format is `{0}`; this uninlu reads `{FORMAT}`")]
+    #[diagnostic(help(
+        "nothing was changed. Make the plan anew with this uninlu, or apply it with the one that made it"
+    ))]
+    Format(String),
+    /// The digest does not fit.
+    #[error("the plan is damaged or was edited: its digest is {found}, and it says {said}")]
+    #[diagnostic(help(
+        "nothing was changed. Only the file that `uninlu plan --out` wrote can be applied; make it anew"
+    ))]
+    Damaged {
+        /// The digest that the file names.
+        said: String,
+        /// The digest of what it holds.
+        found: String,
+    },
+    /// It was made by somebody who may only look.
+    #[error("the plan is approximate: {0}")]
+    #[diagnostic(help(
+        "a plan that can be carried out is made by a user who may write: docs/rbac.md has the role"
+    ))]
+    Approximate(String),
+    /// The image is still to be built: what would be applied is not known yet.
+    #[error("the plan is open: the image {0} is to be built")]
+    #[diagnostic(help(
+        "a saved plan pins the image's digest: run `uninlu build --push` first, then plan again"
+    ))]
+    Open(String),
+}
+
+/// The file's text.
+///
+/// # Errors
+/// [`Unreadable::Open`] when the plan's image is not built yet.
+pub fn write(plan: &Plan) -> Result<String, Unreadable> {
+    if plan.goal.image.to_be_built.is_some() {
+        return Err(Unreadable::Open(plan.goal.image.reference.clone()));
+    }
+    if let Some((_, message)) = plan.forbidden() {
+        return Err(Unreadable::Approximate(message.to_owned()));
+    }
+    let content = serde_json::to_value(plan).expect("a plan is JSON");
+    let file = json!({ "format": FORMAT, "digest": digest_of(&content), "digests": chain(plan), "plan": content });
+    Ok(format!("{file:#}\n"))
+}
+
+/// Reads the file's text.
+///
+/// # Errors
+/// See [`Unreadable`]; a text with one bit flipped is never read as a plan.
+pub fn read(text: &str) -> Result<Plan, Unreadable> {
+    let malformed = |error: serde_json::Error| Unreadable::Malformed(error.to_string());
+    let file: Value = serde_json::from_str(text).map_err(malformed)?;
+    let word = |key: &str| file[key].as_str().unwrap_or_default().to_owned();
+    if word("format") != FORMAT {
+        return Err(Unreadable::Format(word("format")));
+    }
+    let (said, found) = (word("digest"), digest_of(&file["plan"]));
+    if said != found {
+        return Err(Unreadable::Damaged { said, found });
+    }
+    serde_json::from_value(file["plan"].clone()).map_err(malformed)
+}
+
+/// The digest over all of a plan: equal plans have equal digests.
+pub fn digest(plan: &Plan) -> String {
+    digest_of(&serde_json::to_value(plan).expect("a plan is JSON"))
+}
+
+/// The digests that a plan's own is made over, one for each thing that decides what will run. A model that is part of
+/// the image is in the image's; one on a volume cannot be told from here.
+pub fn chain(plan: &Plan) -> Value {
+    let image = plan.goal.image.reference.split_once('@');
+    let bodies: Vec<&Value> = plan.goal.objects.values().collect();
+    json!({
+        "stack": plan.goal.source,
+        "image": image.map(|(_, digest)| digest),
+        "objects": digest_of(&json!(bodies)),
+        "plan": digest(plan),
+    })
+}
+
+/// Keys stand in the order in which they were written, on both sides.
+fn digest_of(content: &Value) -> String {
+    sha256(content.to_string())
+}

@@ -1,0 +1,557 @@
+//! Desired + Live → [`Plan`]: pure. What apply sends stands in the plan, and apply reads nothing else.
+
+pub mod adoption;
+pub mod apply_set;
+mod approximate;
+mod chosen;
+pub mod diff;
+pub mod file;
+mod goal;
+pub mod inhabitants;
+mod limits;
+mod live;
+mod moved;
+pub mod outlook;
+pub mod owner;
+pub mod provenance;
+pub mod release;
+pub mod render;
+pub mod replicas;
+pub mod rivals;
+mod room;
+mod stamps;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use uninlu_objects::{Desired, Going, Kind, ObjectId, causes, pause};
+
+pub use diff::FieldChange;
+pub use goal::{Goal, PlannedImage, Wait};
+pub use live::{Cause, Conflict, Live, Nearby, Prediction};
+pub use moved::moved;
+use replicas::Transition;
+pub use stamps::{may_be_a_time, needs_second_look};
+
+/// Everything that an apply would do, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// What it leads to.
+    pub goal: Goal,
+    /// One change per object, in the order of apply; deletions come last, in reverse order.
+    pub changes: Vec<Change>,
+    /// The ApplySet's parent: before the apply with the kinds of before and after, after it with those that remain.
+    pub parent: Parent,
+}
+
+/// The writes to the ApplySet's parent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// Which ConfigMap.
+    pub id: ObjectId,
+    /// Sent before everything else in the namespace; `None` when it already says so.
+    pub before: Option<Value>,
+    /// Sent last; `None` when it already says so.
+    pub after: Option<Value>,
+    /// It is being deleted: an apply waits until it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub going: Option<Going>,
+}
+
+/// What happens to one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The object.
+    pub id: ObjectId,
+    /// What happens to it.
+    pub action: Action,
+    /// The fields that change.
+    pub fields: Vec<FieldChange>,
+    /// Fields that other managers own and that we would take.
+    pub conflicts: Vec<Conflict>,
+    /// What a reader should know besides the fields.
+    pub notes: Vec<String>,
+    /// What happens to `spec.replicas` besides.
+    pub transition: Transition,
+    /// The live object's uid: the precondition of a deletion.
+    pub uid: Option<String>,
+    /// Why the API server's own prediction is missing; `None` when it is not.
+    pub approximate: Option<Approximate>,
+    /// The object of this name is being deleted: an apply waits until it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub going: Option<Going>,
+    /// Fields that admission writes anew at each request, and that are no change for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stamps: Vec<String>,
+    /// That the live Deployment is paused, and by whom; `None` when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+}
+
+/// Why what is planned for an object is only near to what an apply would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approximate {
+    /// Nothing can be tried in a namespace that does not exist yet.
+    NamespaceMissing,
+    /// This user may not write, not even to try: the API server's words.
+    Forbidden(String),
+}
+
+impl Approximate {
+    /// As a note for people.
+    pub fn words(&self) -> String {
+        match self {
+            Approximate::NamespaceMissing => {
+                "approximate: nothing can be predicted in a namespace that does not exist yet"
+                    .into()
+            }
+            Approximate::Forbidden(message) => format!(
+                "approximate, since this user may not try it: what would be removed, and what admission says, is not seen ({message})"
+            ),
+        }
+    }
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It does not exist yet.
+    Create,
+    /// Some fields change.
+    Update,
+    /// It is deleted and created again, since a field cannot be changed.
+    Replace,
+    /// It left the stack.
+    Delete,
+    /// Nothing.
+    Keep,
+}
+
+/// Why no plan can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+pub enum Refusal {
+    /// Objects of the same names belong to somebody else.
+    #[error("not ours: {}", list(.0))]
+    #[diagnostic(help(
+        "nothing was changed. They were made by somebody else: rename this stack, take them over (`uninlu adopt`), or delete them yourself if they are not needed"
+    ))]
+    Foreign(Vec<ObjectId>),
+    /// The namespace does not exist and the stack does not make it.
+    #[error("the namespace `{0}` does not exist")]
+    #[diagnostic(help(
+        "create it (`kubectl create namespace {0}`), or let the stack do so: `[cluster] create-namespace = true`"
+    ))]
+    NamespaceMissing(String),
+    /// The namespace is being deleted: nothing can be made in it, and what is in it goes.
+    #[error("the namespace `{namespace}` {}", words(.going.as_ref()))]
+    #[diagnostic(help(
+        "nothing was changed. Wait until it is gone (`kubectl get namespace {namespace} -o yaml` shows what holds it), then make it again and apply"
+    ))]
+    NamespaceGoing {
+        /// The namespace.
+        namespace: String,
+        /// What is known of it; `None` where only the API server's refusal to make anything in it is.
+        going: Option<Going>,
+    },
+}
+
+fn words(going: Option<&Going>) -> String {
+    going.map_or_else(|| "is being deleted".to_owned(), Going::words)
+}
+
+fn list(ids: &[ObjectId]) -> String {
+    ids.iter()
+        .map(ObjectId::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Plan {
+    /// Whether an apply would write anything.
+    pub fn is_empty(&self) -> bool {
+        self.parent.before.is_none()
+            && self.parent.after.is_none()
+            && self
+                .changes
+                .iter()
+                .all(|change| change.action == Action::Keep)
+    }
+
+    /// The body that is sent for a change; `None` for a deletion.
+    pub fn body(&self, change: &Change) -> Option<Value> {
+        let mut body = self.goal.objects.get(&change.id)?.clone();
+        if let Transition::TakeBack { .. } = change.transition {
+            body["spec"]["replicas"] = json!(change.transition.replicas());
+        }
+        if change.action == Action::Update {
+            // Not another object of the same name, and not a new one should it be deleted meanwhile.
+            body["metadata"]["uid"] = json!(change.uid);
+        }
+        Some(body)
+    }
+
+    /// The first object that this user may not write.
+    pub fn forbidden(&self) -> Option<(&ObjectId, &str)> {
+        self.changes
+            .iter()
+            .find_map(|change| match &change.approximate {
+                Some(Approximate::Forbidden(message)) => Some((&change.id, message.as_str())),
+                _ => None,
+            })
+    }
+
+    /// The objects that are being deleted, which an apply waits for.
+    pub fn going(&self) -> impl Iterator<Item = (&ObjectId, &Going)> {
+        let changes = self
+            .changes
+            .iter()
+            .map(|change| (&change.id, &change.going));
+        let parent = std::iter::once((&self.parent.id, &self.parent.going));
+        changes
+            .chain(parent)
+            .filter_map(|(id, going)| Some((id, going.as_ref()?)))
+    }
+
+    /// That the Deployment is paused, and by whom; `None` when it is not.
+    pub fn paused(&self) -> Option<&str> {
+        let mut changes = self.changes.iter();
+        changes.find_map(|change| change.paused.as_deref())
+    }
+
+    /// Fields that other managers own, in the notation of `--take`.
+    pub fn conflicts(&self) -> impl Iterator<Item = (&ObjectId, &Conflict)> {
+        self.changes.iter().flat_map(|change| {
+            change
+                .conflicts
+                .iter()
+                .map(|conflict| (&change.id, conflict))
+        })
+    }
+}
+
+impl Change {
+    /// Whether running pods are replaced; by a replaced Deployment all at once.
+    pub fn restarts_pods(&self) -> bool {
+        self.id.kind == Kind::Deployment
+            && (self.action == Action::Replace
+                || self
+                    .fields
+                    .iter()
+                    .any(|field| field.path.starts_with(".spec.template")))
+    }
+}
+
+/// Derives the plan from the goal and what the cluster said about its objects.
+///
+/// # Errors
+/// [`Refusal`] when going on would touch what is not ours.
+pub fn plan(goal: Goal, live: &Live) -> Result<Plan, Refusal> {
+    let desired = &goal.objects;
+    let parent_id = apply_set::parent_id(&goal.target);
+    refuse_going_namespace(&goal, live)?;
+    refuse_foreign(desired, live, &parent_id)?;
+    refuse_missing_namespace(&goal, live)?;
+    let leaving = leaving(desired, live, &parent_id);
+    let autoscaler_goes = autoscaler_goes(desired, live, &parent_id);
+    let minimum = goal.minimum_of_autoscaler();
+    let mut changes: Vec<Change> = desired
+        .iter()
+        .map(|(id, body)| derive(id, body, live, autoscaler_goes, minimum))
+        .collect();
+    changes.extend(
+        leaving
+            .iter()
+            .rev()
+            .map(|(id, current)| deletion(id, current)),
+    );
+    for change in &mut changes {
+        justify(change, &goal.places);
+    }
+    Ok(Plan {
+        parent: parent(&goal, parent_id, &leaving, live),
+        changes,
+        goal,
+    })
+}
+
+/// Nothing can be made in a namespace that is going, and when it will be gone nothing says.
+fn refuse_going_namespace(goal: &Goal, live: &Live) -> Result<(), Refusal> {
+    let mut ours = live.ours.iter();
+    let ours = ours.find(|(id, _)| id.kind == Kind::Namespace);
+    let namespace = ours.map(|(_, value)| value).or(live.namespace.as_ref());
+    let going = namespace.and_then(Going::of);
+    let is_refused = live
+        .predictions
+        .values()
+        .any(|prediction| *prediction == Prediction::NamespaceGoing);
+    if going.is_none() && !is_refused {
+        return Ok(());
+    }
+    Err(Refusal::NamespaceGoing {
+        namespace: goal.target.namespace.clone(),
+        going,
+    })
+}
+
+/// An object of ours exists in both the list by our labels and the prediction; one that only the prediction knows
+/// (a dry-run create has no resourceVersion) belongs to somebody else.
+fn refuse_foreign(desired: &Desired, live: &Live, parent: &ObjectId) -> Result<(), Refusal> {
+    let exists = |value: &Value| value["metadata"]["resourceVersion"].is_string();
+    let set = apply_set::id(parent);
+    let mut foreign: Vec<ObjectId> = desired
+        .keys()
+        .filter(|id| match (live.ours.get(*id), live.predictions.get(*id)) {
+            (Some(current), _) => {
+                current["metadata"]["labels"][apply_set::PART_OF] != set
+                    || has_foreign_owner_reference(current)
+            }
+            (
+                None,
+                Some(Prediction::Applied(value) | Prediction::Conflicting { forced: value, .. }),
+            ) => exists(value),
+            (None, Some(Prediction::Immutable(_))) => true,
+            (None, _) => false,
+        })
+        .cloned()
+        .collect();
+    if live
+        .ours
+        .get(parent)
+        .is_some_and(|current| apply_set::is_foreign(current, parent))
+    {
+        foreign.push(parent.clone());
+    }
+    if foreign.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::Foreign(foreign))
+    }
+}
+
+fn has_foreign_owner_reference(current: &Value) -> bool {
+    current["metadata"]["ownerReferences"]
+        .as_array()
+        .is_some_and(|owners| !owners.is_empty())
+}
+
+fn refuse_missing_namespace(goal: &Goal, live: &Live) -> Result<(), Refusal> {
+    let is_missing = live
+        .predictions
+        .values()
+        .any(|prediction| *prediction == Prediction::NamespaceMissing);
+    let is_made_by_us = goal.objects.keys().any(|id| id.kind == Kind::Namespace);
+    if is_missing && !is_made_by_us {
+        return Err(Refusal::NamespaceMissing(goal.target.namespace.clone()));
+    }
+    Ok(())
+}
+
+/// What carries our labels, was applied by us, and is not desired any more.
+fn leaving<'a>(
+    desired: &Desired,
+    live: &'a Live,
+    parent: &ObjectId,
+) -> BTreeMap<&'a ObjectId, &'a Value> {
+    let set = apply_set::id(parent);
+    live.ours
+        .iter()
+        .filter(|(id, current)| {
+            !desired.contains_key(*id)
+                && *id != parent
+                && id.kind != Kind::Namespace
+                && current["metadata"]["labels"][apply_set::PART_OF] == set
+                && owner::is_managed_by_us(current)
+                && !has_foreign_owner_reference(current)
+        })
+        .collect()
+}
+
+/// Whether this apply turns autoscaling off. The parent tells, not the autoscaler: it names the kind until the apply is
+/// through, so that one which was cut off after the autoscaler's deletion is still completed without dropping a pod.
+fn autoscaler_goes(desired: &Desired, live: &Live, parent: &ObjectId) -> bool {
+    let kind = Kind::HorizontalPodAutoscaler;
+    let is_recorded = live
+        .ours
+        .get(parent)
+        .is_some_and(|current| apply_set::kinds_of(current).contains(&kind));
+    is_recorded && !desired.keys().any(|id| id.kind == kind)
+}
+
+fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minimum: i64) -> Change {
+    let mut change = Change {
+        id: id.clone(),
+        action: Action::Keep,
+        fields: Vec::new(),
+        conflicts: Vec::new(),
+        notes: Vec::new(),
+        transition: Transition::None,
+        uid: None,
+        approximate: approximate(live.predictions.get(id)),
+        going: live.ours.get(id).and_then(Going::of),
+        stamps: Vec::new(),
+        paused: None,
+    };
+    // One that is being deleted is as good as gone: what comes after it is another object.
+    let current = live.ours.get(id).filter(|_| change.going.is_none());
+    let Some(current) = current else {
+        change
+            .notes
+            .extend(change.going.as_ref().map(note_of_going));
+        change.action = Action::Create;
+        if id.kind == Kind::Deployment && body["spec"]["replicas"].is_null() {
+            change.transition = Transition::Begin { minimum };
+            change.notes.extend(change.transition.note());
+        }
+        return change;
+    };
+    change.uid = current["metadata"]["uid"].as_str().map(str::to_owned);
+    if id.kind == Kind::Deployment {
+        set_transition(&mut change, body, current, autoscaler_goes);
+    }
+    compare_with_prediction(&mut change, body, current, live);
+    if id.kind == Kind::Deployment && change.action != Action::Replace {
+        change.paused = pause(current);
+    }
+    change
+}
+
+fn note_of_going(going: &Going) -> String {
+    format!(
+        "the live one {}; apply waits until it is gone and creates it again",
+        going.words()
+    )
+}
+
+fn approximate(prediction: Option<&Prediction>) -> Option<Approximate> {
+    match prediction? {
+        Prediction::NamespaceMissing => Some(Approximate::NamespaceMissing),
+        Prediction::Forbidden(message) => Some(Approximate::Forbidden(message.clone())),
+        _ => None,
+    }
+}
+
+fn set_transition(change: &mut Change, body: &Value, current: &Value, autoscaler_goes: bool) {
+    change.transition = replicas::transition(body, current, autoscaler_goes);
+    change.notes.extend(change.transition.note());
+}
+
+fn compare_with_prediction(change: &mut Change, body: &Value, current: &Value, live: &Live) {
+    let mut predicted = match live.predictions.get(&change.id) {
+        Some(Prediction::Applied(predicted)) => predicted.clone(),
+        Some(Prediction::Forbidden(_)) => approximate::lay_over(current, body),
+        Some(Prediction::Conflicting { forced, conflicts }) => {
+            let is_ours = |conflict: &&Conflict| {
+                !(change.transition != Transition::None && conflict.field == replicas::FIELD)
+            };
+            change.conflicts = conflicts.iter().filter(is_ours).cloned().collect();
+            forced.clone()
+        }
+        Some(Prediction::Immutable(causes)) => {
+            change.action = Action::Replace;
+            change.notes.extend(
+                causes
+                    .iter()
+                    .map(|cause| format!(".{} cannot be changed: {}", cause.field, cause.message)),
+            );
+            return;
+        }
+        Some(Prediction::NamespaceMissing | Prediction::NamespaceGoing) | None => return,
+    };
+    if let Some(again) = live.again.get(&change.id) {
+        (predicted, change.stamps) = stamps::without_stamps(body, current, (&predicted, again));
+    }
+    chosen::hide_guesses(change.id.kind, body, current, &mut predicted);
+    if let Some(replicas) = change.transition.replicas() {
+        predicted["spec"]["replicas"] = json!(replicas);
+    }
+    change.fields = diff::diff(current, &predicted);
+    for field in &mut change.fields {
+        field.owner = owner::foreign_owner(current, &field.path);
+    }
+    if !change.fields.is_empty() || change.transition != Transition::None {
+        change.action = Action::Update;
+    }
+}
+
+fn deletion(id: &ObjectId, current: &Value) -> Change {
+    let going = Going::of(current);
+    Change {
+        id: id.clone(),
+        action: Action::Delete,
+        fields: Vec::new(),
+        conflicts: Vec::new(),
+        notes: vec![LEFT.into()]
+            .into_iter()
+            .chain(
+                going
+                    .as_ref()
+                    .map(|going| format!("it {} already", going.words())),
+            )
+            .collect(),
+        transition: Transition::None,
+        uid: current["metadata"]["uid"].as_str().map(str::to_owned),
+        approximate: None,
+        going,
+        stamps: Vec::new(),
+        paused: None,
+    }
+}
+
+const LEFT: &str = "it left the stack";
+
+/// Says of everything that changes which key of the stack file it comes from; without a file there is nothing to say.
+fn justify(change: &mut Change, places: &BTreeMap<String, String>) {
+    if places.is_empty() {
+        return;
+    }
+    for field in &mut change.fields {
+        field.because = because(causes(change.id.kind, &field.path), places);
+    }
+    if change.action == Action::Delete
+        && let Some(because) = because(causes(change.id.kind, ""), places)
+    {
+        for note in change.notes.iter_mut().filter(|note| *note == LEFT) {
+            *note = format!("{LEFT}: {because}");
+        }
+    }
+}
+
+/// The key that is written, or the one that is not and has its default.
+fn because(keys: &[&str], places: &BTreeMap<String, String>) -> Option<String> {
+    let written = keys
+        .iter()
+        .find_map(|key| Some(format!("{key}, {}", places.get(*key)?)));
+    written.or_else(|| Some(format!("{}, by default", keys.first()?)))
+}
+
+/// The parent names the superset of kinds before the apply and the remaining ones after the prune: wherever a crash
+/// happens in between, the next apply still finds everything.
+fn parent(goal: &Goal, id: ObjectId, leaving: &BTreeMap<&ObjectId, &Value>, live: &Live) -> Parent {
+    let after: BTreeSet<Kind> = goal.objects.keys().map(|id| id.kind).collect();
+    let current = live.ours.get(&id);
+    let mut before: BTreeSet<Kind> = leaving
+        .keys()
+        .map(|id| id.kind)
+        .chain(after.iter().copied())
+        .collect();
+    before.extend(current.map(apply_set::kinds_of).unwrap_or_default());
+    let body = |kinds: &BTreeSet<Kind>| apply_set::parent_body(&goal.target.stack, &id, kinds);
+    let (before_body, after_body) = (body(&before), body(&after));
+    let going = current.and_then(Going::of);
+    let is_said = |body: &Value| {
+        going.is_none() && current.is_some_and(|current| apply_set::says_the_same(current, body))
+    };
+    Parent {
+        before: (!is_said(&before_body)).then(|| before_body.clone()),
+        after: (before != after).then_some(after_body),
+        going,
+        id,
+    }
+}

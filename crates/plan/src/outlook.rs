@@ -1,0 +1,592 @@
+//! What a change of the pods will meet: how they are replaced, whether there is room for them, and whether what they
+//! refer to is there; and whether their autoscaler can read what it scales by. It is told with the plan and is no part of it: nodes fill and empty while somebody reads.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    LimitRange, Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::limits;
+use super::rivals::rivals;
+use super::room;
+use super::{Action, Change, Goal, Nearby, Plan};
+use uninlu_objects::amounts::{Amounts, add, amounts, limits_of, of_containers, requests};
+use uninlu_objects::{AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState, resume};
+use uninlu_stack::Count;
+
+/// What a cluster was asked for, or why it did not tell: a user may plan without being allowed to look at nodes.
+pub type Asked<T> = Result<T, String>;
+
+/// What is around the stack.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Every node.
+    pub nodes: Asked<Vec<Node>>,
+    /// Every pod of the cluster that has not ended.
+    pub pods: Asked<Vec<Pod>>,
+    /// The namespace's quotas.
+    pub quotas: Asked<Vec<ResourceQuota>>,
+    /// The namespace's LimitRanges.
+    pub limits: Asked<Vec<LimitRange>>,
+    /// The claims that the pods mount, by name; `None` is one that does not exist.
+    pub claims: BTreeMap<String, Asked<Option<PersistentVolumeClaim>>>,
+    /// Whether the Secrets that the pods refer to exist, by name. Their values are never asked for.
+    pub secrets: BTreeMap<String, Asked<bool>>,
+    /// The metrics that the autoscaler reads.
+    pub metrics: Vec<(AutoscalerMetric, Asked<MetricState>)>,
+}
+
+/// What the stack refers to besides its own objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct References {
+    /// Names of PersistentVolumeClaims.
+    pub claims: Vec<String>,
+    /// Names of Secrets.
+    pub secrets: Vec<String>,
+    /// What the autoscaler reads.
+    pub metrics: Vec<AutoscalerMetric>,
+}
+
+/// What will happen to the pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outlook {
+    /// How many pods run in the end, as far as the plan decides it.
+    pub pods: u32,
+    /// Pods above that number meanwhile.
+    pub surge: u32,
+    /// How many pods keep serving throughout.
+    pub floor: u32,
+    /// Batches in which pods are replaced; 1 when none runs yet, 0 when the plan leaves them as they are.
+    pub steps: u32,
+    /// Seconds that it takes when new pods start as fast as those that run; `None` when none runs.
+    pub expected_seconds: Option<u64>,
+    /// Seconds after which the wait ends.
+    pub longest_seconds: u32,
+    /// What will keep pods from coming, or the autoscaler from scaling them.
+    pub obstacles: Vec<Obstacle>,
+    /// What could not be looked at, and why.
+    pub unknown: Vec<String>,
+}
+
+/// Something that will keep pods from coming, or the autoscaler from scaling them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Obstacle {
+    /// What it is.
+    pub words: String,
+    /// The metric that the autoscaler cannot read, where it is that.
+    #[serde(skip)]
+    pub metric: Option<AutoscalerMetric>,
+    /// Whether the rollout gets stuck by it.
+    #[serde(skip)]
+    pub blocks: bool,
+}
+
+/// What the plan refers to; `None` when it leaves the pods and their autoscaler as they are, and there is nothing to look
+/// at.
+pub fn references(plan: &Plan) -> Option<References> {
+    let metrics = autoscaler(plan).map_or_else(Vec::new, AutoscalerMetric::of);
+    let mut references = References {
+        metrics,
+        ..References::default()
+    };
+    let Some(pod) = deployment(plan).and_then(pod_of) else {
+        return (changes_autoscaler(plan) || plan.paused().is_some()).then_some(references);
+    };
+    for volume in pod.volumes.iter().flatten() {
+        if let Some(claim) = &volume.persistent_volume_claim {
+            references.claims.push(claim.claim_name.clone());
+        }
+        let secret = volume.secret.as_ref();
+        references
+            .secrets
+            .extend(secret.and_then(|secret| secret.secret_name.clone()));
+    }
+    let pull_secrets = pod.image_pull_secrets.iter().flatten();
+    references
+        .secrets
+        .extend(pull_secrets.map(|secret| secret.name.clone()));
+    Some(references)
+}
+
+/// The body of the Deployment, when its pods are made or replaced.
+fn deployment(plan: &Plan) -> Option<&Value> {
+    let change = plan
+        .changes
+        .iter()
+        .find(|change| change.id.kind == Kind::Deployment)?;
+    let makes_pods = change.action == Action::Create || change.restarts_pods();
+    makes_pods.then(|| plan.goal.objects.get(&change.id))?
+}
+
+fn autoscaler(plan: &Plan) -> Option<&Value> {
+    let mut objects = plan.goal.objects.iter();
+    objects
+        .find(|(id, _)| id.kind == Kind::HorizontalPodAutoscaler)
+        .map(|(_, body)| body)
+}
+
+fn changes_autoscaler(plan: &Plan) -> bool {
+    plan.changes.iter().any(|change| {
+        change.id.kind == Kind::HorizontalPodAutoscaler
+            && !matches!(change.action, Action::Keep | Action::Delete)
+    })
+}
+
+fn pod_of(deployment: &Value) -> Option<PodSpec> {
+    serde_json::from_value(deployment["spec"]["template"]["spec"].clone()).ok()
+}
+
+/// Looks ahead; `None` when the plan leaves the pods and their autoscaler as they are.
+pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
+    let own = own_pods(&plan.goal, around);
+    let mut look = Look::default();
+    look.metrics(around, own.len());
+    look.pause(plan);
+    let Some((body, pod)) = deployment(plan).and_then(|body| Some((body, pod_of(body)?))) else {
+        let is_worth_telling = changes_autoscaler(plan) || plan.paused().is_some();
+        return is_worth_telling.then(|| look.without_new_pods(plan, own.len()));
+    };
+    let wanted = match body["spec"]["replicas"].as_u64() {
+        Some(replicas) => u32::try_from(replicas).unwrap_or(u32::MAX),
+        // The autoscaler's number: as many as run, and its minimum where none does.
+        None => u32::try_from(plan.goal.minimum_of_autoscaler())
+            .unwrap_or(1)
+            .max(u32::try_from(own.len()).unwrap_or(u32::MAX)),
+    };
+    let way = Way::of(plan, body, wanted, &own);
+    look.references(around, wanted, way.surge);
+    look.room(around, &requests(&pod), &way);
+    look.quotas(around, &pod, way.first, way.goes_first);
+    look.limits(around, &pod);
+    Some(Outlook {
+        pods: wanted,
+        surge: way.surge,
+        floor: way.floor,
+        steps: way.steps,
+        expected_seconds: seconds_to_ready(&own).map(|seconds| seconds * u64::from(way.steps)),
+        longest_seconds: plan.goal.wait.budget,
+        obstacles: look.obstacles,
+        unknown: look.unknown,
+    })
+}
+
+/// Adds what others do with the stack's pods, and what of that is not known; where there was nothing to look ahead to,
+/// there is now.
+pub fn with_nearby(outlook: Option<Outlook>, plan: &Plan, nearby: &Nearby) -> Option<Outlook> {
+    let rivals = rivals(&plan.goal.objects, &nearby.others);
+    if rivals.is_empty() && nearby.unknown.is_empty() {
+        return outlook;
+    }
+    let mut look = Look {
+        unknown: nearby.unknown.clone(),
+        ..Look::default()
+    };
+    rivals.into_iter().for_each(|rival| look.meets(rival.words));
+    Some(match outlook {
+        Some(mut outlook) => {
+            outlook.obstacles.append(&mut look.obstacles);
+            outlook.unknown.append(&mut look.unknown);
+            outlook
+        }
+        None => look.without_new_pods(plan, pods_of_goal(&plan.goal)),
+    })
+}
+
+/// How many pods the goal wants at least: nobody counted those that run.
+fn pods_of_goal(goal: &Goal) -> usize {
+    let mut objects = goal.objects.iter();
+    let deployment = objects.find(|(id, _)| id.kind == Kind::Deployment);
+    let replicas = deployment.and_then(|(_, body)| body["spec"]["replicas"].as_i64());
+    usize::try_from(replicas.unwrap_or_else(|| goal.minimum_of_autoscaler())).unwrap_or(0)
+}
+
+/// How the pods are replaced.
+struct Way<'a> {
+    wanted: u32,
+    own: &'a [&'a Pod],
+    is_rolling: bool,
+    surge: u32,
+    floor: u32,
+    steps: u32,
+    /// New pods that are made at once.
+    first: u32,
+    /// Old ones that go before them, and make room.
+    goes_first: &'a [&'a Pod],
+}
+
+impl<'a> Way<'a> {
+    fn of(plan: &Plan, body: &Value, wanted: u32, own: &'a [&'a Pod]) -> Self {
+        let is_replaced = plan
+            .changes
+            .iter()
+            .any(|change| change.id.kind == Kind::Deployment && change.action == Action::Replace);
+        if own.is_empty() || is_replaced {
+            return Self {
+                wanted,
+                own,
+                is_rolling: false,
+                surge: 0,
+                floor: 0,
+                steps: 1,
+                first: wanted,
+                goes_first: own,
+            };
+        }
+        let strategy = &body["spec"]["strategy"]["rollingUpdate"];
+        let surge = count(&strategy["maxSurge"]).of(wanted);
+        let missing = count(&strategy["maxUnavailable"]).of_rounded_down(wanted);
+        let at_once = (surge + missing).max(1);
+        Self {
+            wanted,
+            own,
+            is_rolling: true,
+            surge,
+            floor: wanted.saturating_sub(missing),
+            steps: wanted.div_ceil(at_once),
+            first: at_once,
+            goes_first: &own[..own.len().min(missing as usize)],
+        }
+    }
+
+    /// What must find room: so many pods, without those old ones, and how many at least. Of pods that replace others one
+    /// is enough to begin with, since it lets an old one go; in the end all of them must have room.
+    fn rounds(&self) -> Vec<(u32, &'a [&'a Pod], u32)> {
+        if self.is_rolling {
+            vec![
+                (self.first, self.goes_first, 1),
+                (self.wanted, self.own, self.wanted),
+            ]
+        } else {
+            vec![(self.wanted, self.goes_first, self.wanted)]
+        }
+    }
+
+    /// An old pod in whose place a new one may fit, where it has no room beside the old ones.
+    fn in_place(&self) -> Option<&'a [&'a Pod]> {
+        (self.is_rolling && self.goes_first.is_empty()).then(|| &self.own[..1])
+    }
+}
+
+/// The stack's pods that are not on their way out.
+fn own_pods<'a>(goal: &Goal, around: &'a Surroundings) -> Vec<&'a Pod> {
+    let is_own = |pod: &&Pod| {
+        let labels = pod.metadata.labels.as_ref();
+        let has = |key: &str, value: &str| {
+            labels
+                .and_then(|labels| labels.get(key))
+                .map(String::as_str)
+                == Some(value)
+        };
+        pod.metadata.namespace.as_ref() == Some(&goal.target.namespace)
+            && pod.metadata.deletion_timestamp.is_none()
+            && has(MANAGED_BY, MANAGER)
+            && has(INSTANCE, &goal.target.stack)
+    };
+    around.pods.iter().flatten().filter(is_own).collect()
+}
+
+/// What a stack rendered; none where it says nothing.
+fn count(rendered: &Value) -> Count {
+    Count::deserialize(rendered).unwrap_or(Count::Pods(0))
+}
+
+/// The median of the seconds that the pods took from their start until they were ready.
+fn seconds_to_ready(pods: &[&Pod]) -> Option<u64> {
+    let mut times: Vec<u64> = pods.iter().filter_map(|pod| time_to_ready(pod)).collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
+}
+
+/// `None` also for a pod that was ready before and is so again: when it first was, nothing tells.
+fn time_to_ready(pod: &Pod) -> Option<u64> {
+    let status = pod.status.as_ref()?;
+    let restarts: i32 = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .map(|container| container.restart_count)
+        .sum();
+    let ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "Ready" && condition.status == "True")?;
+    let began = status.start_time.as_ref()?.0;
+    let seconds = (ready.last_transition_time.as_ref()?.0 - began).get_seconds();
+    (restarts == 0).then_some(u64::try_from(seconds).ok()?.max(1))
+}
+
+#[derive(Default)]
+struct Look {
+    obstacles: Vec<Obstacle>,
+    unknown: Vec<String>,
+}
+
+impl Look {
+    /// A value of a pod that is still to come is no more than to be expected.
+    fn metrics(&mut self, around: &Surroundings, running: usize) {
+        for (metric, state) in &around.metrics {
+            let (name, group, mend) = (metric.name(), metric.group(), metric.mend());
+            let words = match state {
+                Ok(MetricState::NoApi(reason)) => format!(
+                    "the autoscaler reads `{name}` from {group}, which does not answer ({reason}); {mend}"
+                ),
+                Ok(MetricState::Missing) if running > 0 => format!(
+                    "the autoscaler reads `{name}`, and {group} has it of none of the {running} running pods; {mend}"
+                ),
+                Ok(MetricState::Missing | MetricState::Served) => continue,
+                Err(reason) => {
+                    self.unknown
+                        .push(format!("whether {group} serves `{name}`: {reason}"));
+                    continue;
+                }
+            };
+            self.obstacles.push(Obstacle {
+                words,
+                metric: Some(metric.clone()),
+                blocks: false,
+            });
+        }
+    }
+
+    /// Something by which the rollout gets stuck.
+    fn meets(&mut self, words: String) {
+        self.obstacles.push(Obstacle {
+            words: format!("the rollout will get stuck: {words}"),
+            metric: None,
+            blocks: true,
+        });
+    }
+
+    /// Something that may hold it up.
+    fn may_meet(&mut self, words: String) {
+        self.obstacles.push(Obstacle {
+            words,
+            metric: None,
+            blocks: false,
+        });
+    }
+
+    /// A paused Deployment is scaled all the same.
+    fn pause(&mut self, plan: &Plan) {
+        let Some(words) = plan.paused() else { return };
+        let words = format!("{words}; {} lets it go on", resume(&plan.goal.target));
+        self.obstacles.push(Obstacle {
+            words,
+            metric: None,
+            blocks: plan.changes.iter().any(Change::restarts_pods),
+        });
+    }
+
+    fn without_new_pods(self, plan: &Plan, running: usize) -> Outlook {
+        let pods = u32::try_from(running).unwrap_or(u32::MAX);
+        Outlook {
+            pods,
+            surge: 0,
+            floor: pods,
+            steps: 0,
+            expected_seconds: None,
+            longest_seconds: plan.goal.wait.budget,
+            obstacles: self.obstacles,
+            unknown: self.unknown,
+        }
+    }
+
+    fn references(&mut self, around: &Surroundings, pods: u32, surge: u32) {
+        for (name, exists) in &around.secrets {
+            match exists {
+                Ok(true) => (),
+                Ok(false) => self.meets(format!("the Secret `{name}` does not exist")),
+                Err(reason) => self
+                    .unknown
+                    .push(format!("whether the Secret `{name}` exists: {reason}")),
+            }
+        }
+        for (name, claim) in &around.claims {
+            match claim {
+                Ok(Some(claim)) => self.claim(name, claim, pods, surge),
+                Ok(None) => {
+                    self.meets(format!("the PersistentVolumeClaim `{name}` does not exist"))
+                }
+                Err(reason) => self
+                    .unknown
+                    .push(format!("the PersistentVolumeClaim `{name}`: {reason}")),
+            }
+        }
+    }
+
+    fn claim(&mut self, name: &str, claim: &PersistentVolumeClaim, pods: u32, surge: u32) {
+        let modes: Vec<&str> = claim
+            .spec
+            .iter()
+            .flat_map(|spec| spec.access_modes.iter().flatten())
+            .map(String::as_str)
+            .collect();
+        let is_only = |mode: &str| !modes.is_empty() && modes.iter().all(|known| *known == mode);
+        if is_only("ReadWriteOncePod") && pods + surge > 1 {
+            self.meets(format!(
+                "the PersistentVolumeClaim `{name}` is ReadWriteOncePod: a second pod never starts"
+            ));
+        } else if is_only("ReadWriteOnce") && pods + surge > 1 {
+            self.may_meet(format!(
+                "the PersistentVolumeClaim `{name}` is ReadWriteOnce: pods start only on the one node that has it; \
+                 ReadOnlyMany or ReadWriteMany serves all"
+            ));
+        }
+        let phase = claim
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
+        if phase == Some("Lost") {
+            self.meets(format!(
+                "the PersistentVolumeClaim `{name}` has lost its volume"
+            ));
+        }
+    }
+
+    fn room(&mut self, around: &Surroundings, need: &Amounts, way: &Way) {
+        let (nodes, pods) = match (&around.nodes, &around.pods) {
+            (Ok(nodes), Ok(pods)) => (nodes, pods),
+            (Err(reason), _) | (_, Err(reason)) => {
+                self.unknown.push(format!("room on the nodes: {reason}"));
+                return;
+            }
+        };
+        let fill = |count: u32, goes: &[&Pod]| {
+            let mut places = room::places(nodes, pods, goes);
+            (room::fill(&mut places, need, count), places)
+        };
+        let mut rounds = way.rounds().into_iter().enumerate();
+        let stuck = rounds.find_map(|(round, (count, goes, least))| {
+            let (placed, places) = fill(count, goes);
+            (placed < least).then_some((round, placed, count, places))
+        });
+        let Some((round, placed, count, places)) = stuck else {
+            return;
+        };
+        let when = if round == 0 {
+            ""
+        } else {
+            " when the old ones are gone"
+        };
+        let advice = match way.in_place() {
+            Some(old) if round == 0 && fill(1, old).0 == 1 => IN_PLACE,
+            _ => "ask for less in `[resources]`, or give the cluster a node with room",
+        };
+        self.meets(format!(
+            "{placed} of {count} new pods find room{when} ({} each), unless a node comes: {}; {advice}",
+            room::listed(need),
+            room::why(&places, need)
+        ));
+    }
+
+    fn limits(&mut self, around: &Surroundings, pod: &PodSpec) {
+        match &around.limits {
+            Ok(ranges) => {
+                for words in ranges.iter().flat_map(|range| limits::refusals(range, pod)) {
+                    self.meets(words);
+                }
+            }
+            Err(reason) => self
+                .unknown
+                .push(format!("LimitRanges of the namespace: {reason}")),
+        }
+    }
+
+    fn quotas(&mut self, around: &Surroundings, pod: &PodSpec, count: u32, goes: &[&Pod]) {
+        let quotas = match &around.quotas {
+            Ok(quotas) => quotas,
+            Err(reason) => {
+                self.unknown
+                    .push(format!("quotas of the namespace: {reason}"));
+                return;
+            }
+        };
+        let mut need = Amounts::new();
+        add(&mut need, &counted(pod), i128::from(count));
+        for spec in goes.iter().filter_map(|pod| pod.spec.as_ref()) {
+            add(&mut need, &counted(spec), -1);
+        }
+        // A quota with scopes counts only some pods; which, is the API server's matter.
+        for quota in quotas.iter().filter(|quota| !has_scopes(quota)) {
+            let status = quota.status.as_ref();
+            let hard = amounts(status.and_then(|status| status.hard.as_ref()));
+            let used = amounts(status.and_then(|status| status.used.as_ref()));
+            let over: Vec<&str> = hard
+                .iter()
+                .filter(|(name, hard)| {
+                    let need = need.get(*name).copied().unwrap_or_default();
+                    need > 0 && used.get(*name).copied().unwrap_or_default() + need > **hard
+                })
+                .map(|(name, _)| name.as_str())
+                .collect();
+            if !over.is_empty() {
+                self.meets(format!(
+                    "the quota `{}` has no room for {count} new pods: {}",
+                    quota.metadata.name.as_deref().unwrap_or_default(),
+                    over.join(", ")
+                ));
+            }
+        }
+    }
+}
+
+fn has_scopes(quota: &ResourceQuota) -> bool {
+    quota.spec.as_ref().is_some_and(|spec| {
+        spec.scopes
+            .as_ref()
+            .is_some_and(|scopes| !scopes.is_empty())
+            || spec.scope_selector.is_some()
+    })
+}
+
+/// A pod as quotas count it: `requests.cpu` and `cpu` are the same.
+fn counted(pod: &PodSpec) -> Amounts {
+    let mut counted = Amounts::new();
+    for (name, amount) in requests(pod) {
+        if name != "pods" {
+            counted.insert(format!("requests.{name}"), amount);
+        }
+        counted.insert(name, amount);
+    }
+    for (name, amount) in of_containers(pod, limits_of) {
+        counted.insert(format!("limits.{name}"), amount);
+    }
+    counted
+}
+
+/// What to do where a new pod fits in an old one's place only.
+const IN_PLACE: &str = "`[rollout] max-surge = 0, max-unavailable = 1` stops an old pod first and puts the new one in its place (with one pod that is an outage meanwhile)";
+
+impl Outlook {
+    /// By what the rollout gets stuck.
+    pub fn blocks(&self) -> impl Iterator<Item = &str> {
+        let blocks = self.obstacles.iter().filter(|obstacle| obstacle.blocks);
+        blocks.map(|obstacle| obstacle.words.as_str())
+    }
+
+    /// One line on how the pods are replaced.
+    pub fn words(&self) -> String {
+        let how = if self.steps == 0 {
+            format!("{} go on as they are", self.pods)
+        } else if self.steps == 1 && self.floor == 0 {
+            format!("{} start at once", self.pods)
+        } else {
+            format!(
+                "{} are replaced in {} steps, {} more meanwhile, at least {} serve",
+                self.pods, self.steps, self.surge, self.floor
+            )
+        };
+        let expected = self.expected_seconds.map_or(String::new(), |seconds| {
+            format!("; about {seconds} s, as the running ones took")
+        });
+        format!(
+            "{how}{expected}; waited for {} s at most",
+            self.longest_seconds
+        )
+    }
+}

@@ -1,0 +1,393 @@
+//! A plan for people (text) and for programs (JSON).
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
+
+use super::outlook::Outlook;
+use super::{Action, Approximate, Change, FieldChange, Goal, Plan};
+use uninlu_text::escape;
+use uninlu_text::style::{self, BOLD, DIM, GREEN, RED, YELLOW, paint};
+
+/// Version of the JSON form; it changes when a reader would have to.
+pub const FORMAT_VERSION: u32 = 1;
+
+impl Action {
+    /// `create`, `update`, …
+    pub const fn word(self) -> &'static str {
+        match self {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Replace => "replace",
+            Action::Delete => "delete",
+            Action::Keep => "keep",
+        }
+    }
+
+    fn mark(self) -> String {
+        match self {
+            Action::Create => paint(GREEN, "+"),
+            Action::Update => paint(YELLOW, "~"),
+            Action::Replace => paint(RED, "±"),
+            Action::Delete => paint(RED, "-"),
+            Action::Keep => paint(DIM, "="),
+        }
+    }
+}
+
+/// The plan as text: one paragraph per changed object, the rest counted, and what the pods will meet.
+pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
+    let mut text = String::new();
+    let (target, image) = (&plan.goal.target, &plan.goal.image);
+    line(
+        &mut text,
+        format_args!("{}{}", paint(BOLD, &target.stack), target.words()),
+    );
+    match &image.to_be_built {
+        Some(reason) => line(
+            &mut text,
+            format_args!(
+                "image {} is to be built ({reason}); its digest is pinned at apply",
+                image.reference
+            ),
+        ),
+        None => line(&mut text, format_args!("image {}", image.reference)),
+    }
+    line(&mut text, "");
+    for change in plan
+        .changes
+        .iter()
+        .filter(|change| change.action != Action::Keep || !change.stamps.is_empty())
+    {
+        paragraph(&mut text, change);
+    }
+    if let Some(going) = &plan.parent.going {
+        let words = format_args!("{} {}", plan.parent.id, going.words());
+        line(&mut text, format_args!("{} {words}", paint(RED, "!")));
+    }
+    if let Some(outlook) = outlook {
+        outlook_lines(&mut text, outlook);
+    }
+    line(&mut text, summary(plan));
+    text
+}
+
+fn outlook_lines(text: &mut String, outlook: &Outlook) {
+    line(text, format_args!("pods: {}", outlook.words()));
+    for obstacle in &outlook.obstacles {
+        line(
+            text,
+            format_args!("    {} {}", paint(RED, "!"), obstacle.words),
+        );
+    }
+    for unknown in &outlook.unknown {
+        let words = format_args!("not checked: {unknown}");
+        line(text, format_args!("    {}", paint(DIM, words)));
+    }
+}
+
+/// `2 to create, 1 to update, 0 to replace, 0 to delete, 3 to keep`, or that there is nothing to do.
+pub fn summary(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return format!(
+            "no differences: {} objects are as the stack wants them",
+            plan.changes.len()
+        );
+    }
+    let count = |action| {
+        plan.changes
+            .iter()
+            .filter(|change| change.action == action)
+            .count()
+    };
+    [
+        Action::Create,
+        Action::Update,
+        Action::Replace,
+        Action::Delete,
+        Action::Keep,
+    ]
+    .map(|action| format!("{} to {}", count(action), action.word()))
+    .join(", ")
+}
+
+fn line(text: &mut String, content: impl std::fmt::Display) {
+    let _ = writeln!(text, "{content}");
+}
+
+fn paragraph(text: &mut String, change: &Change) {
+    let restart = match (change.restarts_pods(), change.action) {
+        (true, Action::Replace) => paint(
+            RED,
+            "  all pods go before new ones come: the service is down meanwhile",
+        ),
+        (true, _) => paint(YELLOW, "  pods are replaced, rolling"),
+        (false, _) => String::new(),
+    };
+    line(
+        text,
+        format_args!("{} {}{restart}", change.action.mark(), change.id),
+    );
+    for field in &change.fields {
+        field_lines(text, field);
+    }
+    for conflict in &change.conflicts {
+        line(
+            text,
+            format_args!(
+                "    {} {} belongs to {}; apply takes it only with --take '{}'",
+                paint(RED, "!"),
+                conflict.field,
+                conflict.manager,
+                take_notation(change, &conflict.field)
+            ),
+        );
+    }
+    let approximate = change.approximate.as_ref().map(Approximate::words);
+    let stamps = stamp_words(change);
+    for note in change.notes.iter().chain(&approximate).chain(&stamps) {
+        line(text, format_args!("    {}", paint(DIM, note)));
+    }
+}
+
+fn stamp_words(change: &Change) -> Option<String> {
+    let paths = change.stamps.join(", ");
+    (!paths.is_empty()).then(|| {
+        format!("not from this stack: admission (a mutating webhook) sets {paths} to a new value at each request")
+    })
+}
+
+/// What the API server warned of, for people; nothing when it did not.
+pub fn warnings(warnings: &[String]) -> String {
+    let mut text = String::new();
+    for warning in warnings {
+        let mark = paint(YELLOW, "warning:");
+        line(
+            &mut text,
+            format_args!("{mark} the API server says: {warning}"),
+        );
+    }
+    text
+}
+
+/// The same as Markdown: fenced, since the words are a policy's.
+pub fn warnings_in_markdown(warnings: &[String]) -> String {
+    if warnings.is_empty() {
+        return String::new();
+    }
+    let lines = escape::log(&warnings.join("\n"));
+    let fence = escape::fence(&lines, 3);
+    format!("\nThe API server warns:\n\n{fence}text\n{lines}\n{fence}\n")
+}
+
+/// The first names, and how many more there are: `a, b and 3 more`.
+pub fn few<T: AsRef<str>>(names: &[T], most: usize) -> String {
+    let first: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    let first = first.join(", ");
+    match names.len().saturating_sub(most) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// `Deployment/siamese-uninlu:.spec.replicas`
+pub fn take_notation(change: &Change, field: &str) -> String {
+    format!("{}/{}:{field}", change.id.kind.name(), change.id.name)
+}
+
+/// Field changes as text, one or more lines each.
+pub fn fields(fields: &[FieldChange]) -> String {
+    let mut text = String::new();
+    for field in fields {
+        field_lines(&mut text, field);
+    }
+    text
+}
+
+/// What was found in place of what was wanted, and who did it.
+pub fn drift(change: &Change) -> String {
+    let mut text = String::new();
+    let words = |value: &Option<Value>| {
+        value
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), Value::to_string)
+    };
+    for field in &change.fields {
+        let by = field.owner.as_ref().map_or_else(
+            || "nobody that the API server names".to_owned(),
+            |owner| format!("{} ({} at {})", owner.manager, owner.operation, owner.time),
+        );
+        line(
+            &mut text,
+            format_args!(
+                "    {}: wanted {}, found {}; by {by}",
+                field.path,
+                words(&field.to),
+                paint(RED, words(&field.from))
+            ),
+        );
+    }
+    text
+}
+
+fn field_lines(text: &mut String, field: &FieldChange) {
+    let owner = field.owner.as_ref().map(|owner| {
+        format!(
+            "set by {}, {} at {}",
+            owner.manager, owner.operation, owner.time
+        )
+    });
+    let because = field.because.clone();
+    let words: Vec<String> = owner.into_iter().chain(because).collect();
+    let aside = match words.as_slice() {
+        [] => String::new(),
+        words => paint(DIM, format_args!("  ({})", words.join("; "))),
+    };
+    match (&field.from, &field.to) {
+        (Some(Value::String(from)), Some(Value::String(to)))
+            if from.contains('\n') || to.contains('\n') =>
+        {
+            line(text, format_args!("    {}{aside}", field.path));
+            line_diff(text, from, to);
+        }
+        (Some(from), Some(to)) => line(
+            text,
+            format_args!("    {}: {from} → {to}{aside}", field.path),
+        ),
+        (None, Some(to)) => line(
+            text,
+            format_args!("    {}: {}{aside}", field.path, paint(GREEN, to)),
+        ),
+        (Some(from), None) => line(
+            text,
+            format_args!(
+                "    {}: {from} → {}{aside}",
+                field.path,
+                paint(RED, "removed")
+            ),
+        ),
+        (None, None) => (),
+    }
+}
+
+fn line_diff(text: &mut String, from: &str, to: &str) {
+    for change in TextDiff::from_lines(from, to).iter_all_changes() {
+        let content = change.to_string();
+        let content = content.trim_end_matches('\n');
+        match change.tag() {
+            ChangeTag::Delete => line(
+                text,
+                format_args!("        {}", paint(RED, format_args!("- {content}"))),
+            ),
+            ChangeTag::Insert => line(
+                text,
+                format_args!("        {}", paint(GREEN, format_args!("+ {content}"))),
+            ),
+            ChangeTag::Equal => line(text, format_args!("          {content}")),
+        }
+    }
+}
+
+/// The plan as Markdown: a table of what happens, and the whole plan folded below it.
+pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
+    let target = &plan.goal.target;
+    let mut text = format!(
+        "### uninlu: {} in namespace {} of context {}\n\n{}\n",
+        escape::code(&target.stack),
+        escape::code(&target.namespace),
+        escape::code(&target.context),
+        summary(plan)
+    );
+    for obstacle in outlook.iter().flat_map(|outlook| &outlook.obstacles) {
+        line(&mut text, format_args!("\n**!** {}", obstacle.words));
+    }
+    if plan.is_empty() {
+        for change in &plan.changes {
+            if let Some(words) = stamp_words(change) {
+                line(&mut text, format_args!("\n{}: {words}", change.id));
+            }
+        }
+        return text;
+    }
+    line(
+        &mut text,
+        "\n| action | object | fields | pods |\n|---|---|---|---|",
+    );
+    for change in plan
+        .changes
+        .iter()
+        .filter(|change| change.action != Action::Keep)
+    {
+        let pods = match (change.restarts_pods(), change.action) {
+            (true, Action::Replace) => "**all down at once**",
+            (true, _) => "replaced, rolling",
+            (false, _) => "",
+        };
+        let row = format_args!(
+            "| {} | {} | {} | {pods} |",
+            change.action.word(),
+            escape::cell(&change.id.to_string()),
+            change.fields.len()
+        );
+        line(&mut text, row);
+    }
+    let plain = escape::log(&style::plain(&self::text(plan, outlook)));
+    // A setting's text may hold a fence of its own.
+    let fence = escape::fence(&plain, 3);
+    line(
+        &mut text,
+        format_args!(
+            "\n<details><summary>The whole plan</summary>\n\n{fence}text\n{plain}{fence}\n\n</details>"
+        ),
+    );
+    text
+}
+
+/// The plan as JSON: fields, not bodies.
+pub fn json(plan: &Plan, outlook: Option<&Outlook>) -> Value {
+    let Goal { target, image, .. } = &plan.goal;
+    json!({
+        "format_version": FORMAT_VERSION,
+        "stack": target.stack,
+        "namespace": target.namespace,
+        "context": target.context,
+        "environment": target.environment,
+        "image": image,
+        "digest": super::file::digest(plan),
+        "digests": super::file::chain(plan),
+        "has_changes": !plan.is_empty(),
+        "pods": outlook,
+        "changes": plan.changes.iter().map(change_json).collect::<Vec<_>>(),
+    })
+}
+
+fn change_json(change: &Change) -> Value {
+    let conflicts: Vec<Value> = change
+        .conflicts
+        .iter()
+        .map(|conflict| {
+            json!({
+                "field": conflict.field,
+                "manager": conflict.manager,
+                "take": take_notation(change, &conflict.field),
+            })
+        })
+        .collect();
+    let mut told = json!({
+        "kind": change.id.kind.name(),
+        "namespace": change.id.namespace,
+        "name": change.id.name,
+        "action": change.action.word(),
+        "restarts_pods": change.restarts_pods(),
+        "fields": change.fields,
+        "conflicts": conflicts,
+        "approximate": change.approximate.as_ref().map(Approximate::words),
+        "stamps": change.stamps,
+        "notes": change.notes,
+    });
+    if let Some(going) = &change.going {
+        told["being_deleted"] = Value::from(going.words());
+    }
+    told
+}

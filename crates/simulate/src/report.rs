@@ -1,0 +1,271 @@
+//! All variants of a stack under a load, as one value: text, JSON and page are made of it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::fleet::Life;
+use super::load::Load;
+use super::pod::Capacity;
+use super::run::{Interval, Outcome, Requests, Scene, run};
+use super::variant::{self, Kind, Size, Variant};
+use super::{Micros, SECOND, micros, seconds, text};
+use crate::profile::Profile;
+use uninlu_stack::Stack;
+
+/// Version of the JSON's form.
+pub const VERSION: u32 = 1;
+
+/// The load's first rate holds for so long before anything is counted, so that metrics and pods have settled.
+const LEAD: Micros = 600 * SECOND;
+/// Lengths of intervals in seconds, of which the first is taken that gives at most [`MOST_INTERVALS`].
+const INTERVALS: [u32; 11] = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
+const MOST_INTERVALS: f64 = 120.0;
+
+/// What came out, for programs and people.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    version: u32,
+    pub(super) stack: String,
+    pub(super) environment: Option<String>,
+    pub(super) load: LoadFacts,
+    pub(super) seed: u64,
+    pub(super) profile: ProfileFacts,
+    pub(super) pod: PodFacts,
+    /// What 95 of 100 requests are to be answered within, in seconds.
+    pub(super) objective: f64,
+    /// Length of an interval in seconds.
+    pub(super) interval: f64,
+    pub(super) variants: Vec<Played>,
+    /// What it comes to, in words.
+    pub(super) answer: Vec<String>,
+}
+
+/// The load.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct LoadFacts {
+    /// As it was given.
+    pub(super) text: String,
+    pub(super) seconds: f64,
+    pub(super) lowest: f64,
+    pub(super) highest: f64,
+    /// Length of the texts in code points.
+    pub(super) characters: usize,
+    /// When the rate rises for the first time, in seconds.
+    pub(super) rises_at: Option<f64>,
+}
+
+/// Where the figures of a pod are from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ProfileFacts {
+    pub(super) image: String,
+    pub(super) measured_at: String,
+    pub(super) processor: String,
+}
+
+/// What one pod carries.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct PodFacts {
+    /// Highest rate at which the objective held when it was measured, for texts of the measured length.
+    pub(super) measured_requests_per_second: f64,
+    /// P50, P95 and P99 at that rate: as measured, and as the simulated pod has them.
+    pub(super) measured_latency: [f64; 3],
+    pub(super) simulated_latency: [f64; 3],
+    /// Requests per second that the simulated pod can do at most, whatever the wait.
+    pub(super) most_requests_per_second: f64,
+    /// From the decision for a pod until requests come to it, in seconds; chance adds up to two.
+    pub(super) until_served: f64,
+}
+
+/// One variant with what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Played {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    /// Targets of its autoscaler.
+    pub(super) cpu: Option<u32>,
+    pub(super) requests_per_second: Option<u32>,
+    /// Most pods that it may want.
+    pub(super) maximum: Option<usize>,
+    pub(super) total: Requests,
+    /// Share of the requests that were refused, in percent.
+    pub(super) refused_percent: f64,
+    /// Share of the requests that were answered within the objective, in percent.
+    pub(super) in_time_percent: f64,
+    /// Intervals in which fewer than 95 of 100 were.
+    pub(super) intervals_missed: usize,
+    /// Pods × hours, those that start or leave included.
+    pub(super) replica_hours: f64,
+    /// Pods that are wanted: at the beginning, fewest and most.
+    pub(super) replicas: [usize; 3],
+    /// When more pods were wanted for the first time, in seconds.
+    pub(super) first_rise: Option<f64>,
+    pub(super) changes: usize,
+    /// Highest CPU use that the controller saw, in percent of the request; and requests per second and pod.
+    pub(super) highest_cpu: Option<f64>,
+    pub(super) highest_requests: Option<f64>,
+    pub(super) intervals: Vec<Interval>,
+}
+
+/// How a load is played.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Length of the texts in code points; absent means that with which the profile's highest rate was searched.
+    pub characters: Option<usize>,
+    /// Length of the intervals that are told; absent means one that gives at most 120 of them.
+    pub interval: Option<Duration>,
+    /// Of the arrivals and of all chance.
+    pub seed: u64,
+}
+
+/// Plays the stack under the load, which was given as `text`.
+pub fn report(
+    stack: &Stack,
+    profile: &Profile,
+    load: &Load,
+    text: &str,
+    options: Options,
+) -> Report {
+    let (saturation, seed) = (&profile.saturation, options.seed);
+    let characters = options.characters.unwrap_or(saturation.characters);
+    let usual = interval(load.seconds());
+    let interval = options.interval.map_or(usual, |given| given.as_secs_f64());
+    let scene = Scene {
+        arrivals: load.arrivals(LEAD, seed),
+        lead: LEAD,
+        end: LEAD + micros(load.seconds()),
+        interval: micros(interval),
+        objective: saturation.objective,
+        life: Life::of(profile, stack),
+        capacity: Capacity::of(profile, stack, characters),
+        seed,
+    };
+    let mut variants = play(stack, &scene, saturation.requests_per_second);
+    variants.extend(enough(&scene, load.peak() / scene.capacity.most()));
+    let mut report = Report {
+        version: VERSION,
+        stack: stack.name.clone(),
+        environment: stack.environment.clone(),
+        load: LoadFacts::of(load, text, characters),
+        seed,
+        profile: ProfileFacts {
+            image: profile.image.clone(),
+            measured_at: profile.measured_at.clone(),
+            processor: profile.processor.clone(),
+        },
+        pod: PodFacts::of(profile, stack, &scene),
+        objective: saturation.objective,
+        interval: seconds(scene.interval),
+        variants,
+        answer: Vec::new(),
+    };
+    report.answer = text::answer(&report);
+    report
+}
+
+impl LoadFacts {
+    fn of(load: &Load, text: &str, characters: usize) -> Self {
+        Self {
+            text: text.to_owned(),
+            seconds: load.seconds(),
+            lowest: load.lowest(),
+            highest: load.peak(),
+            characters,
+            rises_at: load.rises_at(),
+        }
+    }
+}
+
+impl PodFacts {
+    fn of(profile: &Profile, stack: &Stack, scene: &Scene) -> Self {
+        let saturation = &profile.saturation;
+        let measured = Capacity::of(profile, stack, saturation.characters);
+        Self {
+            measured_requests_per_second: saturation.requests_per_second,
+            measured_latency: saturation.latency,
+            simulated_latency: measured.latency_at(saturation.requests_per_second),
+            most_requests_per_second: scene.capacity.most(),
+            until_served: scene.life.until_served(),
+        }
+    }
+}
+
+fn interval(seconds: f64) -> f64 {
+    let fits = |length: &&u32| seconds / f64::from(**length) <= MOST_INTERVALS;
+    let longest = INTERVALS.last().copied().unwrap_or(3_600);
+    f64::from(INTERVALS.iter().find(fits).copied().unwrap_or(longest))
+}
+
+fn play(stack: &Stack, scene: &Scene, rate: f64) -> Vec<Played> {
+    variant::of(stack, rate)
+        .into_iter()
+        .map(|variant| Played::of(&variant, run(scene, &variant.size)))
+        .collect()
+}
+
+/// The smallest fleet that holds the objective in every interval; from the fewest that can carry the peak at all up to
+/// twice as many and some. `None` when no number of pods helps.
+fn enough(scene: &Scene, fewest: f64) -> Option<Played> {
+    let fewest = fewest.ceil().max(1.0) as i32;
+    (fewest..=fewest * 2 + 4).find_map(|pods| {
+        let variant = Variant::fixed(Kind::FixedEnough, pods);
+        let outcome = run(scene, &variant.size);
+        let holds = outcome.series.iter().all(|one| one.requests.holds());
+        holds.then(|| Played::of(&variant, outcome))
+    })
+}
+
+impl Played {
+    fn of(variant: &Variant, outcome: Outcome) -> Self {
+        let autoscaled = match &variant.size {
+            Size::Autoscaled(autoscaled) => Some(autoscaled),
+            Size::Fixed(_) => None,
+        };
+        let missed = |interval: &&Interval| !interval.requests.holds();
+        let total = outcome.total;
+        Self {
+            kind: variant.kind,
+            name: variant.name(),
+            cpu: autoscaled.and_then(|autoscaled| autoscaled.targets.cpu),
+            requests_per_second: autoscaled.and_then(|autoscaled| autoscaled.targets.requests),
+            maximum: autoscaled.and_then(|autoscaled| usize::try_from(autoscaled.spec.max).ok()),
+            refused_percent: total.refused_percent(),
+            in_time_percent: total.in_time as f64 * 100.0 / total.offered.max(1) as f64,
+            total,
+            intervals_missed: outcome.series.iter().filter(missed).count(),
+            replica_hours: outcome.pod_hours,
+            replicas: outcome.replicas,
+            first_rise: outcome.first_rise,
+            changes: outcome.changes,
+            highest_cpu: outcome.highest_cpu,
+            highest_requests: outcome.highest_requests,
+            intervals: outcome.series,
+        }
+    }
+
+    /// P95 of all that were answered, in seconds.
+    pub(super) fn p95(&self) -> Option<f64> {
+        self.total.latency.map(|[_, p95, _]| p95)
+    }
+
+    /// The worst P95 of an interval.
+    pub(super) fn worst_p95(&self) -> Option<f64> {
+        self.intervals
+            .iter()
+            .filter_map(|interval| interval.requests.latency)
+            .map(|[_, p95, _]| p95)
+            .reduce(f64::max)
+    }
+}
+
+impl Report {
+    /// The first variant of a kind.
+    pub(super) fn played(&self, kind: Kind) -> Option<&Played> {
+        self.variants.iter().find(|played| played.kind == kind)
+    }
+}

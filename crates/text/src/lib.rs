@@ -1,0 +1,6 @@
+//! Text: escaped, styled, in words, and its digest.
+
+pub mod digest;
+pub mod escape;
+pub mod style;
+pub mod words;

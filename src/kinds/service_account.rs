@@ -1,9 +1,0 @@
-//! ServiceAccount: an identity of its own, without a token, since the server never calls the API.
-
-use serde_json::{Value, json};
-
-use crate::stack::Stack;
-
-pub(super) fn render(_: &Stack) -> Value {
-    json!({ "metadata": {}, "automountServiceAccountToken": false })
-}
