@@ -1,15 +1,15 @@
 //! Command line types and dispatch.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use crate::commands::common::duration;
+pub use crate::commands::common::{StackArgs, StackOption, exit};
 use crate::report;
-use crate::stack::fine_duration;
 use crate::ui::{self, Talk, Ui};
 use crate::{cluster, commands};
 
@@ -70,48 +70,6 @@ enum Command {
     Schema(commands::schema::Args),
     Completions(commands::completions::Args),
     Man(commands::man::Args),
-}
-
-/// Which stack file, and which of its environments.
-#[derive(Debug, Clone, Args)]
-pub struct StackArgs {
-    /// Stack file, or a folder that holds `uninlu.toml`
-    #[arg(default_value = "uninlu.toml", value_name = "STACK")]
-    pub stack: PathBuf,
-    /// Environment `[env.NAME]` to lay over the file
-    #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
-    pub env: Option<String>,
-}
-
-/// The same for commands whose argument is something else.
-#[derive(Debug, Clone, Args)]
-pub struct StackOption {
-    /// Stack file, or a folder that holds `uninlu.toml`
-    #[arg(long, default_value = "uninlu.toml", value_name = "STACK")]
-    pub stack: PathBuf,
-    /// Environment `[env.NAME]` to lay over the file
-    #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
-    pub env: Option<String>,
-}
-
-/// Reads an option's duration.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let found = fine_duration(text).filter(|duration| !duration.is_zero());
-    found.ok_or_else(|| "write a number with a unit, such as \"250ms\" or \"2s\"".to_owned())
-}
-
-/// Exit codes, as `uninlu help` documents them.
-pub mod exit {
-    /// Done, or nothing to do.
-    pub const OK: u8 = 0;
-    /// An error; nothing was lost.
-    pub const ERROR: u8 = 1;
-    /// There are changes (only with `--detailed-exitcode`), or there is drift.
-    pub const CHANGES: u8 = 2;
-    /// Refused by the gate.
-    pub const REFUSED: u8 = 3;
-    /// `status` of a stack that is not deployed.
-    pub const NOT_DEPLOYED: u8 = 4;
 }
 
 /// Runs the command line. What a command returns is its exit code; an error is told once, here.
@@ -192,7 +150,7 @@ async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
         Command::Destroy(args) => commands::destroy::run(args, ui).await,
         Command::Simulate(args) => commands::simulate::run(args, ui).await,
         Command::Schema(args) => commands::schema::run(args, ui).await,
-        Command::Completions(args) => commands::completions::run(args, ui).await,
-        Command::Man(args) => commands::man::run(args, ui).await,
+        Command::Completions(args) => commands::completions::run(args, Cli::command(), ui).await,
+        Command::Man(args) => commands::man::run(args, Cli::command(), ui).await,
     }
 }

@@ -6,8 +6,9 @@ use futures::future::try_join_all;
 use serde_json::Value;
 
 use super::apply::patch_json;
-use super::error::explain;
-use super::observe::{retried, to_value};
+use super::explain::explain;
+use super::observe::to_value;
+use super::retry::retried;
 use super::{Connection, Error};
 use crate::kinds::{Desired, ObjectId};
 use crate::plan::adoption::Adoption;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::destroy::{PATIENCE, wait_until_gone};
-use super::error::explain;
-use super::observe::{retried, to_value};
+use super::deletion::{PATIENCE, request_deletion, wait_until_gone};
+use super::explain::explain;
+use super::observe::to_value;
+use super::retry::retried;
 use super::{Connection, Error};
 use crate::kinds::{Kind, MANAGER, ObjectId};
 use crate::plan::replicas::{HAND_OVER_MANAGER, Transition, hand_over_body, release};
@@ -174,25 +175,4 @@ pub(super) async fn delete(
     request_deletion(connection, id, uid).await?;
     let object = (id.clone(), uid.map(str::to_owned));
     wait_until_gone(connection, &[object], PATIENCE).await
-}
-
-pub(super) async fn request_deletion(
-    connection: &Connection,
-    id: &ObjectId,
-    uid: Option<&str>,
-) -> Result<(), Error> {
-    let parameters = DeleteParams {
-        preconditions: uid.map(|uid| Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        }),
-        propagation_policy: Some(PropagationPolicy::Foreground),
-        ..Default::default()
-    };
-    let api = connection.api(id.kind);
-    match retried(|| api.delete(&id.name, &parameters)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(explain(error, connection, "delete", id)),
-    }
 }

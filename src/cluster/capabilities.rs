@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResourceList, ObjectMeta
 use kube::Api;
 
 use super::Connection;
-use super::observe::retried;
-use super::surroundings::reason;
+use super::retry::reason;
+use super::retry::retried;
 use crate::gate::{Cluster, Listing, Version};
 use crate::kinds::prometheus::REQUESTS_PER_SECOND;
 use crate::plan::outlook::Asked;

@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::future::{try_join_all, try_join4};
+use futures::future::try_join4;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::Value;
 
-use super::apply::request_deletion;
-use super::error::explain;
+use super::deletion::{request_deletion, wait_until_gone};
+use super::explain::explain;
 use super::inhabitants::inhabitants;
-use super::observe::retried;
-use super::{Connection, Error, lock, ours, pods, releases};
+use super::retry::retried;
+use super::{Connection, Error, lease, lock, ours, pods, releases};
 use crate::kinds::{Going, Kind, ObjectId, instance_selector};
 use crate::plan::inhabitants::{Own, others};
-use crate::plan::render::few;
 use crate::plan::{apply_set, owner};
 use crate::ui::Step;
+use uninlu_text::words::few;
 
 /// What a destroy would delete, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +54,6 @@ impl Destruction {
         objects.chain(records).collect()
     }
 }
-
-/// How long the deletion of one object that gives way to another is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(180);
-const POLL: Duration = Duration::from_millis(250);
 
 /// What belongs to the stack: our ApplySet, our field manager, no other owner. The namespace only when this stack made
 /// it and nothing else lives in it.
@@ -171,7 +167,7 @@ async fn who_else(connection: &Connection, destruction: &Destruction) -> Option<
     let own = Own {
         uids: destruction.uids(),
         services: services.map(|(id, _)| id.name.clone()).collect(),
-        lock: lock::name(connection),
+        lock: lease::name(connection),
     };
     let found = inhabitants(connection).await;
     let others = others(&found.all, &own);
@@ -284,58 +280,4 @@ async fn replica_sets(connection: &Connection) -> Result<Vec<ObjectMeta>, Error>
     let list = retried(|| api.list_metadata(&selected)).await;
     let list = list.map_err(|error| explain(error, connection, "list", "ReplicaSets"))?;
     Ok(list.items.into_iter().map(|item| item.metadata).collect())
-}
-
-/// Waits until none of the objects (of that uid) is there.
-pub(super) async fn wait_until_gone(
-    connection: &Connection,
-    objects: &[(ObjectId, Option<String>)],
-    patience: Duration,
-) -> Result<(), Error> {
-    let started = tokio::time::Instant::now();
-    let mut left: Vec<(ObjectId, Option<String>)> = objects.to_vec();
-    loop {
-        let states = try_join_all(
-            left.iter()
-                .map(|(id, uid)| still_there(connection, id, uid.as_deref())),
-        )
-        .await?;
-        let held: Vec<String> = states.iter().flatten().cloned().collect();
-        left = left
-            .into_iter()
-            .zip(states)
-            .filter_map(|(object, state)| state.map(|_| object))
-            .collect();
-        if left.is_empty() {
-            return Ok(());
-        }
-        if started.elapsed() > patience {
-            return Err(Error::NotGone {
-                seconds: patience.as_secs(),
-                objects: held.join(", "),
-            });
-        }
-        tokio::time::sleep(POLL).await;
-    }
-}
-
-/// The object with its finalizers, or `None` when it (that uid) is gone.
-async fn still_there(
-    connection: &Connection,
-    id: &ObjectId,
-    uid: Option<&str>,
-) -> Result<Option<String>, Error> {
-    let api = connection.api(id.kind);
-    let found = retried(|| api.get_metadata_opt(&id.name)).await;
-    let found = found.map_err(|error| explain(error, connection, "get", id))?;
-    Ok(found
-        .filter(|object| uid.is_none() || object.metadata.uid.as_deref() == uid)
-        .map(|object| {
-            let finalizers = object.metadata.finalizers.unwrap_or_default().join(", ");
-            if finalizers.is_empty() {
-                id.to_string()
-            } else {
-                format!("{id} (finalizers: {finalizers})")
-            }
-        }))
 }

@@ -7,8 +7,9 @@ use kube::api::ListParams;
 use serde_json::Value;
 
 use super::adopt::live;
-use super::error::explain;
-use super::observe::{list_by, retried};
+use super::explain::explain;
+use super::observe::list_by;
+use super::retry::retried;
 use super::{Connection, Error};
 use crate::kinds::Kind;
 

@@ -10,10 +10,10 @@ use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::Portforwarder;
+use kube::client::UpgradeConnectionError;
 use tokio::time::timeout;
 use tower::BoxError;
 
-use super::verify::refusal;
 use crate::plan::outlook::Asked;
 use crate::verify::Answer;
 
@@ -115,5 +115,21 @@ async fn within<T, E: Into<BoxError>>(answer: impl Future<Output = Result<T, E>>
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(format!("the connection broke: {}", error.into())),
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+/// Why there is no answer. A refused exec or port-forward tells no more than its status.
+pub(super) fn refusal(error: kube::Error) -> String {
+    use UpgradeConnectionError::ProtocolSwitch;
+    let code = match &error {
+        kube::Error::Api(status) => status.code,
+        kube::Error::UpgradeConnection(ProtocolSwitch(status)) => status.as_u16(),
+        _ => 0,
+    };
+    match (code, error) {
+        (403, _) => "not allowed to look (docs/rbac/verify.yaml has the rights)".into(),
+        (_, kube::Error::Api(status)) => status.message,
+        (500.., _) => format!("the API server cannot reach the pod (HTTP {code})"),
+        (_, error) => error.to_string(),
     }
 }

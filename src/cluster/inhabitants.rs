@@ -10,8 +10,7 @@ use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 
 use super::Connection;
-use super::observe::retried;
-use super::surroundings::reason;
+use super::retry::{reason, retried};
 use crate::plan::inhabitants::{Inhabitant, counts};
 use crate::plan::outlook::Asked;
 

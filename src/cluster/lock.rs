@@ -21,10 +21,10 @@ use kube::api::{DeleteParams, PostParams, Preconditions};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::error::explain;
+use super::explain::explain;
 use super::guard::{Astray, Guard, Moment, Term, guarded};
-use super::observe::retried;
-use super::{Connection, Error};
+use super::retry::retried;
+use super::{Connection, Error, lease};
 use crate::kinds::{INSTANCE, MANAGED_BY, MANAGER};
 use crate::ui::Step;
 
@@ -115,9 +115,10 @@ pub async fn lock(
 /// # Errors
 /// See [`Error`].
 pub(super) async fn exists(connection: &Connection) -> Result<bool, Error> {
-    let (api, name) = (leases(connection), name(connection));
+    let (api, name) = (leases(connection), lease::name(connection));
     let lease = retried(|| api.get_metadata_opt(&name)).await;
-    let lease = lease.map_err(|error| explain(error, connection, "get", words(connection)))?;
+    let lease =
+        lease.map_err(|error| explain(error, connection, "get", lease::words(connection)))?;
     Ok(lease.is_some())
 }
 
@@ -139,11 +140,17 @@ async fn create_or_get(connection: &Connection, holder: &str) -> Result<Option<A
     {
         Ok(lease) => Ok(Some(Answer::Created(lease))),
         Err(kube::Error::Api(status)) if status.code == 409 => {
-            let lease = api.get_opt(&name(connection)).await;
-            let lease = lease.map_err(|error| explain(error, connection, "get", words(connection)));
+            let lease = api.get_opt(&lease::name(connection)).await;
+            let lease =
+                lease.map_err(|error| explain(error, connection, "get", lease::words(connection)));
             Ok(lease?.map(Answer::Held))
         }
-        Err(error) => Err(explain(error, connection, "create", words(connection))),
+        Err(error) => Err(explain(
+            error,
+            connection,
+            "create",
+            lease::words(connection),
+        )),
     }
 }
 
@@ -163,7 +170,12 @@ async fn take_over(
     match replace(connection, &lease).await {
         Ok(lease) => Ok(Some(lease)),
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(None),
-        Err(error) => Err(explain(error, connection, "update", words(connection))),
+        Err(error) => Err(explain(
+            error,
+            connection,
+            "update",
+            lease::words(connection),
+        )),
     }
 }
 
@@ -173,7 +185,7 @@ async fn replace(connection: &Connection, lease: &Lease) -> Result<Lease, kube::
         ..Default::default()
     };
     leases(connection)
-        .replace(&name(connection), &parameters, lease)
+        .replace(&lease::name(connection), &parameters, lease)
         .await
 }
 
@@ -247,7 +259,7 @@ async fn delete(connection: &Connection, lease: &Lease) -> Result<(), kube::Erro
         }),
         ..Default::default()
     };
-    let (api, name) = (leases(connection), name(connection));
+    let (api, name) = (leases(connection), lease::name(connection));
     api.delete(&name, &parameters).await.map(drop)
 }
 
@@ -312,7 +324,7 @@ impl State {
 
 /// Whether the live Lease still names us; if so, its version is taken.
 async fn recover(connection: &Connection, lease: &mut Lease) -> Renewal {
-    match leases(connection).get_opt(&name(connection)).await {
+    match leases(connection).get_opt(&lease::name(connection)).await {
         Ok(Some(live)) if is_own(&live, lease) => {
             *lease = live;
             Renewal::Tried
@@ -326,22 +338,11 @@ fn leases(connection: &Connection) -> Api<Lease> {
     Api::namespaced(connection.client.clone(), &connection.target.namespace)
 }
 
-/// Name of the Lease.
-pub(super) fn name(connection: &Connection) -> String {
-    format!("{}-uninlu", connection.target.stack)
-}
-
-/// `Lease NAMESPACE/NAME`
-pub(super) fn words(connection: &Connection) -> String {
-    let target = &connection.target;
-    format!("Lease {}/{}", target.namespace, name(connection))
-}
-
 fn new_lease(connection: &Connection, holder: &str) -> Lease {
     let now = MicroTime(Timestamp::now());
     Lease {
         metadata: ObjectMeta {
-            name: Some(name(connection)),
+            name: Some(lease::name(connection)),
             namespace: Some(connection.target.namespace.clone()),
             labels: Some(
                 [
@@ -403,7 +404,7 @@ fn since_of(lease: &Lease) -> String {
 fn locked(connection: &Connection, lease: &Lease) -> Error {
     Error::Locked {
         stack: connection.target.stack.clone(),
-        lock: words(connection),
+        lock: lease::words(connection),
         holder: holder_of(lease).to_owned(),
         since: since_of(lease),
     }

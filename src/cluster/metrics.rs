@@ -7,7 +7,7 @@ use kube::core::Request;
 use serde_json::Value;
 
 use super::Connection;
-use super::surroundings::reason;
+use super::retry::reason;
 use crate::kinds::{AutoscalerMetric, MetricState, instance_selector};
 use crate::plan::outlook::Asked;
 

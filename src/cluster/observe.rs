@@ -10,13 +10,11 @@ use futures::future::{join_all, join3, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
-use kube::core::{ApiResource, GroupVersionKind, Status, response::StatusDetails};
+use kube::core::{ApiResource, GroupVersionKind, response::StatusDetails};
 use serde_json::Value;
 
-use super::error::explain;
-use super::guard::Over;
-use super::plugin::Failure;
-use super::surroundings::reason;
+use super::explain::explain;
+use super::retry::{reason, retried};
 use super::{Connection, Error};
 use crate::kinds::{
     Desired, Going, INSTANCE, Kind, MANAGED_BY, MANAGER, ObjectId, instance_selector,
@@ -375,52 +373,4 @@ fn causes(details: &StatusDetails) -> Vec<Cause> {
             message: text(&cause.message),
         })
         .collect()
-}
-
-/// Attempts of a request, with waits of 0.2, 0.4, … 3.2 s between them unless the server names longer ones.
-const ATTEMPTS: u32 = 6;
-
-/// Tries a request again when the answer may be better next time. Only for what may be sent twice: reads, applies of
-/// the same body, deletions of one uid.
-pub(super) async fn retried<T, F: Future<Output = Result<T, kube::Error>>>(
-    request: impl Fn() -> F,
-) -> Result<T, kube::Error> {
-    let mut attempt = 1;
-    loop {
-        match request().await {
-            Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
-                tokio::time::sleep(pause(&error, attempt)).await;
-                attempt += 1;
-            }
-            result => return result,
-        }
-    }
-}
-
-fn is_transient(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => is_transient_status(status),
-        kube::Error::HyperError(_) => true,
-        // A refused connection is an answer; one that broke is not.
-        kube::Error::Service(error) => {
-            let is_final = error.is::<Over>() || error.is::<Failure>();
-            !is_final && !format!("{error:?}").contains("ConnectionRefused")
-        }
-        _ => false,
-    }
-}
-
-fn is_transient_status(status: &Status) -> bool {
-    matches!(status.code, 429 | 502 | 503 | 504)
-}
-
-fn pause(error: &kube::Error, attempt: u32) -> Duration {
-    let named = match error {
-        kube::Error::Api(status) => status
-            .details
-            .as_ref()
-            .map_or(0, |details| details.retry_after_seconds),
-        _ => 0,
-    };
-    Duration::from_millis(200 << (attempt - 1)).max(Duration::from_secs(named.min(10).into()))
 }

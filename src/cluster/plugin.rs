@@ -21,22 +21,11 @@ use tokio::sync::Mutex;
 use tower::BoxError;
 use tower::filter::AsyncPredicate;
 
+use super::error::Failure;
 use super::kubeconfig::Entry;
 use super::trust::words;
 use crate::escape;
 use crate::ui;
-
-/// Why there is no credential.
-#[derive(Debug, Clone, thiserror::Error, miette::Diagnostic)]
-#[error("the credential plugin `{command}` of user `{user}` ({file}) {reason}")]
-#[diagnostic(help("{help}"))]
-pub struct Failure {
-    command: String,
-    user: String,
-    file: String,
-    reason: String,
-    help: String,
-}
 
 /// The plugin, and the credential that it gave last.
 #[derive(Debug, Clone)]

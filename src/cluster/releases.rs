@@ -11,8 +11,8 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use serde_json::json;
 
-use super::error::explain;
-use super::observe::retried;
+use super::explain::explain;
+use super::retry::retried;
 use super::{Connection, Error};
 use crate::kinds::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 use crate::plan::provenance;

@@ -10,9 +10,10 @@ use kube::{Api, Resource};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::error::explain;
+use super::explain::explain;
 use super::metrics::metric_state;
-use super::observe::{retried, to_value};
+use super::observe::to_value;
+use super::retry::retried;
 use super::sight::{self, Change, News, Source};
 use super::{Connection, Error};
 use crate::kinds::rollout::{Patience, Report, Scene};
@@ -383,7 +384,7 @@ impl Failure {
 /// The error, with the last lines that a pod wrote before it ended.
 async fn failed(connection: &Connection, report: &Report, failure: Failure) -> Error {
     if let Some(words) = &report.paused {
-        return Error::paused(connection, words.clone());
+        return Error::paused(&connection.target, words.clone());
     }
     let Failure { mut reason, mend } = failure;
     for pod in &report.pods {

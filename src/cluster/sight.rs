@@ -14,8 +14,8 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::Connection;
-use super::error::innermost;
-use super::observe::retried;
+use super::explain::innermost;
+use super::retry::retried;
 use crate::kinds::instance_selector;
 
 /// What is watched.

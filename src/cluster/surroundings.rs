@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::Connection;
 use super::metrics::metric_state;
-use super::observe::retried;
+use super::retry::{reason, retried};
 use crate::plan::outlook::{Asked, References, Surroundings};
 
 /// Looks around, all at once. What may not be looked at, or does not answer, is told and stops nothing.
@@ -71,12 +71,4 @@ async fn all<K: Clone + Debug + DeserializeOwned>(
 ) -> Asked<Vec<K>> {
     let list = retried(|| api.list(&parameters)).await.map_err(reason)?;
     Ok(list.items)
-}
-
-pub(super) fn reason(error: kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) if status.code == 403 => "not allowed to look".into(),
-        kube::Error::Api(status) => status.message,
-        other => other.to_string(),
-    }
 }

@@ -8,14 +8,14 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, LogParams};
-use kube::client::UpgradeConnectionError;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
-use super::forward::Forward;
+use super::forward::{Forward, refusal};
 use super::metrics::values;
-use super::observe::{ours, pods, retried};
+use super::observe::{ours, pods};
+use super::retry::retried;
 use super::{Connection, Error};
 use crate::kinds::{self, AutoscalerMetric, CONTAINER, Kind, prometheus};
 use crate::plan::outlook::Asked;
@@ -227,20 +227,4 @@ async fn requests_metric(connection: &Connection) -> Asked<Value> {
     retried(|| values(connection, &metric, &version))
         .await
         .map_err(refusal)
-}
-
-/// Why there is no answer. A refused exec or port-forward tells no more than its status.
-pub(super) fn refusal(error: kube::Error) -> String {
-    use UpgradeConnectionError::ProtocolSwitch;
-    let code = match &error {
-        kube::Error::Api(status) => status.code,
-        kube::Error::UpgradeConnection(ProtocolSwitch(status)) => status.as_u16(),
-        _ => 0,
-    };
-    match (code, error) {
-        (403, _) => "not allowed to look (docs/rbac/verify.yaml has the rights)".into(),
-        (_, kube::Error::Api(status)) => status.message,
-        (500.., _) => format!("the API server cannot reach the pod (HTTP {code})"),
-        (_, error) => error.to_string(),
-    }
 }

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use miette::{Diagnostic, Result};
 
 use super::delivery::{DeliveryArgs, deliver, refuse_moved};
-use super::planning::{Delivery, Look, goal, look_ahead, plan_goal, plan_stack};
+use super::planning::{Delivery, Look, look_ahead, plan_goal, plan_stack, settle};
 use super::saved::{self, Given};
 use super::verify::{self, KeyArgs};
 use super::{findings, fleet};
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Trust};
-use crate::image::{self, Inputs};
-use crate::plan::{Goal, Plan, PlannedImage};
-use crate::stack::{self, Source, Stack};
+use crate::plan::Plan;
+use crate::stack::{self, Source};
 use crate::ui::Ui;
 
 /// Builds the image if it must, shows the plan, asks, applies it, and waits until the pods run
@@ -83,28 +82,6 @@ async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
         verify::after_rollout(&stack, key.as_deref(), ui).await?;
     }
     Ok(())
-}
-
-/// Builds and pins the image, where it is still to be built.
-pub(super) async fn settle(
-    stack: &Stack,
-    shown: Goal,
-    inputs: Option<&Inputs>,
-    ui: Ui,
-) -> Result<Goal> {
-    match (&shown.image.to_be_built, inputs) {
-        (Some(_), Some(inputs)) => {
-            let image = PlannedImage {
-                reference: image::build_and_push(stack, inputs, ui).await?,
-                to_be_built: None,
-            };
-            Ok(Goal {
-                git: shown.git,
-                ..goal(stack, image)
-            })
-        }
-        _ => Ok(shown),
-    }
 }
 
 /// The cluster is looked at once more under the lock: a plan whose ground moved is refused there. One that has nothing to

@@ -1,10 +1,9 @@
 //! `uninlu completions`
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 use miette::Result;
 
-use crate::cli::{Cli, exit};
+use crate::cli::exit;
 use crate::ui::Ui;
 
 /// Prints the completions of a shell: `uninlu completions bash >/etc/bash_completion.d/uninlu`
@@ -24,10 +23,10 @@ struct NoShell;
 ///
 /// # Errors
 /// No shell is named.
-pub async fn run(args: Args, ui: Ui) -> Result<u8> {
+pub async fn run(args: Args, mut command: clap::Command, ui: Ui) -> Result<u8> {
     let shell = args.shell.or_else(Shell::from_env).ok_or(NoShell)?;
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "uninlu", &mut script);
+    clap_complete::generate(shell, &mut command, "uninlu", &mut script);
     ui.file(&String::from_utf8_lossy(&script))?;
     Ok(exit::OK)
 }

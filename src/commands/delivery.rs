@@ -192,7 +192,7 @@ fn refuse_pause(connection: &Connection, plan: &Plan) -> Result<(), cluster::Err
     match plan.paused().filter(|_| restarts_pods) {
         Some(words) => {
             let words = format!("{words}; nothing was changed");
-            Err(cluster::Error::paused(connection, words))
+            Err(cluster::Error::paused(&connection.target, words))
         }
         None => Ok(()),
     }

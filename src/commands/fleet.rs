@@ -7,11 +7,10 @@ use futures::{StreamExt, stream};
 use miette::{Diagnostic, Report, Result};
 use serde_json::{Value, json};
 
-use super::apply::settle;
 use super::consent::Question;
 use super::delivery::{self, DeliveryArgs};
 use super::discovery::{self, Found};
-use super::planning::{Delivery, Look, plan_stack};
+use super::planning::{Delivery, Look, plan_stack, settle};
 use crate::cli::exit;
 use crate::image::Inputs;
 use crate::plan::render;

@@ -125,7 +125,7 @@ fn tell_one(release: &Release, as_json: bool, ui: Ui) -> Result<()> {
     ui.say(headline(release));
     let documents: Vec<String> = objects
         .into_iter()
-        .map(super::render::yaml)
+        .map(super::leave::yaml)
         .collect::<Result<_>>()?;
     Ok(ui.file(&documents.join("---\n"))?)
 }

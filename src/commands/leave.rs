@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use miette::{Diagnostic, Result};
-use serde_json::json;
+use miette::{Diagnostic, IntoDiagnostic, Result};
+use serde_json::{Value, json};
 
-use super::render::yaml;
 use crate::kinds::{Desired, ObjectId};
 use crate::stack::Stack;
 use crate::ui::Ui;
@@ -103,4 +102,10 @@ pub(super) fn write(folder: &Path, files: &Files, ui: Ui) -> Result<()> {
         folder.display()
     ));
     Ok(())
+}
+
+/// Long text stays on one line: folded, an image reference could not be found by its key.
+pub(super) fn yaml(value: &Value) -> Result<String> {
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+    serde_saphyr::to_string_with_options(value, options).into_diagnostic()
 }

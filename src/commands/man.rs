@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
 use miette::{IntoDiagnostic, Result, WrapErr};
 
-use crate::cli::{Cli, exit};
+use crate::cli::exit;
 use crate::ui::Ui;
 
 /// Prints the manual page, or writes it and one of each command into a folder
@@ -22,8 +21,7 @@ pub struct Args {
 ///
 /// # Errors
 /// A folder that cannot be written.
-pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let command = Cli::command();
+pub async fn run(args: Args, command: clap::Command, ui: Ui) -> Result<u8> {
     match args.out {
         Some(folder) => std::fs::create_dir_all(&folder)
             .and_then(|()| clap_mangen::generate_to(command, &folder))

@@ -188,3 +188,25 @@ pub(super) fn planned_image(resolved: Resolved) -> PlannedImage {
         },
     }
 }
+
+/// Builds and pins the image, where it is still to be built.
+pub(super) async fn settle(
+    stack: &Stack,
+    shown: Goal,
+    inputs: Option<&Inputs>,
+    ui: Ui,
+) -> Result<Goal> {
+    match (&shown.image.to_be_built, inputs) {
+        (Some(_), Some(inputs)) => {
+            let image = PlannedImage {
+                reference: image::build_and_push(stack, inputs, ui).await?,
+                to_be_built: None,
+            };
+            Ok(Goal {
+                git: shown.git,
+                ..goal(stack, image)
+            })
+        }
+        _ => Ok(shown),
+    }
+}

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use miette::{Diagnostic, IntoDiagnostic, Result};
-use serde_json::Value;
+use miette::{Diagnostic, Result};
 
-use super::leave;
+use super::leave::{self, yaml};
 use crate::cli::{StackArgs, exit};
 use crate::image;
 use crate::kinds::{self, Facts, prometheus};
@@ -90,10 +89,4 @@ pub(super) fn facts(stack: &Stack) -> Result<Facts> {
         Image::Build(_) => image::inputs(stack)?.reference(),
     };
     Ok(Facts { image })
-}
-
-/// Long text stays on one line: folded, an image reference could not be found by its key.
-pub(super) fn yaml(value: &Value) -> Result<String> {
-    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    serde_saphyr::to_string_with_options(value, options).into_diagnostic()
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+pub use super::entry::{Content, Entry, FileContent};
 use super::error::Error;
 use super::ignore::Ignore;
 use super::links;
@@ -26,52 +27,6 @@ pub const CERTIFICATES: &str = ".uninlu/ca-certificates";
 
 /// From this size on (bytes, without the model) a context is probably not meant to be so.
 const SURPRISING_SIZE: u64 = 100_000_000;
-
-/// One file, folder or link of the context.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Path in the context, with `/`.
-    pub path: String,
-    /// What it is.
-    pub content: Content,
-}
-
-/// What an [`Entry`] is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// A folder.
-    Folder,
-    /// A symbolic link, kept as one.
-    Link {
-        /// Where it points to, as written in the link.
-        target: String,
-    },
-    /// A file.
-    File(FileContent),
-}
-
-/// A file as it was when it was hashed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileContent {
-    /// Where it lies on this machine.
-    pub source: PathBuf,
-    /// The one mode bit that counts; every other is normalised.
-    pub executable: bool,
-    /// Size in bytes.
-    pub size: u64,
-    /// Digest of the bytes.
-    pub hash: blake3::Hash,
-}
-
-impl Entry {
-    /// The file's size in bytes; links and folders have none.
-    pub fn size(&self) -> u64 {
-        match &self.content {
-            Content::File(file) => file.size,
-            Content::Folder | Content::Link { .. } => 0,
-        }
-    }
-}
 
 /// The context folder's entries without what `.dockerignore` leaves out, sorted by path.
 ///
@@ -124,11 +79,11 @@ pub fn walk_model(folder: &Path) -> Result<Vec<Entry>, Error> {
         .follow_links(true)
         .sort_by_file_name();
     let mut walker = walker.into_iter().filter_entry(is_shown);
-    let (root, mut out) = (real(folder)?, Vec::new());
+    let (root, mut out) = (links::real(folder)?, Vec::new());
     while let Some(found) = walker.next() {
         let found = found.map_err(unreadable)?;
         let path = relative(&found, folder)?;
-        if found.path_is_symlink() && !links::is_own(&root, &real(found.path())?) {
+        if found.path_is_symlink() && !links::is_own(&root, &links::real(found.path())?) {
             out.push(path);
             if found.file_type().is_dir() {
                 walker.skip_current_dir();
@@ -274,11 +229,6 @@ fn read_file(path: &Path, executable: bool) -> Result<FileContent, Error> {
         size,
         hash,
     })
-}
-
-pub(super) fn real(path: &Path) -> Result<PathBuf, Error> {
-    path.canonicalize()
-        .map_err(|error| Error::unreadable(path, error))
 }
 
 fn relative(found: &DirEntry, folder: &Path) -> Result<String, Error> {

@@ -73,7 +73,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NoEngine`] with the mend for the cause: not installed, not running, or no right to the socket.
     pub async fn connect() -> Result<Self, Error> {
-        super::install_crypto_provider();
+        super::tls::install_crypto_provider();
         let connected = async {
             let docker = Docker::connect_with_defaults()?.with_timeout(CONNECT_TIMEOUT);
             docker.negotiate_version().await

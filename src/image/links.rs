@@ -1,8 +1,8 @@
 //! Links that lead out of a folder: what a checkout links to may be anything on this machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::context::{self, Content, Entry};
+use super::entry::{Content, Entry};
 use super::error::Error;
 
 /// Refuses links of the context that lead out of it. They are not followed, so nothing is sent; but each machine has
@@ -28,7 +28,7 @@ pub(super) fn check_context<'e>(
 /// # Errors
 /// [`Error::LeadsOut`]; what cannot be read.
 pub(super) fn check_inside(folder: &Path, file: &Path) -> Result<(), Error> {
-    if context::real(file)?.starts_with(context::real(folder)?) {
+    if real(file)?.starts_with(real(folder)?) {
         return Ok(());
     }
     let name = file.strip_prefix(folder).unwrap_or(file);
@@ -76,6 +76,12 @@ pub(super) fn is_own(folder: &Path, target: &Path) -> bool {
     let cache = snapshots.and_then(Path::parent);
     let is_blob = cache.is_some_and(|cache| target.parent() == Some(&cache.join("blobs")));
     target.starts_with(folder) || is_blob
+}
+
+/// The path without links.
+pub(super) fn real(path: &Path) -> Result<PathBuf, Error> {
+    path.canonicalize()
+        .map_err(|error| Error::unreadable(path, error))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod context;
 mod credentials;
 pub mod digest;
 pub mod docker;
+mod entry;
 pub mod error;
 pub mod ignore;
 mod links;
@@ -19,12 +20,14 @@ mod mend;
 pub mod progress;
 pub mod registry;
 mod size;
+mod tls;
 mod upload;
 
 use std::collections::HashMap;
 
 pub use error::Error;
 pub use size::{ImageSize, size};
+pub use tls::install_crypto_provider;
 
 use crate::revision;
 use crate::stack::{Build, Image, ModelSource, Stack};
@@ -425,10 +428,4 @@ pub fn summary(inputs: &Inputs, built: &Built) -> String {
             inputs.reference()
         )
     }
-}
-
-/// Chooses rustls' cryptography once for the process; the libraries leave the choice to the program.
-pub fn install_crypto_provider() {
-    // An error says that it was chosen before, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -57,7 +57,7 @@ pub(super) struct Registry {
 
 impl Registry {
     pub(super) async fn of(reference: &str) -> Result<Self, Error> {
-        super::install_crypto_provider();
+        super::tls::install_crypto_provider();
         let image = parse(reference)?;
         Ok(Self {
             reference: reference.to_owned(),

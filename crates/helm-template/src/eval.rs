@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::functions;
+use super::host::Host;
 use super::parse::{Base, Named, Node, Operand, Pipe};
 use super::text::{Line, Text};
-use super::value::{Data, STEP, Value};
+use super::value::{Computed, Data, STEP, Value};
 use crate::place::Place;
 
 /// What templates can reach.
@@ -31,9 +32,6 @@ pub struct Rendered {
     pub text: String,
     pub lines: Vec<Line>,
 }
-
-/// Why a value cannot be computed.
-pub(super) type Computed = Result<Value, String>;
 
 /// Templates that include each other for ever end here; Helm's bound is 1000, with a larger stack.
 const DEEPEST: usize = 100;
@@ -65,6 +63,55 @@ struct Frame {
     variables: Vec<(String, Value)>,
     out: Text,
     depth: usize,
+}
+
+impl Host for Engine<'_> {
+    fn spend(&self, bytes: usize) -> Result<(), String> {
+        match self.left.get().checked_sub(bytes) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(self.stop(format!(
+                "the chart's templates take more than {} MiB of work, a step being {STEP} bytes",
+                MOST_WORK >> 20
+            ))),
+        }
+    }
+
+    fn within(&self, name: &str, count: usize) -> Result<usize, String> {
+        match count > WIDEST {
+            true => Err(self.stop(format!(
+                "`{name}` asks for {count}, and {WIDEST} is the most"
+            ))),
+            false => Ok(count),
+        }
+    }
+
+    fn fits(&self, name: &str, bytes: usize) -> Result<(), String> {
+        match bytes > HEAVIEST {
+            true => Err(self.stop(format!("`{name}` makes more than {} MiB", HEAVIEST >> 20))),
+            false => Ok(()),
+        }
+    }
+
+    fn include(&self, name: &str, dot: Value, depth: usize) -> Result<Text, String> {
+        if depth > DEEPEST {
+            return Err(self.stop(format!("`{name}` includes itself without end")));
+        }
+        let nodes = self.named.get(name);
+        let nodes = nodes.ok_or_else(|| format!("there is no template `{name}`"))?;
+        self.nested(|| self.run(nodes, dot, depth + 1))
+    }
+
+    fn expand(&self, text: &str, dot: Value, depth: usize) -> Result<Text, String> {
+        if depth > DEEPEST {
+            return Err(self.stop("`tpl` expands itself without end".to_owned()));
+        }
+        self.spend(text.len() * 16)?;
+        let nodes = super::parse(text, "tpl", &mut Named::new()).map_err(|(_, why)| why)?;
+        self.nested(|| self.run(&nodes, dot, depth + 1))
+    }
 }
 
 impl<'a> Engine<'a> {
@@ -102,7 +149,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Ends the rendering; the words are the error of what asked for too much.
-    pub(super) fn stop(&self, reason: String) -> String {
+    fn stop(&self, reason: String) -> String {
         let mut stopped = self.stopped.borrow_mut();
         stopped.get_or_insert_with(|| (None, reason.clone()));
         reason
@@ -110,38 +157,6 @@ impl<'a> Engine<'a> {
 
     fn is_stopped(&self) -> bool {
         self.stopped.borrow().is_some()
-    }
-
-    /// Takes work from what is left.
-    pub(super) fn spend(&self, bytes: usize) -> Result<(), String> {
-        match self.left.get().checked_sub(bytes) {
-            Some(left) => {
-                self.left.set(left);
-                Ok(())
-            }
-            None => Err(self.stop(format!(
-                "the chart's templates take more than {} MiB of work, a step being {STEP} bytes",
-                MOST_WORK >> 20
-            ))),
-        }
-    }
-
-    /// A count that is no more than a template needs.
-    pub(super) fn within(&self, name: &str, count: usize) -> Result<usize, String> {
-        match count > WIDEST {
-            true => Err(self.stop(format!(
-                "`{name}` asks for {count}, and {WIDEST} is the most"
-            ))),
-            false => Ok(count),
-        }
-    }
-
-    /// Refuses more bytes than one value may have.
-    pub(super) fn fits(&self, name: &str, bytes: usize) -> Result<(), String> {
-        match bytes > HEAVIEST {
-            true => Err(self.stop(format!("`{name}` makes more than {} MiB", HEAVIEST >> 20))),
-            false => Ok(()),
-        }
     }
 
     fn bounded(&self, name: &str, value: Value) -> Computed {
@@ -183,26 +198,6 @@ impl<'a> Engine<'a> {
         };
         self.block(nodes, &mut frame);
         frame.out
-    }
-
-    /// A named template's output.
-    pub(super) fn include(&self, name: &str, dot: Value, depth: usize) -> Result<Text, String> {
-        if depth > DEEPEST {
-            return Err(self.stop(format!("`{name}` includes itself without end")));
-        }
-        let nodes = self.named.get(name);
-        let nodes = nodes.ok_or_else(|| format!("there is no template `{name}`"))?;
-        self.nested(|| self.run(nodes, dot, depth + 1))
-    }
-
-    /// `tpl`: text that is a template itself.
-    pub(super) fn expand(&self, text: &str, dot: Value, depth: usize) -> Result<Text, String> {
-        if depth > DEEPEST {
-            return Err(self.stop("`tpl` expands itself without end".to_owned()));
-        }
-        self.spend(text.len() * 16)?;
-        let nodes = super::parse(text, "tpl", &mut Named::new()).map_err(|(_, why)| why)?;
-        self.nested(|| self.run(&nodes, dot, depth + 1))
     }
 
     /// Notes why there is no value; where a bound was reached, its place is the innermost one.

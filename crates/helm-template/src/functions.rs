@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex::{Regex, RegexBuilder};
 
-use super::eval::{Computed, Engine};
+use super::host::Host;
 use super::printf;
 use super::text::Text;
-use super::value::{Data, STEP, Shared, Value};
+use super::value::{Computed, Data, STEP, Shared, Value};
 use super::{emit, semver};
 use crate::yaml;
 use uninlu_text::digest::sha256;
@@ -19,12 +19,7 @@ use uninlu_text::digest::sha256;
 ///
 /// # Errors
 /// A function that is not known here, or arguments that it does not take.
-pub(super) fn call(
-    engine: &Engine<'_>,
-    name: &str,
-    arguments: Vec<Value>,
-    depth: usize,
-) -> Computed {
+pub(super) fn call(engine: &dyn Host, name: &str, arguments: Vec<Value>, depth: usize) -> Computed {
     let from = arguments.iter().find_map(|value| value.from.clone());
     let arguments = Arguments {
         name,
@@ -46,7 +41,7 @@ const SHALLOW: [&str; 20] = [
     "kindOf", "typeOf", "empty", "not", "len", "required", "list", "tuple", "dict", "deepCopy",
 ];
 
-fn dispatch(engine: &Engine<'_>, arguments: &Arguments<'_>, depth: usize) -> Computed {
+fn dispatch(engine: &dyn Host, arguments: &Arguments<'_>, depth: usize) -> Computed {
     match arguments.name {
         "include" => {
             let dot = arguments.get(1).unwrap_or(Value::NIL);
@@ -89,7 +84,7 @@ const PATTERN: usize = 64 << 10;
 
 struct Arguments<'a> {
     name: &'a str,
-    engine: &'a Engine<'a>,
+    engine: &'a dyn Host,
     values: Vec<Value>,
 }
 

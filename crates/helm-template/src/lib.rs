@@ -6,7 +6,9 @@
 mod emit;
 mod eval;
 mod functions;
+mod host;
 mod lex;
+mod number;
 mod parse;
 mod place;
 mod printf;
@@ -20,4 +22,4 @@ pub use parse::{Node, parse, values_read};
 pub use place::Place;
 pub use semver::matches as semver_matches;
 pub use text::Line;
-pub use value::{Data, Value, go_float};
+pub use value::{Data, Value};

@@ -1,7 +1,8 @@
 //! Go's `printf`, with the marks that it leaves where a verb and a value do not go together.
 
+use super::number::go_float;
 use super::text::Text;
-use super::value::{Data, Value, go_float};
+use super::value::{Data, Value};
 
 /// `%[flags][width][.precision]verb`
 #[derive(Debug, Default)]

@@ -6,9 +6,13 @@ use std::rc::Rc;
 
 use serde_json::{Number, Value as Json};
 
+use super::number::go_float;
 use super::text::Text;
 use crate::place::Place;
 use crate::yaml::{Located, step};
+
+/// Why a value cannot be computed.
+pub(super) type Computed = Result<Value, String>;
 
 /// A value and where it is written.
 #[derive(Debug, Clone)]
@@ -318,20 +322,6 @@ impl Value {
 /// Whether a whole number says the same.
 pub(super) fn is_whole(value: f64) -> bool {
     value.fract() == 0.0 && value.abs() < 9e15
-}
-
-/// As Go's `%v`: with an exponent from a million on.
-pub fn go_float(value: f64) -> String {
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    match (-4..6).contains(&exponent) {
-        true => value.to_string(),
-        false => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{digits}e{sign}{:02}", exponent.abs())
-        }
-    }
 }
 
 fn of_json(json: &Json, pointer: &str, place: &impl Fn(&str) -> Option<Place>) -> Value {

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Value};
 
-use super::value::go_float;
+use super::number::go_float;
 
 /// A document, and the line (counted from 1) at which each of its nodes begins, by JSON pointer.
 #[derive(Debug, Clone, Default)]

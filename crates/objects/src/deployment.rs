@@ -5,10 +5,17 @@ use serde_json::{Map, Value, json};
 
 use super::pod_disruption_budget::int_or_string;
 use super::service::{MANAGEMENT_NAME, PORT_NAME, probed_name};
-use super::{Facts, Progress, condition, config_map, is_observed, labels};
+use super::{Progress, condition, config_map, is_observed, labels};
 use uninlu_stack::{
     CONTAINER_PORT, Count, ModelSource, Precision, Probe, Replicas, SecretKey, Stack, Target,
 };
+
+/// What a stack file cannot say and rendering must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Image reference for the container: pinned by digest, or with the tag of what is still to be built.
+    pub image: String,
+}
 
 /// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
 pub const USER: u32 = 1001;

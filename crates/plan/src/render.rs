@@ -181,16 +181,6 @@ pub fn warnings_in_markdown(warnings: &[String]) -> String {
     format!("\nThe API server warns:\n\n{fence}text\n{lines}\n{fence}\n")
 }
 
-/// The first names, and how many more there are: `a, b and 3 more`.
-pub fn few<T: AsRef<str>>(names: &[T], most: usize) -> String {
-    let first: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
-    let first = first.join(", ");
-    match names.len().saturating_sub(most) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
-}
-
 /// `Deployment/siamese-uninlu:.spec.replicas`
 pub fn take_notation(change: &Change, field: &str) -> String {
     format!("{}/{}:{field}", change.id.kind.name(), change.id.name)

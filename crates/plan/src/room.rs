@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
-use super::render::few;
 use uninlu_objects::amounts::{Amounts, add, amounts, requests};
 use uninlu_objects::node::barriers;
+use uninlu_text::words::few;
 
 /// A node as the scheduler reckons it.
 #[derive(Debug)]

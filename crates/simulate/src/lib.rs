@@ -22,22 +22,29 @@ mod random;
 mod report;
 mod run;
 mod text;
+mod time;
 mod variant;
+
+use profile::Profile;
+use time::{Micros, SECOND, micros, seconds};
+use uninlu_stack::Stack;
 
 pub use load::{InvalidLoad, Load};
 pub use page::page;
-pub use report::{Options, Report, VERSION, report};
+pub use report::{Options, Report, VERSION};
 pub use text::text;
 
-/// Microseconds: integers, so that the order of events is the same everywhere.
-type Micros = i64;
-
-const SECOND: Micros = 1_000_000;
-
-fn micros(seconds: f64) -> Micros {
-    (seconds * SECOND as f64).round() as Micros
-}
-
-fn seconds(micros: Micros) -> f64 {
-    micros as f64 / SECOND as f64
+/// Plays the stack under the load, which was given as `text`.
+pub fn report(
+    stack: &Stack,
+    profile: &Profile,
+    load: &Load,
+    text: &str,
+    options: Options,
+) -> Report {
+    let report = report::report(stack, profile, load, text, options);
+    Report {
+        answer: text::answer(&report),
+        ..report
+    }
 }

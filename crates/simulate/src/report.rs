@@ -9,7 +9,7 @@ use super::load::Load;
 use super::pod::Capacity;
 use super::run::{Interval, Outcome, Requests, Scene, run};
 use super::variant::{self, Kind, Size, Variant};
-use super::{Micros, SECOND, micros, seconds, text};
+use super::{Micros, SECOND, micros, seconds};
 use crate::profile::Profile;
 use uninlu_stack::Stack;
 
@@ -26,7 +26,7 @@ const MOST_INTERVALS: f64 = 120.0;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    version: u32,
+    pub(super) version: u32,
     pub(super) stack: String,
     pub(super) environment: Option<String>,
     pub(super) load: LoadFacts,
@@ -123,8 +123,8 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// Plays the stack under the load, which was given as `text`.
-pub fn report(
+/// Plays the stack under the load, which was given as `text`. The answer in words is not in it.
+pub(super) fn report(
     stack: &Stack,
     profile: &Profile,
     load: &Load,
@@ -147,7 +147,7 @@ pub fn report(
     };
     let mut variants = play(stack, &scene, saturation.requests_per_second);
     variants.extend(enough(&scene, load.peak() / scene.capacity.most()));
-    let mut report = Report {
+    Report {
         version: VERSION,
         stack: stack.name.clone(),
         environment: stack.environment.clone(),
@@ -163,9 +163,7 @@ pub fn report(
         interval: seconds(scene.interval),
         variants,
         answer: Vec::new(),
-    };
-    report.answer = text::answer(&report);
-    report
+    }
 }
 
 impl LoadFacts {

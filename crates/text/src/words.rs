@@ -30,6 +30,16 @@ pub fn human_bytes(bytes: u64) -> String {
     }
 }
 
+/// The first names, and how many more there are: `a, b and 3 more`.
+pub fn few<T: AsRef<str>>(names: &[T], most: usize) -> String {
+    let first: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    let first = first.join(", ");
+    match names.len().saturating_sub(most) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

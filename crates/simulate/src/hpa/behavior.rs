@@ -1,8 +1,10 @@
 //! `spec.behavior`: how fast the number may change.
 
-use super::memory::{DOWNSCALE_STABILIZATION, Memory};
-use super::{Millis, Spec};
+use super::scale::Millis;
 use uninlu_stack::Select;
+
+/// `--horizontal-pod-autoscaler-downscale-stabilization`.
+pub(super) const DOWNSCALE_STABILIZATION: Millis = 300_000;
 
 /// Both directions, with the API's defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +74,7 @@ impl Step {
     }
 
     /// The most pods it allows; rounded up, since else a small number would never grow.
-    fn most(&self, start: i32) -> i32 {
+    pub(super) fn most(&self, start: i32) -> i32 {
         match self.change {
             Change::Pods(pods) => start.saturating_add(pods),
             Change::Percent(percent) => {
@@ -82,45 +84,12 @@ impl Step {
     }
 
     /// The fewest pods it allows, rounded down.
-    fn fewest(&self, start: i32) -> i32 {
+    pub(super) fn fewest(&self, start: i32) -> i32 {
         match self.change {
             Change::Pods(pods) => start.saturating_sub(pods),
             Change::Percent(percent) => {
                 (f64::from(start) * (1.0 - f64::from(percent) / 100.0)) as i32
             }
-        }
-    }
-}
-
-impl Behavior {
-    /// `wanted`, as far as the rules and the bounds allow it.
-    pub(super) fn limit(
-        &self,
-        memory: &Memory,
-        spec: &Spec,
-        current: i32,
-        wanted: i32,
-        now: Millis,
-    ) -> i32 {
-        let start = |step: &Step| memory.size_before(current, step.period, now);
-        if wanted > current {
-            let allowed = self.up.steps.iter().map(|step| step.most(start(step)));
-            let limit = match self.up.select {
-                Select::Disabled => Some(current),
-                Select::Max => allowed.max(),
-                Select::Min => allowed.min(),
-            };
-            wanted.min(spec.max.min(limit.unwrap_or(current).max(current)))
-        } else if wanted < current {
-            let allowed = self.down.steps.iter().map(|step| step.fewest(start(step)));
-            let limit = match self.down.select {
-                Select::Disabled => Some(current),
-                Select::Max => allowed.min(),
-                Select::Min => allowed.max(),
-            };
-            wanted.max(spec.min.max(limit.unwrap_or(current).min(current)))
-        } else {
-            wanted
         }
     }
 }

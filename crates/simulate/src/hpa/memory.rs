@@ -1,10 +1,8 @@
 //! What the controller remembers of an autoscaler. In memory only: a new leader begins with nothing.
 
-use super::Millis;
-use super::behavior::{Behavior, Rules};
+use super::behavior::{Behavior, DOWNSCALE_STABILIZATION, Rules};
+use super::scale::Millis;
 
-/// `--horizontal-pod-autoscaler-downscale-stabilization`.
-pub(super) const DOWNSCALE_STABILIZATION: Millis = 300_000;
 /// No window can be longer, so that older recommendations are of no use.
 const LONGEST_WINDOW: Millis = 3_600_000;
 

@@ -4,37 +4,18 @@
 //! kept in `tests/simulate/kubernetes` and must come out here too.
 
 mod behavior;
+mod limit;
 mod memory;
 mod proposal;
+mod scale;
+mod spec;
 
 pub use behavior::{Behavior, Change, Rules, Step};
+use limit::limit;
 pub use memory::Memory;
 pub use proposal::{Metric, Phase, Pod, Ready, Sample, Tolerance, propose};
-
-/// Milliseconds since an arbitrary beginning; negative ones are before it.
-pub type Millis = i64;
-
-/// What the autoscaler's object says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Spec {
-    /// Fewest pods.
-    pub min: i32,
-    /// Most pods.
-    pub max: i32,
-    /// How far a ratio may be from 1 without consequence.
-    pub tolerance: Tolerance,
-    /// Bounds on its speed; `None` is an object without `behavior`, to which other rules apply than to its defaults.
-    pub behavior: Option<Behavior>,
-}
-
-/// The number of pods of the scale's target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scale {
-    /// `spec.replicas`: as many are wanted.
-    pub spec: i32,
-    /// `status.replicas`: so many there are.
-    pub status: i32,
-}
+pub use scale::{Millis, Scale};
+pub use spec::Spec;
 
 /// What a reconcile decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +100,7 @@ impl Autoscaler {
                 let stable = self
                     .memory
                     .stabilize_within(behavior, current, proposal, now);
-                behavior.limit(&self.memory, &self.spec, current, stable, now)
+                limit(behavior, &self.memory, &self.spec, current, stable, now)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! How many pods a metric asks for.
 
-use super::{Millis, Scale};
+use super::scale::{Millis, Scale};
 
 /// `--horizontal-pod-autoscaler-cpu-initialization-period`.
 const CPU_INITIALIZATION: Millis = 300_000;
