@@ -31,7 +31,7 @@ test-cluster: ## plan, apply, destroy against a real API server with real contro
 	@tests/with-cluster cargo test --locked --test deploy -- --ignored --skip node:: --test-threads 8
 
 test-image: ## Builds and pushes with a real Docker engine and a real registry
-	@tests/with-engine cargo test --locked --test image -- --ignored
+	@tests/with-engine cargo test --locked --test offline -- --ignored image::
 
 test-node: ## The embedded node itself, then rollouts that fail on it, then the demo
 	@tests/cluster/selftest

@@ -17,7 +17,7 @@ use uninlu::plan::{Action, Change, Conflict, Goal, Parent, Plan, PlannedImage, a
 use uninlu::profile::Profile;
 use uninlu::stack::{self, Stack};
 
-use crate::merge::merge;
+use super::merge::merge;
 
 /// See the module.
 #[derive(Debug, Default, Deserialize)]

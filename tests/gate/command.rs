@@ -8,7 +8,7 @@ use std::process::Output;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::hermetic;
+use crate::hermetic;
 
 /// A run without a Docker engine.
 fn gate(folder: &Path, arguments: &[&str]) -> Output {

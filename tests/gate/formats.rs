@@ -8,8 +8,8 @@ use serde_json::Value;
 use uninlu::gate::report::{self, Format, Told};
 use uninlu::gate::{Finding, Place, Severity, Unknown, Verdicts, Waived};
 
-use crate::case::Case;
-use crate::cases;
+use super::case::Case;
+use super::cases;
 
 /// An error, a warning, one that is waived, one that is not looked at; and words that mean something in some form.
 fn verdicts() -> Verdicts {

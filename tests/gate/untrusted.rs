@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::hermetic;
+use crate::hermetic;
 
 fn uninlu(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = hermetic::uninlu(folder);

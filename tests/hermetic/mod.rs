@@ -1,4 +1,4 @@
-//! What test binaries that run the tool share (`#[path]`, since each is a crate of its own).
+//! Running the tool, for all tests that do.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

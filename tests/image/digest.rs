@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::{Duration, SystemTime};
 
-use crate::support::Project;
+use super::support::Project;
 
 const REPOSITORY: &str = "registry.example.com/ai/tiny";
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use uninlu::image::{self, Resolved};
 use uninlu::ui::Ui;
 
-use crate::support::{Project, Registry, docker, text};
+use super::support::{Project, Registry, docker, text};
 
 const TINY: &str = "FROM scratch AS server\nCOPY hello.txt /hello.txt\n";
 
@@ -164,13 +164,14 @@ fn cache_mounts_outlive_a_build() {
     );
 }
 
-/// cargo and make rebuild what is newer than their last result, which lies in a cache mount.
+/// cargo and make rebuild what is newer than their last result, which lies in a cache mount. The context's times are whole
+/// seconds, so the result is dated back.
 #[test]
 #[ignore = "needs Docker: make test-image"]
 fn changed_sources_are_newer_than_what_the_last_build_left() {
     let mark = repository("newer");
     let run = format!(
-        "--mount=type=cache,id={mark},target=/cache if [ /src/source.txt -nt /cache/result ]; then echo stale-result; else echo fresh-result; fi; sleep 1; touch /cache/result"
+        "--mount=type=cache,id={mark},target=/cache if [ /src/source.txt -nt /cache/result ]; then echo stale-result; else echo fresh-result; fi; touch -d '2 seconds ago' /cache/result"
     );
     let project = on_debian("newer", &run);
     project.write("source.txt", "one");
@@ -179,7 +180,6 @@ fn changed_sources_are_newer_than_what_the_last_build_left() {
     let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1);
     let file = std::fs::File::open(project.path().join("source.txt")).expect("a file");
     file.set_modified(old).expect("a time");
-    std::thread::sleep(std::time::Duration::from_secs(1));
     let (_, said) = project.built(&["--verbose"]);
     assert!(
         said.contains("stale-result\n"),
@@ -325,7 +325,7 @@ fn a_registry_with_a_password_wants_a_login() {
             .output()
             .expect("the tool runs")
     };
-    let said = crate::support::failure(&push());
+    let said = super::support::failure(&push());
     assert!(
         said.contains(&format!("docker login {}", registry.host)),
         "the mend:\n{said}"

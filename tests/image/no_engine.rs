@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixListener;
 
-use crate::support::Project;
+use super::support::Project;
 
 fn project() -> Project {
     Project::new(
@@ -24,7 +24,7 @@ fn without_engine(socket: &std::path::Path) -> String {
         .env("DOCKER_HOST", format!("unix://{}", socket.display()))
         .output()
         .expect("the tool runs");
-    unwrapped(&crate::support::failure(&output)).replace(&socket.display().to_string(), "SOCKET")
+    unwrapped(&super::support::failure(&output)).replace(&socket.display().to_string(), "SOCKET")
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_stack_with_a_reference_has_nothing_to_build() {
     );
     let output = project.build(&[]).output().expect("the tool runs");
     assert_eq!(
-        crate::support::text(&output.stdout),
+        super::support::text(&output.stdout),
         format!("{reference}\n")
     );
     assert_eq!(output.status.code(), Some(0));

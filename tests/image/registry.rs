@@ -8,7 +8,7 @@ use oci_client::secrets::RegistryAuth;
 use serde_json::{Value, json};
 use uninlu::image::{self, Error, Inputs, Resolved};
 
-use crate::support::{Project, Registry};
+use super::support::{Project, Registry};
 
 /// Docker builds write it.
 const LABEL: &str = "dev.uninlu.inputs";

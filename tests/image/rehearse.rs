@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Project, docker, failure, text};
+use super::support::{Project, docker, failure, text};
 
 /// A built image whose entry point is this shell script; `more` is what else stands in the stack file.
 fn built(name: &str, script: &str, more: &str) -> (Project, String) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::hermetic;
+use crate::hermetic;
 
 fn project(server: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -2,8 +2,6 @@
 //! That it measures a real container is a step of `tests/demo/run`, which has the image.
 
 mod command;
-#[path = "../hermetic/mod.rs"]
-mod hermetic;
 mod load;
 mod pod;
 mod profile;

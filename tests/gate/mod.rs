@@ -5,8 +5,6 @@
 mod case;
 mod command;
 mod formats;
-#[path = "../hermetic/mod.rs"]
-mod hermetic;
 #[path = "../plan/merge.rs"]
 mod merge;
 mod pages;

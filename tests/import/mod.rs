@@ -1,12 +1,11 @@
 //! `uninlu import` offline: a chart is a folder, its snapshot the stack file and the report.
 
-#[path = "../hermetic/mod.rs"]
-mod hermetic;
-
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::Value;
+
+use crate::hermetic;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,0 +1,9 @@
+//! The tool without a cluster, in one binary, so that it is linked once. What needs a Docker engine is ignored here and
+//! run by `make test-image`.
+
+mod gate;
+mod hermetic;
+mod image;
+mod import;
+mod rehearse;
+mod verify;
