@@ -1,12 +1,11 @@
 //! Objects that other tools made become the stack's.
 
-use std::time::Duration;
-
+use http::request::Parts;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use uninlu::kinds::Kind;
 
-use crate::proxy::{Fault, Proxy, Rule, is_write};
+use crate::proxy::{Fault, Gate, Proxy, is_write, once};
 use crate::sandbox::{NAME, Sandbox, field_paths};
 
 /// What the stack renders, as somebody's chart would have it: made by hand, with fields that the stack does not set.
@@ -125,22 +124,22 @@ async fn other_managers_are_taken_over_only_by_name() {
 async fn a_status_that_is_written_meanwhile_does_not_matter() {
     let sandbox = Sandbox::in_namespace("adopt-status").await;
     made_by(&sandbox, "kubectl-client-side-apply").await;
-    let late = Rule {
-        on: |request| is_write(request) && request.uri.path().contains("/deployments/"),
-        skip: 0,
-        times: 1,
-        fault: Fault::Delay(Duration::from_secs(3)),
-    };
+    let is_taken =
+        |request: &Parts| is_write(request) && request.uri.path().contains("/deployments/");
+    let gate = Gate::default();
+    let late = once(is_taken, Fault::Before(gate.clone()));
     let proxy = Proxy::start(&sandbox, &[late]).await;
     let status = async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        gate.reached().await;
         let body = Patch::Merge(json!({ "status": { "collisionCount": 1 } }));
         let manager = PatchParams {
             field_manager: Some("some-controller".into()),
             ..Default::default()
         };
         let deployments = sandbox.api(Kind::Deployment);
-        deployments.patch_status(NAME, &manager, &body).await
+        let written = deployments.patch_status(NAME, &manager, &body).await;
+        gate.open();
+        written
     };
     let adopt = sandbox.run_through(&proxy, &["adopt", "--yes"]);
     let (run, written) = tokio::join!(adopt, status);

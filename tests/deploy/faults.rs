@@ -159,13 +159,8 @@ async fn watches_that_drop_are_taken_up_again() {
     };
     let proxy = Proxy::start(&sandbox, &[rule]).await;
     let freed = async {
-        sandbox
-            .until("the pods are refused", async || {
-                let deployment = sandbox.get(Kind::Deployment, NAME).await;
-                deployment.is_some_and(|live| live.to_string().contains("exceeded quota"))
-            })
-            .await;
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        proxy.spent().await;
+        proxy.sees(is_watch, 1).await;
         sandbox.allow_pods(10).await;
     };
     let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &["apply", "--yes"]), freed);

@@ -1,9 +1,12 @@
 //! Many stacks in one run, and what programs read.
 
+use http::request::Parts;
 use serde_json::Value;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 use uninlu::kinds::Kind;
 
-use crate::sandbox::{Run, Sandbox, StackText};
+use crate::proxy::Proxy;
+use crate::sandbox::{Run, Sandbox, StackText, within};
 
 /// A folder of stacks: one that is deployed, one that is not, one that is wrong.
 async fn fleet(sandbox: &Sandbox) {
@@ -191,23 +194,42 @@ async fn talk_for_programs_is_one_event_a_line() {
     assert!(error["help"].is_string(), "{error:#}");
 }
 
+/// A look of `status`: it lists each kind.
+fn is_look(request: &Parts) -> bool {
+    request.uri.path().ends_with("/deployments")
+}
+
+/// Takes lines until one has the words.
+async fn read_until(from: &mut (impl AsyncBufRead + Unpin), text: &mut String, words: &str) {
+    let lines = async {
+        while !text.lines().last().is_some_and(|line| line.contains(words)) {
+            let read = from.read_line(text).await.expect("its output");
+            assert!(read > 0, "it ended without `{words}`: {text}");
+        }
+    };
+    within(words, lines).await;
+}
+
 /// It prints again when something changed, and only then.
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_watched_status_follows_the_cluster() {
     let sandbox = Sandbox::new("watch").await;
     sandbox.apply().await;
+    let proxy = Proxy::start(&sandbox, &[]).await;
     let mut command = sandbox.command(&["status", "--watch"]);
-    let child = command.spawn().expect("the binary starts");
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let command = command.env("KUBECONFIG", proxy.kubeconfig());
+    let mut child = command.spawn().expect("the binary starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut text = String::new();
+    read_until(&mut stdout, &mut text, "2 of 2 pods ready").await;
+    proxy.sees(is_look, 3).await;
     sandbox.run(&["destroy", "--yes"]).await.expect(0);
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    let pid = i32::try_from(child.id().expect("it runs")).expect("a process");
-    let _ = std::process::Command::new("kill")
-        .arg(pid.to_string())
-        .status();
-    let output = child.wait_with_output().await.expect("its output");
-    let text = String::from_utf8_lossy(&output.stdout);
+    read_until(&mut stdout, &mut text, "is not deployed").await;
+    proxy.sees(is_look, 3).await;
+    child.kill().await.expect("it runs");
+    let rest = stdout.read_to_string(&mut text).await;
+    rest.expect("its output");
     let frames: Vec<&str> = text.split("\n\n").collect();
     assert!(frames[0].contains("2 of 2 pods ready"), "{text}");
     assert!(

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, USER_AGENT};
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::sandbox::{CONTEXT, Sandbox};
+use crate::sandbox::{CONTEXT, Sandbox, within};
 
 /// What happens to a request. The proxy goes on with it even if its sender hangs up meanwhile.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ pub(crate) struct Gate(Arc<(Notify, Notify)>);
 impl Gate {
     /// Ends when a request has come to the gate.
     pub(crate) async fn reached(&self) {
-        self.0.0.notified().await;
+        within("a request at the gate", self.0.0.notified()).await;
     }
 
     /// Lets one request go on, also one that comes later.
@@ -165,6 +165,8 @@ struct State {
     client: Client,
     mark: &'static str,
     rules: Mutex<Vec<Rule>>,
+    /// A rule met a request.
+    is_met: Notify,
     is_held: Notify,
 }
 
@@ -186,6 +188,7 @@ impl Proxy {
             client: sandbox.client.clone(),
             mark,
             rules: Mutex::new(rules.to_vec()),
+            is_met: Notify::new(),
             is_held: Notify::new(),
         });
         let proxy = Self {
@@ -214,13 +217,41 @@ impl Proxy {
 
     /// Ends when a request is held.
     pub(crate) async fn held(&self) {
-        self.state.is_held.notified().await;
+        within("a request that is held", self.state.is_held.notified()).await;
+    }
+
+    /// Ends when so many more of these requests have come.
+    pub(crate) async fn sees(&self, on: fn(&Parts) -> bool, count: usize) {
+        let gate = Gate::default();
+        let rule = Rule {
+            on,
+            skip: count - 1,
+            times: 1,
+            fault: Fault::Before(gate.clone()),
+        };
+        self.state.rules().push(rule);
+        gate.reached().await;
+        gate.open();
+    }
+
+    /// Ends when every rule met as many requests as it says.
+    pub(crate) async fn spent(&self) {
+        let spent = async {
+            loop {
+                let met = self.state.is_met.notified();
+                if self.state.rules().iter().all(|rule| rule.times == 0) {
+                    return;
+                }
+                met.await;
+            }
+        };
+        within("the faults of the test", spent).await;
     }
 
     /// Rules that met nothing, or less than they should have: a test of a fault that never happened proves nothing.
     #[track_caller]
     pub(crate) fn expect_spent(&self) {
-        let rules = self.state.rules.lock().expect("no panic under the lock");
+        let rules = self.state.rules();
         let left: Vec<_> = rules.iter().filter(|rule| rule.times > 0).collect();
         assert!(left.is_empty(), "these faults did not happen: {left:?}");
     }
@@ -259,8 +290,12 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
 struct Cut;
 
 impl State {
+    fn rules(&self) -> MutexGuard<'_, Vec<Rule>> {
+        self.rules.lock().expect("no panic under the lock")
+    }
+
     fn fault(&self, request: &Parts) -> Option<Fault> {
-        let mut rules = self.rules.lock().expect("no panic under the lock");
+        let mut rules = self.rules();
         let rule = rules
             .iter_mut()
             .find(|rule| rule.times > 0 && (rule.on)(request))?;
@@ -269,6 +304,7 @@ impl State {
             return None;
         }
         rule.times -= 1;
+        self.is_met.notify_waiters();
         Some(rule.fault.clone())
     }
 

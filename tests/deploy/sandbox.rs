@@ -22,7 +22,13 @@ pub(crate) const NAME: &str = "nlu";
 /// The embedded cluster's context.
 pub(crate) const CONTEXT: &str = "uninlu-test";
 /// How long the controllers may take for what they do within a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Waits for an event of the test, with a bound.
+pub(crate) async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(PATIENCE, event).await;
+    ended.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+}
 
 /// What a test's stack file says; the rest is the same in all of them.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,6 @@
 //! Waits: for nodes that may still come, past watches that see nothing, and never for what cannot end.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use http::Method;
 use http::request::Parts;
@@ -66,9 +65,13 @@ impl<'a> LateNode<'a> {
         patched.expect("the node joined");
     }
 
-    /// It joins, tainted at first, when an obstacle that nothing speaks for has long ended a wait.
-    async fn comes_after_grace(&self) {
-        tokio::time::sleep(LONGER_THAN_GRACE).await;
+    /// It joins, tainted at first, when an obstacle that nothing speaks for has long ended a wait: 20 s lie between two
+    /// looks of the wait, so that by its own clock the obstacle stands for longer than the 15 s of grace at the second.
+    async fn comes_after_grace(&self, proxy: &Proxy) {
+        let is_look = |request: &Parts| {
+            request.method == Method::GET && request.uri.path().ends_with("/deployments/nlu")
+        };
+        proxy.sees(is_look, 2).await;
         self.joins().await;
         self.opens().await;
     }
@@ -111,9 +114,6 @@ async fn event(sandbox: &Sandbox, uid: &str, reason: &str, message: &str) {
     created.expect("an event");
 }
 
-/// Longer than an obstacle stands that nothing speaks for.
-const LONGER_THAN_GRACE: Duration = Duration::from_secs(18);
-
 /// The case `node-autoscaler`: a node joins, is tainted at first, and takes the pods then.
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
@@ -124,11 +124,12 @@ async fn a_node_that_comes_late_is_waited_for() {
     )));
     let late = LateNode::new(&sandbox);
     late.goes().await;
+    let proxy = Proxy::start(&sandbox, &[]).await;
     let comes = async {
         unschedulable(&sandbox).await;
-        late.comes_after_grace().await;
+        late.comes_after_grace(&proxy).await;
     };
-    let (run, ()) = tokio::join!(sandbox.run(&["apply", "--yes"]), comes);
+    let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &["apply", "--yes"]), comes);
     late.goes().await;
     run.expect(0);
 }
@@ -143,6 +144,7 @@ async fn a_node_that_an_autoscaler_announced_is_waited_for() {
     )));
     let late = LateNode::new(&sandbox);
     late.goes().await;
+    let proxy = Proxy::start(&sandbox, &[]).await;
     let comes = async {
         let pod = unschedulable(&sandbox).await;
         // Of another pod, and so no word on this one.
@@ -160,9 +162,9 @@ async fn a_node_that_an_autoscaler_announced_is_waited_for() {
             "pod triggered scale-up: [{gpus 0->1 (max: 3)}]",
         )
         .await;
-        late.comes_after_grace().await;
+        late.comes_after_grace(&proxy).await;
     };
-    let (run, ()) = tokio::join!(sandbox.run(&["apply", "--yes"]), comes);
+    let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &["apply", "--yes"]), comes);
     late.goes().await;
     run.expect(0);
 }
