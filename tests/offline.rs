@@ -2,6 +2,7 @@
 //! run by `make test-image`.
 
 mod gate;
+mod habits;
 mod hermetic;
 mod image;
 mod import;

@@ -6,5 +6,9 @@
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What a round needed goes back to the kernel within a second, so that resident memory tells what is in use.
+#[expect(
+    unsafe_code,
+    reason = "jemalloc reads its settings from a symbol of this name"
+)]
 #[unsafe(export_name = "malloc_conf")]
 static MALLOC_CONF: &[u8; 60] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";

@@ -81,9 +81,10 @@ fn workflow(file: &str) -> (String, Value) {
 /// A tag can be moved to another commit after it was looked at.
 #[test]
 fn actions_are_pinned_by_their_commit() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci");
-    let files = std::fs::read_dir(&folder).expect("a folder");
-    let texts: Vec<String> = files
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let texts: Vec<String> = ["docs/ci", ".github/workflows"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(root.join(folder)).expect("a folder"))
         .map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("readable"))
         .collect();
     let actions: Vec<&str> = texts

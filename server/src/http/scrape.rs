@@ -70,6 +70,10 @@ mod tests {
 
     /// Each sees what was there when it asked, and all of them cost a tenth of the time.
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the time that a page takes; the bound below counts the time that passed"
+    )]
     fn a_crowd_shares_pages_that_are_no_older_than_its_questions() {
         let (page, count) = (Page::default(), Cell::new(0));
         let ask = async || {

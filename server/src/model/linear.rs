@@ -1,5 +1,10 @@
 //! `y = x·Wᵀ + b` in the form that is fastest where the model runs.
 
+#![expect(
+    unsafe_code,
+    reason = "oneDNN's packed weights are reached through C functions"
+)]
+
 use std::ffi::{CStr, c_char, c_void};
 
 use tch::{Device, Kind, Tensor};

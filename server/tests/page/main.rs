@@ -73,6 +73,10 @@ impl Page {
         self.run(&script).as_u64().unwrap_or_default()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "between two looks; the wait has a bound"
+    )]
     fn wait_for(&self, what: &str, script: &str) {
         let began = Instant::now();
         while self.run(script) != Value::Bool(true) {

@@ -153,6 +153,10 @@ impl Server {
         value.unwrap_or_else(|| panic!("{series} is missing in\n{page}"))
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "between two looks; the wait has a bound"
+    )]
     pub(crate) fn wait_for(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let began = Instant::now();
         while !holds() {
