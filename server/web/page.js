@@ -2,30 +2,30 @@
 
 const WORDS = {
   en: {
-    skip: "To the text", lead: "One model, one question: a text, and what to look for in it.", dark: "Dark", light: "Light",
+    skip: "To the text", lead: "One model, one form of question: a text, and what to extract from it.", dark: "Dark", light: "Light",
     question: "Question", task: "Task", text: "Text", schema: "Schema (JSON)", ask: "Ask", shortcut: "or Ctrl + Enter",
-    strict: "Only one of the labels before | may be the answer", key: "API key", answer: "Answer", nothing: "Nothing was asked yet.",
-    asking: "Asking…", found: "What was found", none: "Nothing was found.", json: "As JSON", curl: "As a command", copy: "Copy",
+    strict: "Only one of the labels before | may be the answer", key: "API key", answer: "Answer", nothing: "No question yet.",
+    asking: "Asking…", found: "Results", none: "No results.", json: "As JSON", curl: "As a curl command", copy: "Copy",
     copied: "Copied", own: "Own schema", type: "Type", unreachable: "The server does not answer.",
-    stranger: (status) => `${status}: not this server's answer; what stands in front of it cannot reach it.`,
-    time: (all, queue, compute) => `${all} ms in all: ${queue} ms queue, ${compute} ms model`,
+    stranger: (status) => `${status}: a proxy answered; it cannot reach the server.`,
+    time: (all, queue, compute) => `${all} ms in total: ${queue} ms queue, ${compute} ms model`,
     paths: (count) => (count === 1 ? "1 path" : `${count} paths`),
-    noJson: (fault) => `No JSON: ${fault}`, noObject: "Write an object such as {\"人物\": null}.",
-    empty: (place) => `${place} asks for no type; name at least one.`,
-    wrong: (place) => `${place}: write null, or an object with what is asked about its entities.`,
+    noJson: (error) => `Not valid JSON: ${error}`, noObject: "Write an object such as {\"人物\": null}.",
+    empty: (place) => `${place} has no type; name at least one.`,
+    wrong: (place) => `${place}: write null, or an object with the types to extract for each of its entities.`,
   },
   zh: {
-    skip: "跳到文本", lead: "一个模型，一种问法：一段文本，以及要在其中寻找的内容。", dark: "深色", light: "浅色",
+    skip: "跳到文本", lead: "同一个模型，统一的提问方式：给出文本和要抽取的内容。", dark: "深色", light: "浅色",
     question: "提问", task: "任务", text: "文本", schema: "Schema（JSON）", ask: "提问", shortcut: "或 Ctrl + Enter",
-    strict: "答案只能是 | 之前的标签之一", key: "API 密钥", answer: "回答", nothing: "还没有提问。",
-    asking: "正在提问…", found: "找到的内容", none: "什么也没有找到。", json: "JSON 形式", curl: "命令形式", copy: "复制",
-    copied: "已复制", own: "自定义", type: "类型", unreachable: "服务器没有回应。",
-    stranger: (status) => `${status}：这不是本服务器的回答，前面的代理无法连接到它。`,
+    strict: "答案只能是 | 之前的标签之一", key: "API 密钥", answer: "回答", nothing: "尚未提问。",
+    asking: "请求中…", found: "结果", none: "没有结果。", json: "JSON", curl: "curl 命令", copy: "复制",
+    copied: "已复制", own: "自定义", type: "类型", unreachable: "服务器无响应。",
+    stranger: (status) => `${status}：响应来自代理，代理无法连接到服务器。`,
     time: (all, queue, compute) => `共 ${all} 毫秒：排队 ${queue} 毫秒，模型 ${compute} 毫秒`,
     paths: (count) => `${count} 条路径`,
-    noJson: (fault) => `不是 JSON：${fault}`, noObject: "请写一个对象，例如 {\"人物\": null}。",
-    empty: (place) => `${place} 没有任何类型，请至少写一个。`,
-    wrong: (place) => `${place}：请写 null，或写一个对象说明还要问什么。`,
+    noJson: (error) => `不是有效的 JSON：${error}`, noObject: "请填写一个对象，例如 {\"人物\": null}。",
+    empty: (place) => `${place} 没有类型，请至少填写一个。`,
+    wrong: (place) => `${place}：请填写 null，或填写一个对象，列出要继续抽取的类型。`,
   },
 };
 
@@ -120,30 +120,30 @@ function take(task) {
   checkSchema();
 }
 
-// Why a value is no schema, in words; nothing when it is one.
-function schemaFault(value, place) {
+// Why a value is not a valid schema; null when it is valid.
+function schemaError(value, place) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return place === "schema" ? words().noObject : words().wrong(place);
   const types = Object.entries(value);
   if (types.length === 0) return words().empty(place);
   for (const [type, nested] of types) {
-    const fault = nested === null ? null : schemaFault(nested, `${place}.${type}`);
-    if (fault) return fault;
+    const error = nested === null ? null : schemaError(nested, `${place}.${type}`);
+    if (error) return error;
   }
   return null;
 }
 
 function checkSchema() {
-  let fault = null;
+  let problem = null;
   let schema = null;
   try {
     schema = JSON.parse(at("schema").value);
-    fault = schemaFault(schema, "schema");
+    problem = schemaError(schema, "schema");
   } catch (error) {
-    fault = words().noJson(error.message);
+    problem = words().noJson(error.message);
   }
-  at("schema-fault").textContent = fault ?? "";
-  at("schema").setAttribute("aria-invalid", String(fault !== null));
-  return fault === null;
+  at("schema-error").textContent = problem ?? "";
+  at("schema").setAttribute("aria-invalid", String(problem !== null));
+  return problem === null;
 }
 
 // The schema goes as it is written: its order counts, and JavaScript's objects would put keys such as "1" first.

@@ -183,7 +183,7 @@ fn every_task_is_asked_and_shown() {
     let mut marked = 0;
     for task in 0..usize::try_from(tasks).expect("few") {
         page.choose(task);
-        assert_eq!(page.text("#schema-fault"), "");
+        assert_eq!(page.text("#schema-error"), "");
         page.ask();
         let text = page.run("document.getElementById('text').value");
         assert_eq!(page.shown(), text, "the text is shown whole");
@@ -224,9 +224,9 @@ fn a_wrong_schema_is_told_before_anything_is_sent() {
     let page = Page::open("/", "en-US");
     let sent = page.seen.lock().expect("not poisoned").len();
     for (schema, told) in [
-        ("{", "No JSON"),
+        ("{", "Not valid JSON"),
         ("[]", "Write an object"),
-        ("{\"人物\": {}}", "schema.人物 asks for no type"),
+        ("{\"人物\": {}}", "schema.人物 has no type"),
         ("{\"人物\": 5}", "schema.人物: write null"),
     ] {
         page.run(&format!(
@@ -235,16 +235,16 @@ fn a_wrong_schema_is_told_before_anything_is_sent() {
             Value::from(schema)
         ));
         assert!(
-            page.text("#schema-fault").contains(told),
+            page.text("#schema-error").contains(told),
             "{}",
-            page.text("#schema-fault")
+            page.text("#schema-error")
         );
         page.run("document.getElementById('question').requestSubmit()");
     }
     assert_eq!(
         page.run("document.activeElement.id"),
         "schema",
-        "the fault is where the cursor is"
+        "the error is where the cursor is"
     );
     page.screenshot("wrong-schema");
     assert_eq!(page.seen.lock().expect("not poisoned").len(), sent);
