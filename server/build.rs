@@ -5,7 +5,7 @@ fn main() {
     println!("cargo:rerun-if-changed={source}");
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     let libtorch = std::env::var("LIBTORCH").expect(
-        "LIBTORCH names no folder; mend: run `server/cargo` instead of cargo, it fetches libtorch",
+        "LIBTORCH names no folder; fix: run `server/cargo` instead of cargo, it fetches libtorch",
     );
     cc::Build::new()
         .cpp(true)

@@ -288,7 +288,7 @@ fn device(value: &str) -> Result<Device, String> {
             Ok(Device::Cuda(index))
         } else {
             Err(format!(
-                "libtorch sees {known} GPUs; mend: the image's target `gpu` on a node with one, or --device cpu"
+                "libtorch sees {known} GPUs; fix: use the image's target `gpu` on a node with one, or --device cpu"
             ))
         }
     };

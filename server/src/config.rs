@@ -51,7 +51,7 @@ impl Default for Config {
 pub enum ModelError {
     /// A file is missing or cannot be read.
     #[error(
-        "{file}: {source}; mend: UNINLU_MODEL names a folder with config.json, vocab.txt and weights that uid 1001 may read"
+        "{file}: {source}; fix: set UNINLU_MODEL to a folder with config.json, vocab.txt and weights that uid 1001 may read"
     )]
     Unreadable {
         /// The file.
@@ -78,7 +78,7 @@ pub enum ModelError {
     },
     /// The kernel would kill the process while it loads.
     #[error(
-        "the model needs {needed_mib} MiB of memory, and {granted_mib} MiB are granted; mend: raise [resources] memory.limit"
+        "the model needs {needed_mib} MiB of memory, and {granted_mib} MiB are granted; fix: raise [resources] memory.limit"
     )]
     Memory {
         /// At least, in mebibytes.
@@ -146,7 +146,7 @@ impl Config {
         }
         if self.hidden_size % self.num_attention_heads != 0 {
             return Err(format!(
-                "hidden_size {} is no multiple of num_attention_heads {}",
+                "hidden_size {} is not a multiple of num_attention_heads {}",
                 self.hidden_size, self.num_attention_heads
             ));
         }
@@ -163,11 +163,11 @@ impl Config {
             ));
         }
         if self.type_vocab_size < 2 {
-            return Err("type_vocab_size is below 2: hints need a type of their own".into());
+            return Err("type_vocab_size is below 2: prompts need a token type of their own".into());
         }
         if self.max_position_embeddings < 512 {
             return Err(
-                "max_position_embeddings is below 512, the tokens of a window and its hint".into(),
+                "max_position_embeddings is below 512, the tokens of a window and its prompt".into(),
             );
         }
         Ok(())

@@ -150,51 +150,51 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register(
             "http_requests",
-            "Answered requests, each counted once; shed ones too",
+            "Answered requests, including refused ones",
             self.requests.clone(),
         );
         registry.register(
             "uninlu_refusals",
-            "Questions that were not answered, by the code of the error",
+            "Refused questions, by error code",
             self.refusals.clone(),
         );
         registry.register_with_unit(
             "http_request_duration",
-            "From the request's head to the answer",
+            "Time from the request's head to its answer",
             Unit::Seconds,
             self.durations.clone(),
         );
         registry.register_with_unit(
             "uninlu_request_work",
-            "Predicted time of the whole pod for what a question asked, up to where it was refused: what max-work bounds",
+            "Predicted work of a question in seconds of the whole pod, which max-work limits",
             Unit::Seconds,
             self.work.clone(),
         );
         registry.register(
             "http_requests_in_flight",
-            "Requests taken and not answered yet",
+            "Requests in progress",
             self.in_flight.clone(),
         );
         registry.register_with_unit(
             "uninlu_forward",
-            "Time in the network",
+            "Time of the network's forward passes",
             Unit::Seconds,
             self.forward.clone(),
         );
         registry.register(
             "uninlu_queue_tokens",
-            "Tokens of the passes of requests that are taken and not answered",
+            "Tokens of the requests in progress",
             self.queue_tokens.clone(),
         );
         registry.register_with_unit(
             "uninlu_queue",
-            "Predicted time until they are answered",
+            "Predicted time until all requests in progress are answered",
             Unit::Seconds,
             self.queue_wait.clone(),
         );
         registry.register(
             "uninlu_batch_tokens",
-            "Rows of the matrices that the network ran on: tokens, and what only fills them up",
+            "Tokens that the network computed, by state: true tokens, and padding",
             self.batch_tokens.clone(),
         );
         registry.register(
@@ -204,19 +204,19 @@ impl Metrics {
         );
         registry.register_with_unit(
             "uninlu_busy",
-            "Time in which the model worked: its rate is the utilisation",
+            "Time in which the model was busy; its rate is the utilization",
             Unit::Seconds,
             self.busy.clone(),
         );
         registry.register_with_unit(
             "uninlu_model_load",
-            "Time that loading the model took",
+            "Time to load the model",
             Unit::Seconds,
             self.model_load.clone(),
         );
         registry.register(
             "uninlu_config_reloads",
-            "Settings files taken and refused",
+            "Reloads of the settings, by result",
             self.reloads.clone(),
         );
         registry.register_collector(Box::new(Throttling::new()));

@@ -114,7 +114,7 @@ impl Level<'_> {
     }
 
     fn no_schema<E: Error>(self, kind: &str) -> E {
-        let message = format!("{kind} is no schema; write an object such as {{\"人物\": null}}");
+        let message = format!("{kind} is not a schema; write an object such as {{\"人物\": null}}");
         self.ends(Fault::new(message))
     }
 

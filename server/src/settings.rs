@@ -84,10 +84,10 @@ impl Settings {
             return Err("max-length 0 would refuse every text".into());
         }
         if settings.batch_tokens < 512 {
-            return Err("batch-tokens is below 512, the tokens of one window with its hint".into());
+            return Err("batch-tokens is below 512, the tokens of one window with its prompt".into());
         }
         if settings.max_wait.is_zero() {
-            return Err("max-wait 0 would refuse whoever is not alone".into());
+            return Err("max-wait 0 would refuse every request that has to wait".into());
         }
         for (key, duration) in [
             ("max-work", settings.max_work),

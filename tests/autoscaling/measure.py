@@ -132,7 +132,7 @@ def main(options):
             rows.append(row | {"seconds": round(time.monotonic() - load.began), "offered_rate": load.rate})
             time.sleep(PERIOD)
     if load.fault:
-        raise SystemExit(f"error: the load ended early: {load.fault}; mend: run its command by hand")
+        raise SystemExit(f"error: the load ended early: {load.fault}; fix: run its command by hand")
     for row in rows:
         table.writerow(row | fared(load.requests, row["seconds"]))
     options.requests.write_text(json.dumps(load.requests))

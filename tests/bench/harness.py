@@ -80,7 +80,7 @@ class Service:
             if status(f"{self.url}/ready") == 200:
                 return time.monotonic() - self.began
             time.sleep(0.005)
-        raise SystemExit(f"error: {self.url} is not ready after {PATIENCE} s; mend: its log tells why")
+        raise SystemExit(f"error: {self.url} is not ready after {PATIENCE} s; fix: read its log")
 
     def last_words(self):
         """The last line of its log."""
@@ -197,7 +197,7 @@ def load(paths, action, *urls, **options):
         command += [flag] if value is True else [flag, str(value)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SystemExit(f"error: the load generator failed: {' '.join(map(str, command))}; mend: its words are above")
+        raise SystemExit(f"error: the load generator failed: {' '.join(map(str, command))}; fix: its words are above")
     return json.loads(done.stdout)
 
 

@@ -13,9 +13,9 @@ say() { printf '%s%s%s\n' "$bold" "$*" "$plain" >&2; }
 note() { printf '  %s\n' "$*" >&2; }
 elapsed_since() { printf '%d min %02d s' $(((SECONDS - $1) / 60)) $(((SECONDS - $1) % 60)); }
 
-# fail WHAT MEND
+# fail WHAT FIX
 fail() {
-  printf '%serror:%s %s\n  mend: %s\n' "$red" "$plain" "$1" "$2" >&2
+  printf '%serror:%s %s\n  fix: %s\n' "$red" "$plain" "$1" "$2" >&2
   exit 1
 }
 

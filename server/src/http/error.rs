@@ -23,7 +23,7 @@ struct ErrorDetail {
     #[schema(example = "malformed")]
     code: &'static str,
     /// A sentence for people.
-    #[schema(example = "a number is no schema; write an object such as {\"人物\": null}")]
+    #[schema(example = "a number is not a schema; write an object such as {\"人物\": null}")]
     message: String,
     /// Where in the request.
     #[schema(example = "schema.人物.职务")]

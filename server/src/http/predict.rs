@@ -33,7 +33,7 @@ pub(super) struct PredictAnswer {
     params(("X-Request-Timeout" = Option<f64>, Header, description = "Seconds that the caller waits")),
     responses(
         (status = 200, description = "The output; with `texts` it is `outputs`, in their order; with the view `grouped` entities by type", body = PredictAnswer),
-        (status = 400, description = "Malformed: the place is told", body = ErrorBody),
+        (status = 400, description = "Malformed; the answer names the place", body = ErrorBody),
         (status = 401, description = "The key is missing or wrong", body = ErrorBody),
         (status = 408, description = "The body came too slowly", body = ErrorBody),
         (status = 413, description = "The body or a text is too long; nothing was cut off", body = ErrorBody),

@@ -583,7 +583,7 @@ mod tests {
         let refused = check_memory(needed, Some(256 << 20)).expect_err("too little");
         assert_eq!(
             refused.to_string(),
-            "the model needs 452 MiB of memory, and 256 MiB are granted; mend: raise [resources] memory.limit"
+            "the model needs 452 MiB of memory, and 256 MiB are granted; fix: raise [resources] memory.limit"
         );
     }
 }

@@ -36,7 +36,7 @@ impl Precision {
             Self::Fp16 if on_cpu => "fp16 is for GPUs only",
             _ => return Ok(()),
         };
-        Err(format!("{reason}; mend: --precision fp32"))
+        Err(format!("{reason}; fix: --precision fp32"))
     }
 
     /// Bytes of a linear's weight in memory.

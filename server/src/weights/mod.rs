@@ -171,7 +171,7 @@ pub fn load(folder: &Path) -> Result<Weights, ModelError> {
     let names = FORMS.map(|(name, _)| name).join(" or ");
     Err(ModelError::malformed(
         folder,
-        format!("the folder has no weights; fix: UNINLU_MODEL names a folder with {names}"),
+        format!("the folder has no weights; fix: set UNINLU_MODEL to a folder with {names}"),
     ))
 }
 

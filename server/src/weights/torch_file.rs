@@ -49,7 +49,7 @@ fn read_zip(bytes: &[u8]) -> Result<Slices, String> {
     }
     let description = files
         .get("data.pkl")
-        .ok_or("the archive holds no data.pkl: it is no file of torch.save")?;
+        .ok_or("the archive holds no data.pkl: torch.save did not write it")?;
     let state = pickle::read(&bytes[description.clone()])?.value;
     let byteorder = files.get("byteorder").map(|range| &bytes[range.clone()]);
     let is_big_endian = byteorder.is_some_and(|order| order.trim_ascii() == b"big");

@@ -354,6 +354,6 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, ModelError>) -> Result<T, String> 
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("it panicked; the log tells where".into()),
+        Err(_) => Err("it panicked; the log shows where".into()),
     }
 }

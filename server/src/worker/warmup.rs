@@ -107,7 +107,7 @@ pub(super) fn check_precision(engine: &Engine, folder: &Path) -> Result<(), Mode
         return Ok(());
     }
     Err(ModelError::Precision(format!(
-        "{precision:?} answers {} of {} sentences differently than fp32, such as `{}`; mend: --precision fp32",
+        "{precision:?} answers {} of {} sentences differently than fp32, such as `{}`; fix: --precision fp32",
         different.len(),
         CHECKS.len(),
         different[0]

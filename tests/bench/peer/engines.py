@@ -85,7 +85,7 @@ def check_same(engines, ids):
     for name, run in engines.items():
         difference = float(numpy.abs(run(ids) - expected).max())
         if difference > TOLERANCE:
-            raise SystemExit(f"error: {name} differs from PyTorch by {difference}; mend: look at how it was exported")
+            raise SystemExit(f"error: {name} differs from PyTorch by {difference}; fix: look at how it was exported")
 
 
 def main():

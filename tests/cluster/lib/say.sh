@@ -3,9 +3,9 @@
 
 say() { printf '%s\n' "$*" >&2; }
 
-# fail WHAT MEND
+# fail WHAT FIX
 fail() {
-  printf 'error: %s\n  mend: %s\n' "$1" "$2" >&2
+  printf 'error: %s\n  fix: %s\n' "$1" "$2" >&2
   exit 1
 }
 

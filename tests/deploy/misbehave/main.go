@@ -10,7 +10,7 @@ import (
 func main() {
 	switch os.Args[1] {
 	case "crash":
-		fmt.Fprintln(os.Stderr, "error: vocab.txt has no [CLS]; mend: use the published vocabulary")
+		fmt.Fprintln(os.Stderr, "error: vocab.txt has no [CLS]; fix: use the published vocabulary")
 		os.Exit(3)
 	case "eat":
 		var eaten [][]byte

@@ -27,5 +27,5 @@ func Describe(err error) string {
 	if !errors.As(err, &fault) {
 		return fmt.Sprintf("error: %v\n", err)
 	}
-	return fmt.Sprintf("%serror: %v\n  mend: %s\n", fault.Details, err, fault.Mend)
+	return fmt.Sprintf("%serror: %v\n  fix: %s\n", fault.Details, err, fault.Mend)
 }
