@@ -22,7 +22,7 @@ pub enum Unreadable {
         source: io::Error,
     },
     /// It is something else.
-    #[error("{} is no profile: {reason}", file.display())]
+    #[error("{} is not a valid profile: {reason}", file.display())]
     #[diagnostic(help("measure again: `uninlu rehearse` writes it"))]
     Malformed {
         /// The file.

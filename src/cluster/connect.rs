@@ -92,7 +92,7 @@ fn config(entry: &Entry) -> Result<Config, Error> {
     let address: Result<Uri, _> = server.parse();
     let Some(address) = address.ok().filter(|address| address.host().is_some()) else {
         return Err(unusable(format!(
-            "the cluster's `server` is no address: `{server}`"
+            "the cluster's `server` is not an address: `{server}`"
         )));
     };
     let mut config = Config::new(address);

@@ -87,7 +87,7 @@ pub enum Error {
     /// The stack names a context that the kubeconfig lacks.
     #[error("the kubeconfig has no context `{context}`; it has: {known}")]
     #[diagnostic(help(
-        "mend `[cluster] context` of the stack file: uninlu never uses another context than the one it names"
+        "fix `[cluster] context` of the stack file: uninlu uses no other context than the one that it names"
     ))]
     UnknownContext {
         /// The context that the stack names.

@@ -387,7 +387,7 @@ fn holder_of(lease: &Lease) -> &str {
         .spec
         .as_ref()
         .and_then(|spec| spec.holder_identity.as_deref())
-        .unwrap_or("somebody who left no name")
+        .unwrap_or("an unnamed holder")
 }
 
 fn since_of(lease: &Lease) -> String {

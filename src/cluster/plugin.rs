@@ -172,7 +172,7 @@ impl Plugin {
         match self.exec.interactive_mode {
             Some(ExecInteractiveMode::Never) => Ok(false),
             Some(ExecInteractiveMode::Always) if !has_terminal => Err(self.failure(
-                "wants to ask somebody, and standard input is not a terminal".to_owned(),
+                "it asks for input, and standard input is not a terminal".to_owned(),
                 "run this on a terminal, or use credentials that need no answer",
             )),
             _ => Ok(has_terminal),

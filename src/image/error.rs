@@ -94,7 +94,7 @@ pub enum Error {
     },
 
     /// A line of `.dockerignore` is no pattern.
-    #[error("{}:{}: `{}` is no pattern: {}", path.display(), bad.line, bad.pattern, bad.fault)]
+    #[error("{}:{}: `{}` is not a valid pattern: {}", path.display(), bad.line, bad.pattern, bad.fault)]
     #[diagnostic(help(
         "put a backslash before a character that is meant literally, or remove the line"
     ))]
@@ -169,7 +169,7 @@ pub enum Error {
     },
 
     /// The repository is no image reference.
-    #[error("`{reference}` is no image reference: {cause}")]
+    #[error("`{reference}` is not an image reference: {cause}")]
     #[diagnostic(help("`[image] repository` is `host/path`, lowercase, without a tag"))]
     BadReference {
         /// As written.
@@ -242,7 +242,7 @@ fn unreadable_help(source: &io::Error) -> &'static str {
             "give this user the right to read it, or keep it out of the context with .dockerignore"
         }
         io::ErrorKind::NotFound => {
-            "it is not there: mend the path, or the link to it; if it vanished only now, run the command again"
+            "it does not exist: fix the path, or the link to it; if it was deleted just now, run the command again"
         }
         io::ErrorKind::StorageFull => "free some space on this machine",
         _ => "if the build does not need it, keep it out of the context with .dockerignore",

@@ -15,7 +15,7 @@ pub(super) fn engine(kind: Option<io::ErrorKind>) -> &'static str {
             "the engine is not running: `sudo systemctl start docker`, or start Docker Desktop"
         }
         _ => {
-            "DOCKER_HOST names the engine as `unix:///path` or `tcp://host:port`; `docker version` tells whether it answers"
+            "DOCKER_HOST names the engine as `unix:///path` or `tcp://host:port`; `docker version` shows whether it answers"
         }
     }
 }
@@ -33,9 +33,9 @@ pub(super) fn build(cause: &str) -> String {
     } else if says(&["target stage"]) {
         "`[image] target` names a stage of the Dockerfile (`FROM … AS NAME`); without it, that is `server`, or `server-with-model` when the model goes into the image"
     } else if says(&["dockerfile parse error"]) {
-        "mend that line of the Dockerfile"
+        "fix that line of the Dockerfile"
     } else if says(&["certificate signed by unknown authority"]) {
-        "a proxy opens the traffic: name its certificate in `[image] ca-certificates`"
+        "a proxy decrypts the traffic: name its certificate in `[image] ca-certificates`"
     } else if says(&["not found"]) && !says(&["exit code"]) {
         "paths in COPY and ADD start at `[image] context`, and .dockerignore may leave them out"
     } else {

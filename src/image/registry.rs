@@ -175,7 +175,7 @@ fn help(error: &OciDistributionError, registry: &str) -> String {
             if io_kind(error) == Some(std::io::ErrorKind::ConnectionRefused) =>
         {
             format!(
-                "nothing listens at {registry}: start the registry, or mend `[image] repository`"
+                "nothing listens at {registry}: start the registry, or fix `[image] repository`"
             )
         }
         OciDistributionError::RequestError(_) => format!(

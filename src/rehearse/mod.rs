@@ -56,7 +56,7 @@ pub enum Error {
     },
 
     /// The folder is no model.
-    #[error("{} is no model folder: it holds no {missing}", folder.display())]
+    #[error("{} is not a model folder: {missing} is missing", folder.display())]
     #[diagnostic(help(
         "--model DIR names a folder with config.json, vocab.txt, and model.safetensors or pytorch_model.bin"
     ))]
@@ -130,7 +130,7 @@ pub enum Error {
 
     /// It refused a text when there was no other.
     #[error("the server answered {status} to a text of {characters} characters: {body}")]
-    #[diagnostic(help("nothing else was asked meanwhile: this is no overload"))]
+    #[diagnostic(help("no other request was sent: this is not an overload"))]
     Refused {
         /// HTTP status code.
         status: u16,

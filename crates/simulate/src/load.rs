@@ -269,7 +269,7 @@ impl Shape<'_> {
                     .map(|index| line(share, at(index), at(index + 1)))
                     .collect())
             }
-            other => Err((name, format!("`{other}` is no shape"))),
+            other => Err((name, format!("`{other}` is not a shape"))),
         }
     }
 
@@ -302,7 +302,7 @@ impl Shape<'_> {
         rate(text).ok_or_else(|| {
             (
                 place,
-                format!("`{text}` is no number of requests per second"),
+                format!("`{text}` is not a number of requests per second"),
             )
         })
     }
@@ -350,6 +350,6 @@ fn lines(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 
 fn point(line: &str) -> Result<(f64, f64), String> {
     let (seconds, requests) = line.split_once(',').ok_or("a line has two columns")?;
-    let number = |text: &str| rate(text).ok_or_else(|| format!("`{}` is no number", text.trim()));
+    let number = |text: &str| rate(text).ok_or_else(|| format!("`{}` is not a number", text.trim()));
     Ok((number(seconds)?, number(requests)?))
 }
