@@ -1,5 +1,7 @@
 //! Stack → objects, offline: rendering as a library and as a command, and what a live state is told as.
 
+#[path = "../difference/mod.rs"]
+mod difference;
 #[path = "../hermetic/mod.rs"]
 mod hermetic;
 mod progress;

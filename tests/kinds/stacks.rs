@@ -10,7 +10,7 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// `stacks/minimal` as it stands, and with each environment of `variants.toml`.
+/// `stacks/minimal` itself, and with each environment of `variants.toml`.
 pub(crate) fn variants() -> Vec<Stack> {
     let minimal = repository("stacks/minimal/uninlu.toml");
     let read = |file| std::fs::read_to_string(file).expect("readable");

@@ -1,11 +1,11 @@
-//! What each stack and each section is rendered to. A file as it stands is shown in full, an environment by what it
-//! changes: a new default then moves one snapshot and not all of them.
+//! What each stack and each section is rendered to. `stacks/minimal` is shown in full, every other stack and every
+//! environment as a difference.
 
-use similar::TextDiff;
 use uninlu::kinds::{self, Kind};
 use uninlu::plan::diff::diff;
 use uninlu::stack::{self, Stack};
 
+use super::difference::difference;
 use super::stacks::{desired, repository, variants};
 
 fn yaml(stack: &Stack) -> String {
@@ -16,28 +16,18 @@ fn yaml(stack: &Stack) -> String {
     documents.join("---\n")
 }
 
-/// A unified difference without line numbers, which would move with every line above.
-fn difference(before: &str, after: &str) -> String {
-    let difference = TextDiff::from_lines(before, after);
-    let hunks = difference.unified_diff().context_radius(4).to_string();
-    let (words, numbers): (Vec<&str>, Vec<&str>) =
-        hunks.lines().partition(|line| !line.starts_with("@@"));
-    if numbers.is_empty() {
-        "as it stands\n".into()
-    } else {
-        words.join("\n") + "\n"
-    }
-}
-
 #[test]
 fn stacks_and_their_environments() {
+    let minimal = repository("stacks/minimal/uninlu.toml");
+    let default = yaml(&stack::load(&minimal, None).expect("a valid stack"));
+    insta::assert_snapshot!("default", default);
     insta::glob!("../../stacks", "*/uninlu.toml", |file| {
         let stacks = stack::load_every(file).expect("a valid stack");
-        let as_it_stands = yaml(&stacks[0]);
-        insta::assert_snapshot!("as-it-stands", as_it_stands);
+        let base = yaml(&stacks[0]);
+        insta::assert_snapshot!("base", difference(&default, &base));
         for environment in &stacks[1..] {
             let name = environment.environment.as_deref().unwrap_or_default();
-            insta::assert_snapshot!(name, difference(&as_it_stands, &yaml(environment)));
+            insta::assert_snapshot!(name, difference(&base, &yaml(environment)));
         }
     });
 }
@@ -45,10 +35,10 @@ fn stacks_and_their_environments() {
 #[test]
 fn every_section_changes_what_it_says() {
     let stacks = variants();
-    let as_it_stands = yaml(&stacks[0]);
+    let base = yaml(&stacks[0]);
     for variant in &stacks[1..] {
         let name = variant.environment.as_deref().unwrap_or_default();
-        insta::assert_snapshot!(name, difference(&as_it_stands, &yaml(variant)));
+        insta::assert_snapshot!(name, difference(&base, &yaml(variant)));
     }
 }
 

@@ -1,6 +1,8 @@
 //! The stack file: a case is a file in `cases/`, its snapshot what a user sees (or what the file means).
 
 mod commands;
+#[path = "../difference/mod.rs"]
+mod difference;
 mod explain;
 #[path = "../hermetic/mod.rs"]
 mod hermetic;
@@ -11,7 +13,9 @@ mod terminal;
 use std::path::Path;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
-use uninlu::stack::{self, LoadError};
+use uninlu::stack::{self, LoadError, Stack};
+
+use difference::difference;
 
 /// As a terminal shows it, without colours, and so wide that no line breaks where this machine's paths are long.
 fn render(error: LoadError) -> String {
@@ -24,10 +28,21 @@ fn render(error: LoadError) -> String {
     text
 }
 
-/// What `uninlu validate` makes of the case: every fault, or every Stack.
+/// The case whose stack is shown whole.
+const DEFAULTS: &str = "valid-defaults.toml";
+
+/// What `uninlu validate` makes of the case: every error, or what every stack has beside the defaults.
 fn outcome(case: &Path) -> String {
+    let dump = |stack: &Stack| format!("{stack:#?}\n");
+    let default = stack::load(&case.with_file_name(DEFAULTS), None).expect("a valid stack");
     match stack::load_every(case) {
-        Ok(stacks) => format!("{stacks:#?}"),
+        Ok(_) if case.ends_with(DEFAULTS) => dump(&default),
+        Ok(stacks) => {
+            let stacks = stacks
+                .iter()
+                .map(|stack| difference(&dump(&default), &dump(stack)));
+            stacks.collect::<Vec<_>>().join("\n")
+        }
         Err(error) => render(error),
     }
 }
