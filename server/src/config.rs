@@ -163,11 +163,14 @@ impl Config {
             ));
         }
         if self.type_vocab_size < 2 {
-            return Err("type_vocab_size is below 2: prompts need a token type of their own".into());
+            return Err(
+                "type_vocab_size is below 2: prompts need a token type of their own".into(),
+            );
         }
         if self.max_position_embeddings < 512 {
             return Err(
-                "max_position_embeddings is below 512, the tokens of a window and its prompt".into(),
+                "max_position_embeddings is below 512, the tokens of a window and its prompt"
+                    .into(),
             );
         }
         Ok(())

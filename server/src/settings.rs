@@ -84,7 +84,9 @@ impl Settings {
             return Err("max-length 0 would refuse every text".into());
         }
         if settings.batch_tokens < 512 {
-            return Err("batch-tokens is below 512, the tokens of one window with its prompt".into());
+            return Err(
+                "batch-tokens is below 512, the tokens of one window with its prompt".into(),
+            );
         }
         if settings.max_wait.is_zero() {
             return Err("max-wait 0 would refuse every request that has to wait".into());

@@ -57,7 +57,9 @@ impl Traces {
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .build()
-            .map_err(|error| format!("traces cannot be sent: {error}; fix: set {}", ENDPOINTS[0]))?;
+            .map_err(|error| {
+                format!("traces cannot be sent: {error}; fix: set {}", ENDPOINTS[0])
+            })?;
         let provider = SdkTracerProvider::builder()
             .with_resource(
                 Resource::builder()

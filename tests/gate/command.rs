@@ -103,7 +103,7 @@ fn a_profile_that_is_none_is_told() {
     std::fs::write(folder.path().join("uninlu.profile.json"), "{}").expect("writable");
     let (_, stderr) = expect(&gate(folder.path(), &[]), 1);
     assert!(
-        stderr.contains("uninlu.profile.json is no profile: missing field `version`"),
+        stderr.contains("uninlu.profile.json is not a valid profile: missing field `version`"),
         "{stderr}"
     );
 }
@@ -224,7 +224,12 @@ fn a_folder_of_stacks_is_told_in_one_report() {
         let (text, _) = expect(&gate(folder.path(), &arguments), 1);
         assert_eq!(text, stdout);
         let report = std::fs::read_to_string(folder.path().join("report")).expect("written");
-        for told in ["rollout-outage", "never", "unknown key", "is no profile"] {
+        for told in [
+            "rollout-outage",
+            "never",
+            "unknown key",
+            "is not a valid profile",
+        ] {
             assert!(report.contains(told), "{format}: no `{told}` in {report}");
         }
     }

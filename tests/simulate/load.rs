@@ -94,7 +94,7 @@ fn points_are_read() {
 fn a_wrong_line_is_shown() {
     for (text, line, message) in [
         ("0,50\n60;120\n", "60;120", "a line has two columns"),
-        ("0,50\nx,120\n", "x,120", "`x` is no number"),
+        ("0,50\nx,120\n", "x,120", "`x` is not a number"),
         ("0,50\n60,120\n30,80\n", "30,80", "the seconds go back"),
         ("0,50\n", "0,50\n", "the load has no length"),
     ] {

@@ -144,7 +144,7 @@ impl Frame<'_> {
         let written = |(index, hint): (usize, &String)| {
             let (from, to) = self.span(index);
             format!(
-                "<rect class=\"hint\" x=\"{:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{}\"><title>{}</title></rect>\n",
+                "<rect class=\"hover\" x=\"{:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{}\"><title>{}</title></rect>\n",
                 self.x(from),
                 self.x(to) - self.x(from),
                 HEIGHT - TOP - BOTTOM,

@@ -350,6 +350,7 @@ fn lines(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 
 fn point(line: &str) -> Result<(f64, f64), String> {
     let (seconds, requests) = line.split_once(',').ok_or("a line has two columns")?;
-    let number = |text: &str| rate(text).ok_or_else(|| format!("`{}` is not a number", text.trim()));
+    let number =
+        |text: &str| rate(text).ok_or_else(|| format!("`{}` is not a number", text.trim()));
     Ok((number(seconds)?, number(requests)?))
 }

@@ -36,7 +36,7 @@ impl Endpoints {
             match (uri.scheme_str(), uri.authority()) {
                 (Some("http"), Some(_)) => Ok(uri),
                 _ => Err(format!(
-                    "{url} is no address of a server; write http://HOST:PORT"
+                    "{url} is not the address of a server; write http://HOST:PORT"
                 )),
             }
         };
