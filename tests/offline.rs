@@ -8,3 +8,4 @@ mod image;
 mod import;
 mod rehearse;
 mod verify;
+mod words;
