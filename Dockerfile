@@ -54,6 +54,8 @@ FROM scratch AS runtime
 # The last four are read when the libraries are loaded: see LIBRARY_VARIABLES in server/src/cli.rs.
 ENV LD_LIBRARY_PATH=/usr/local/lib OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 ONEDNN_PRIMITIVE_CACHE_CAPACITY=64 \
     LRU_CACHE_CAPACITY=64
+# The hot settings that this server knows: a stack that writes another one is refused before anything is deployed.
+LABEL dev.uninlu.settings="max-length batch-tokens max-wait max-work max-time log-level"
 USER 1001:1001
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["/usr/local/bin/uninlu-server", "health"]

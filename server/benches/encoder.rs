@@ -15,7 +15,6 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use cpu_time::ProcessTime;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -23,6 +22,7 @@ use tch::Device;
 use uninlu_server::decode::{Logits, decode};
 use uninlu_server::model::{Model, Pair, Precision, Sequence};
 use uninlu_server::tokenizer::Tokenizer;
+use uninlu_settings::Choice;
 
 /// User and system time of this process.
 struct CpuTime;
@@ -85,7 +85,7 @@ fn sequence(ids: &[i64], token_type: i64, first_position: i64) -> Sequence<'_> {
 fn model() -> Model {
     tch::set_num_threads(1);
     let named = std::env::var("UNINLU_PRECISION").unwrap_or_else(|_| "fp32".into());
-    let precision = Precision::from_str(&named, true).expect("UNINLU_PRECISION");
+    let precision = Precision::named(&named).expect("UNINLU_PRECISION");
     Model::load(&folder(), precision, Device::Cpu).expect("a model folder")
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tch::Device;
@@ -18,13 +19,13 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use uninlu_settings::{Choice, InForce, LogLevel, Precision, duration, variables};
 
 use crate::http::{self, ApiKey, App, Page, Room, Routes, router};
 use crate::inspect::inspect;
-use crate::log::{self, Format, Level};
+use crate::log::{self, Format};
 use crate::metrics::Metrics;
-use crate::model::Precision;
-use crate::settings::{self, Settings};
+use crate::settings;
 use crate::traces::Traces;
 use crate::worker::{self, Loaded, Plan, Threads, Worker};
 
@@ -58,39 +59,39 @@ struct Serve {
     /// Model folder: config.json, vocab.txt, and pytorch_model.bin or model.safetensors
     #[arg(
         long,
-        env = "UNINLU_MODEL",
-        default_value = "/app/model",
+        env = variables::MODEL,
+        default_value = variables::DEFAULT_MODEL,
         global = true
     )]
     model: PathBuf,
     /// Address to listen on
     #[arg(
         long,
-        env = "UNINLU_LISTEN",
-        default_value = "0.0.0.0:7860",
+        env = variables::LISTEN,
+        default_value = variables::DEFAULT_LISTEN,
         global = true
     )]
     listen: SocketAddr,
     /// Address for /health, /ready and /metrics alone; without it they are answered with everything else
-    #[arg(long, env = "UNINLU_MANAGEMENT_LISTEN", global = true)]
+    #[arg(long, env = variables::MANAGEMENT_LISTEN, global = true)]
     management_listen: Option<SocketAddr>,
     /// Connections at once; beyond them only probes are answered, the rest gets 503. Lowered where the process may not
     /// open as many files
-    #[arg(long, env = "UNINLU_MAX_CONNECTIONS", default_value = "1024", global = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = variables::MAX_CONNECTIONS, default_value = "1024", global = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
     /// Least severe events in the log; `log-level` of the hot settings stands over it, and RUST_LOG over both
     #[arg(
         long,
-        env = "UNINLU_LOG_LEVEL",
-        value_enum,
-        default_value = "info",
+        env = variables::LOG_LEVEL,
+        value_parser = choice::<LogLevel>(),
+        default_value = LogLevel::default().name(),
         global = true
     )]
-    log_level: Level,
+    log_level: LogLevel,
     /// How the log is written
     #[arg(
         long,
-        env = "UNINLU_LOG_FORMAT",
+        env = variables::LOG_FORMAT,
         value_enum,
         default_value = "json",
         global = true
@@ -101,42 +102,42 @@ struct Serve {
     /// until its answer, else 503); these are the defaults, and what an absent file means
     #[arg(
         long,
-        env = "UNINLU_SETTINGS",
-        default_value = "/etc/uninlu/settings.toml",
+        env = variables::SETTINGS,
+        default_value = variables::DEFAULT_SETTINGS,
         global = true
     )]
     settings: PathBuf,
     /// Text predicted once before the server is ready
-    #[arg(long, env = "UNINLU_WARMUP", global = true)]
+    #[arg(long, env = variables::WARMUP, global = true)]
     warmup: Option<String>,
     /// Bound of the drain after SIGTERM
-    #[arg(long, env = "UNINLU_DRAIN", default_value = "20s", value_parser = humantime::parse_duration, global = true)]
+    #[arg(long, env = variables::DRAIN, default_value = variables::DEFAULT_DRAIN_TEXT, value_parser = duration::parse, global = true)]
     drain: Duration,
     /// Cores to use (default: what the cgroup grants)
-    #[arg(long, env = "UNINLU_THREADS", global = true, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, env = variables::THREADS, global = true, value_parser = clap::value_parser!(u16).range(1..=512))]
     threads: Option<u16>,
     /// How the linears compute; anything but fp32 must answer some sentences as fp32 does, else the server does not start
     #[arg(
         long,
-        env = "UNINLU_PRECISION",
+        env = variables::PRECISION,
         global = true,
-        value_enum,
-        default_value = "fp32"
+        value_parser = choice::<Precision>(),
+        default_value = Precision::default().name()
     )]
     precision: Precision,
     /// File with the key that callers must send, such as a mounted Secret's; without it everybody may ask
-    #[arg(long, env = "UNINLU_API_KEY_FILE", global = true)]
+    #[arg(long, env = variables::API_KEY_FILE, global = true)]
     api_key_file: Option<PathBuf>,
     /// Origins whose pages may call the API from a browser, parted by commas
     #[arg(
         long,
-        env = "UNINLU_CORS_ORIGINS",
+        env = variables::CORS_ORIGINS,
         global = true,
         value_delimiter = ','
     )]
     cors_origins: Vec<HeaderValue>,
     /// Where the model runs: auto, cpu, or cuda:N; auto takes the first GPU that libtorch can use
-    #[arg(long, env = "UNINLU_DEVICE", global = true, default_value = "auto", value_parser = device)]
+    #[arg(long, env = variables::DEVICE, global = true, default_value = "auto", value_parser = device)]
     device: Device,
 }
 
@@ -281,6 +282,15 @@ fn granted_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Reads one of the names that a choice has, and lists them in the help.
+fn choice<T: Choice + Send + Sync>() -> impl TypedValueParser<Value = T> {
+    let names = T::ALL
+        .iter()
+        .map(|choice| PossibleValue::new(choice.name()).help(choice.meaning()));
+    let unknown = |name: String| T::named(&name).ok_or("it is not one of the names");
+    PossibleValuesParser::new(names).try_map(unknown)
+}
+
 fn device(value: &str) -> Result<Device, String> {
     let gpu = |index: usize| {
         let known = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
@@ -329,8 +339,8 @@ fn connections(asked: u32) -> usize {
 
 /// What a level was set to follows the hot settings.
 async fn follow_level(
-    mut settings: watch::Receiver<Settings>,
-    otherwise: Level,
+    mut settings: watch::Receiver<InForce>,
+    otherwise: LogLevel,
     log: log::Control,
 ) {
     loop {

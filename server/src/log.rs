@@ -1,38 +1,20 @@
 //! The log: one line an event on stdout, its fields as JSON or as `key=value`.
 
 use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+use uninlu_settings::LogLevel;
 
-/// The least severe events that are logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Requests that failed here, and what stops the server
-    Error,
-    /// What may become an error
-    Warn,
-    /// Each request of the API, and each refused one
-    Info,
-    /// Connections that broke or were closed
-    Debug,
-    /// All
-    Trace,
-}
-
-impl Level {
-    /// Libraries stay at `info`: below it they tell of every packet.
-    fn directives(self) -> &'static str {
-        match self {
-            Level::Error => "error",
-            Level::Warn => "warn",
-            Level::Info => "info",
-            Level::Debug => "info,uninlu_server=debug",
-            Level::Trace => "info,uninlu_server=trace",
-        }
+/// Libraries stay at `info`: below it they report every packet.
+fn directives(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "info,uninlu_server=debug",
+        LogLevel::Trace => "info,uninlu_server=trace",
     }
 }
 
@@ -55,21 +37,21 @@ pub struct Control {
 
 impl Control {
     /// Sets the level.
-    pub fn set(&self, level: Level) {
+    pub fn set(&self, level: LogLevel) {
         if self.is_fixed {
             return;
         }
-        if let Err(error) = self.handle.reload(EnvFilter::new(level.directives())) {
+        if let Err(error) = self.handle.reload(EnvFilter::new(directives(level))) {
             tracing::warn!(%error, "the log level stays");
         }
     }
 }
 
 /// Begins to log.
-pub fn start(format: Format, level: Level) -> Control {
+pub fn start(format: Format, level: LogLevel) -> Control {
     let asked = EnvFilter::try_from_default_env();
     let is_fixed = asked.is_ok();
-    let filter = asked.unwrap_or_else(|_| EnvFilter::new(level.directives()));
+    let filter = asked.unwrap_or_else(|_| EnvFilter::new(directives(level)));
     let (filter, handle) = reload::Layer::new(filter);
     let lines = match format {
         Format::Json => fmt::layer().json().flatten_event(true).boxed(),

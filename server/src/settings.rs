@@ -1,106 +1,48 @@
 //! Hot settings: a file that is watched, validated whole and swapped in at once.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::watch;
+pub use uninlu_settings::InForce;
+use uninlu_settings::{NAMES, Settings};
 
-use crate::log::Level;
 use crate::metrics::Metrics;
 
-/// What may change while the server runs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Settings {
-    /// Longest text that a request may carry, in Unicode code points; a longer one is refused, never cut.
-    pub max_length: usize,
-    /// Most tokens in one forward pass.
-    pub batch_tokens: usize,
-    /// Longest predicted wait of a request that is still taken in a burst; who would wait longer is refused with 429.
-    #[serde(deserialize_with = "duration", serialize_with = "without_spaces")]
-    pub max_wait: Duration,
-    /// Stands over the level that the server was started with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log_level: Option<Level>,
-    /// Longest predicted work of one request, in time of the whole pod; a request beyond it is refused with 422.
-    #[serde(deserialize_with = "duration", serialize_with = "without_spaces")]
-    pub max_work: Duration,
-    /// Longest time between a request and its answer; what takes longer ends with 503.
-    #[serde(deserialize_with = "duration", serialize_with = "without_spaces")]
-    pub max_time: Duration,
+/// What a file means.
+#[derive(Debug, PartialEq)]
+struct Read {
+    settings: InForce,
+    /// Names that this server does not know. A file may be written for a newer one.
+    unknown: Vec<String>,
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(D::Error::custom)
-}
-
-/// `1m30s`, which is read again here and by Go.
-fn without_spaces<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = humantime::format_duration(*duration).to_string();
-    serializer.serialize_str(&text.replace(' ', ""))
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            max_length: 10_000,
-            batch_tokens: 4_096,
-            max_wait: Duration::from_secs(1),
-            log_level: None,
-            max_work: Duration::from_secs(5),
-            max_time: Duration::from_secs(30),
-        }
+fn parse(text: &str) -> Result<Read, String> {
+    let settings: Settings = toml::from_str(text).map_err(|error| error.to_string())?;
+    let names: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+    let wrong: Vec<String> = settings.check().iter().map(ToString::to_string).collect();
+    if !wrong.is_empty() {
+        return Err(wrong.join("; "));
     }
+    let unknown = names
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| !NAMES.contains(&name.as_str()));
+    Ok(Read {
+        settings: settings.in_force(),
+        unknown: unknown.collect(),
+    })
 }
 
-/// `key=value`, parted by spaces.
-impl fmt::Display for Settings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = toml::Table::try_from(self).map_err(|_| fmt::Error)?;
-        for (index, (key, value)) in table.iter().enumerate() {
-            let space = if index == 0 { "" } else { " " };
-            match value.as_str() {
-                Some(text) => write!(formatter, "{space}{key}={text}")?,
-                None => write!(formatter, "{space}{key}={value}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Settings {
-    /// Reads the file's text.
-    ///
-    /// # Errors
-    /// What is wrong, with the line.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let settings: Settings = toml::from_str(text).map_err(|error| error.to_string())?;
-        if settings.max_length == 0 {
-            return Err("max-length 0 would refuse every text".into());
-        }
-        if settings.batch_tokens < 512 {
-            return Err(
-                "batch-tokens is below 512, the tokens of one window with its prompt".into(),
-            );
-        }
-        if settings.max_wait.is_zero() {
-            return Err("max-wait 0 would refuse every request that has to wait".into());
-        }
-        for (key, duration) in [
-            ("max-work", settings.max_work),
-            ("max-time", settings.max_time),
-        ] {
-            if duration.is_zero() {
-                return Err(format!("{key} 0 would refuse every request"));
-            }
-        }
-        Ok(settings)
-    }
+/// `key=value`, separated by spaces.
+fn shown(settings: &InForce) -> String {
+    let table = toml::Table::try_from(Settings::from(settings.clone())).unwrap_or_default();
+    let entries = table.iter().map(|(key, value)| match value.as_str() {
+        Some(text) => format!("{key}={text}"),
+        None => format!("{key}={value}"),
+    });
+    entries.collect::<Vec<_>>().join(" ")
 }
 
 /// How often the file is looked at. The kubelet swaps a link, which not every notification survives; a look does.
@@ -108,8 +50,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads the file and goes on watching it. A file that is absent means the defaults; a bad one keeps what was before,
 /// says why in the log, and counts in `uninlu_config_reloads_total{result="error"}`.
-pub fn watch(file: PathBuf, metrics: Arc<Metrics>) -> watch::Receiver<Settings> {
-    let (sender, receiver) = watch::channel(Settings::default());
+pub fn watch(file: PathBuf, metrics: Arc<Metrics>) -> watch::Receiver<InForce> {
+    let (sender, receiver) = watch::channel(InForce::default());
     let mut known = None;
     look(&file, &mut known, &sender, &metrics);
     tokio::spawn(async move {
@@ -125,7 +67,7 @@ pub fn watch(file: PathBuf, metrics: Arc<Metrics>) -> watch::Receiver<Settings> 
 fn look(
     file: &std::path::Path,
     known: &mut Option<Result<String, String>>,
-    sender: &watch::Sender<Settings>,
+    sender: &watch::Sender<InForce>,
     metrics: &Metrics,
 ) {
     let content = match std::fs::read_to_string(file) {
@@ -135,15 +77,16 @@ fn look(
     if known.as_ref() == Some(&content) {
         return;
     }
-    match content
-        .as_deref()
-        .map_err(Clone::clone)
-        .and_then(Settings::parse)
-    {
-        Ok(settings) => {
-            tracing::info!(%settings, file = %file.display(), "settings taken");
+    match content.as_deref().map_err(Clone::clone).and_then(parse) {
+        Ok(read) => {
+            for name in read.unknown {
+                let known = NAMES.join(", ");
+                tracing::warn!(name, known, "this setting is not known and has no effect");
+            }
+            let settings = shown(&read.settings);
+            tracing::info!(settings, file = %file.display(), "settings taken");
             metrics.reloads("ok");
-            sender.send_replace(settings);
+            sender.send_replace(read.settings);
         }
         Err(fault) => {
             tracing::error!(fault, file = %file.display(), "settings refused; the old ones stay");
@@ -155,28 +98,33 @@ fn look(
 
 #[cfg(test)]
 mod tests {
+    use uninlu_settings::LogLevel;
+
     use super::*;
+
+    fn in_force(text: &str) -> Result<InForce, String> {
+        parse(text).map(|read| read.settings)
+    }
 
     #[test]
     fn the_stack_files_own_form_is_read() {
-        let settings =
-            Settings::parse("max-length = 512\nbatch-tokens = 4096\nmax-wait = \"1m30s\"\n")
-                .expect("settings");
+        let settings = in_force("max-length = 512\nbatch-tokens = 4096\nmax-wait = \"1m30s\"\n")
+            .expect("settings");
         assert_eq!(
             settings,
-            Settings {
+            InForce {
                 max_length: 512,
                 batch_tokens: 4_096,
                 max_wait: Duration::from_secs(90),
-                ..Settings::default()
+                ..InForce::default()
             }
         );
     }
 
     #[test]
     fn a_level_of_the_log_may_be_named() {
-        let level = |text| Settings::parse(text).map(|settings| settings.log_level);
-        assert_eq!(level("log-level = \"debug\""), Ok(Some(Level::Debug)));
+        let level = |text| in_force(text).map(|settings| settings.log_level);
+        assert_eq!(level("log-level = \"debug\""), Ok(Some(LogLevel::Debug)));
         for text in [
             "log-level = \"loud\"",
             "log-level = \"INFO\"",
@@ -187,28 +135,33 @@ mod tests {
     }
 
     #[test]
-    fn the_log_tells_them_as_they_are_written() {
-        let told = Settings::default().to_string();
+    fn a_file_for_a_newer_server_is_taken_as_far_as_it_is_known() {
+        let read = parse("max-length = 8\nmax_length = 5\nmax-shards = { a = 1 }\n");
+        let read = read.expect("settings");
+        assert_eq!(read.settings.max_length, 8);
+        assert_eq!(read.unknown, ["max-shards", "max_length"]);
+    }
+
+    #[test]
+    fn the_log_shows_them_as_they_are_written() {
+        let shown = shown(&InForce::default());
+        assert!(shown.contains("max-length=10000"), "{shown}");
         assert!(
-            told.contains("max-length=10000 ") || told.ends_with("max-length=10000"),
-            "{told}"
-        );
-        assert!(
-            told.contains("max-wait=1s") && !told.contains(['"', '(', '{']),
-            "{told}"
+            shown.contains("max-wait=1s") && !shown.contains(['"', '(', '{']),
+            "{shown}"
         );
     }
 
     #[test]
-    fn what_is_told_is_read_again() {
+    fn what_is_shown_is_read_again() {
         for max_wait in [1_000, 90_000, 1_500] {
-            let settings = Settings {
+            let settings = InForce {
                 max_wait: Duration::from_millis(max_wait),
                 max_work: Duration::from_millis(max_wait * 7),
-                ..Settings::default()
+                ..InForce::default()
             };
-            let told = toml::to_string(&settings).expect("TOML");
-            assert_eq!(Settings::parse(&told), Ok(settings), "{told}");
+            let shown = toml::to_string(&Settings::from(settings.clone())).expect("TOML");
+            assert_eq!(in_force(&shown), Ok(settings), "{shown}");
         }
     }
 
@@ -222,11 +175,10 @@ mod tests {
             "max-work = \"0s\"",
             "max-time = \"0s\"",
             "max-time = \"-1s\"",
-            "max_length = 5",
             "max-length = \"many\"",
             "[",
         ] {
-            assert!(Settings::parse(text).is_err(), "{text:?}");
+            assert!(parse(text).is_err(), "{text:?}");
         }
     }
 }

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::stack::fine_duration;
-
 /// Which stack file, and which of its environments.
 #[derive(Debug, Clone, Args)]
 pub struct StackArgs {
@@ -31,7 +29,8 @@ pub struct StackOption {
 
 /// Reads an option's duration.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let found = fine_duration(text).filter(|duration| !duration.is_zero());
+    let found = uninlu_settings::duration::parse(text).ok();
+    let found = found.filter(|duration| !duration.is_zero());
     found.ok_or_else(|| "write a number with a unit, such as \"250ms\" or \"2s\"".to_owned())
 }
 

@@ -95,7 +95,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 
 /// Ascending, and none that the server would refuse.
 fn lengths(asked: &[usize], stack: &Stack) -> Result<Vec<usize>, Error> {
-    let limit = stack.server.max_length;
+    let limit = stack.server.in_force().max_length;
     let fits = |length: &usize| u32::try_from(*length).is_ok_and(|length| length <= limit);
     if let Some(characters) = asked.iter().find(|length| !fits(length)) {
         let characters = *characters;

@@ -192,6 +192,20 @@ pub enum Error {
         help: String,
     },
 
+    /// The stack writes settings that the image's server does not know.
+    #[error("the server of {reference} does not know {settings}")]
+    #[diagnostic(help(
+        "nothing was changed. Remove the key, or take an image of a server that knows it; this one knows: {known}"
+    ))]
+    UnknownSettings {
+        /// The image.
+        reference: String,
+        /// Each with its place: `[server] max-work (uninlu.toml:7)`.
+        settings: String,
+        /// What it knows.
+        known: String,
+    },
+
     /// The registry does not answer, or refuses.
     #[error("cannot ask the registry for {reference}: {cause}")]
     #[diagnostic(help("{help}"))]

@@ -23,7 +23,7 @@ mod size;
 mod tls;
 mod upload;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use error::Error;
 pub use size::{ImageSize, size};
@@ -52,6 +52,7 @@ pub struct Inputs {
     pub tag: String,
     /// blake3 of everything that decides about the image, 64 lowercase hexadecimal characters.
     pub digest: String,
+    settings: WrittenSettings,
     recipe: Recipe,
     /// Context and model: in the digest.
     entries: Vec<Entry>,
@@ -79,11 +80,11 @@ impl Inputs {
         })
     }
 
-    /// Refuses an image under our tag that was not built of these inputs.
+    /// Refuses an image under our tag that was not built of these inputs, or that does not know a setting.
     fn check(&self, place: Place, labels: &HashMap<String, String>) -> Result<(), Error> {
         let label = labels.get(INPUTS_LABEL);
         if label == Some(&self.digest) {
-            return Ok(());
+            return self.settings.check(&self.reference(), labels);
         }
         let found = match label {
             Some(digest) => format!("its label {INPUTS_LABEL} is {digest}"),
@@ -108,6 +109,42 @@ impl Inputs {
             .cloned()
             .collect();
         context::surprise(&own)
+    }
+}
+
+/// The hot settings that a stack writes, each with its place.
+#[derive(Debug, Clone)]
+struct WrittenSettings(BTreeMap<&'static str, String>);
+
+impl WrittenSettings {
+    fn of(stack: &Stack) -> Self {
+        let place = |name: &str| stack.written(&format!("server.{name}"));
+        let names = stack.server.names().into_iter();
+        let written = names.map(|name| (name, place(name).map(|at| at.place).unwrap_or_default()));
+        Self(written.collect())
+    }
+
+    /// The names that an image with this label does not know.
+    fn unknown(&self, label: Option<&str>) -> Vec<&'static str> {
+        uninlu_settings::image::unknown(self.0.keys().copied(), label)
+    }
+
+    /// Refuses an image that would be given a setting that it does not know.
+    fn check(&self, reference: &str, labels: &HashMap<String, String>) -> Result<(), Error> {
+        let label = labels.get(uninlu_settings::image::LABEL);
+        let label = label.map(String::as_str);
+        let unknown = self.unknown(label).into_iter();
+        let unknown: Vec<String> = unknown
+            .map(|name| format!("`[server] {name}` ({})", self.0[name]))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(Error::UnknownSettings {
+            reference: reference.to_owned(),
+            settings: unknown.join(", "),
+            known: uninlu_settings::image::known(label).join(", "),
+        })
     }
 }
 
@@ -209,6 +246,7 @@ pub fn inputs(stack: &Stack) -> Result<Inputs, Error> {
         tag: digest::tag(&digest),
         digest,
         certificates: context::certificates(&build.ca_certificates)?,
+        settings: WrittenSettings::of(stack),
         recipe,
         entries,
     })
@@ -248,9 +286,15 @@ async fn inputs_aside(stack: &Stack) -> Result<Inputs, Error> {
 ///
 /// # Errors
 /// As [`inputs`] and [`registry::digest`]: a registry that does not answer is an error, never "not there".
+/// [`Error::UnknownSettings`] where the stack writes a setting that the image does not know.
 pub async fn resolve(stack: &Stack) -> Result<(Resolved, Option<Inputs>), Error> {
     if let Image::Reference { reference, .. } = &stack.image {
         let reference = reference.clone();
+        let settings = WrittenSettings::of(stack);
+        // Every image knows the first settings: for them no registry needs to answer.
+        if !settings.unknown(None).is_empty() {
+            settings.check(&reference, &registry::labels(&reference).await?)?;
+        }
         return Ok((Resolved::Pinned { reference }, None));
     }
     let inputs = inputs_aside(stack).await?;
@@ -427,5 +471,38 @@ pub fn summary(inputs: &Inputs, built: &Built) -> String {
             inputs.tag,
             inputs.reference()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(label: Option<&str>) -> Result<(), Error> {
+        let written = [("max-work", "uninlu.toml:7"), ("of-later", "uninlu.toml:8")];
+        let written = written.map(|(name, place)| (name, place.to_owned()));
+        let label = label.map(|names| {
+            let key = uninlu_settings::image::LABEL.to_owned();
+            (key, names.to_owned())
+        });
+        WrittenSettings(written.into()).check("registry.test/nlu", &label.into_iter().collect())
+    }
+
+    #[test]
+    fn a_setting_that_the_image_does_not_know_is_refused_by_name_and_place() {
+        let refused = check(Some("max-length")).expect_err("an older server");
+        assert_eq!(
+            refused.to_string(),
+            "the server of registry.test/nlu does not know `[server] max-work` (uninlu.toml:7), `[server] of-later` (uninlu.toml:8)"
+        );
+        let refused = check(None).expect_err("a server from before the label");
+        assert!(
+            refused
+                .to_string()
+                .ends_with("`[server] of-later` (uninlu.toml:8)"),
+            "{refused}"
+        );
+        assert!(!refused.to_string().contains("max-work"), "{refused}");
+        assert!(check(Some("max-work of-later")).is_ok());
     }
 }

@@ -41,6 +41,14 @@ pub(super) async fn find(
     Ok(Some((pinned, registry.labels().await?)))
 }
 
+/// The labels of an image.
+///
+/// # Errors
+/// As [`digest`]; a registry that has no image for [`super::PLATFORM`] there.
+pub(super) async fn labels(reference: &str) -> Result<HashMap<String, String>, Error> {
+    Registry::of(reference).await?.labels().await
+}
+
 /// The labels in an image's configuration; one that cannot be read has none.
 fn labels_of(config: &str) -> HashMap<String, String> {
     let config: serde_json::Value = serde_json::from_str(config).unwrap_or_default();

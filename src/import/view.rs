@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
+use uninlu_settings::variables;
 
 use super::{Object, Source};
 use crate::stack::Quantity;
@@ -161,7 +162,7 @@ impl<'s> View<'s> {
 
     /// Whether the image is `uninlu`'s own server, by its environment.
     pub(super) fn is_own_server(&self) -> bool {
-        self.environment().contains_key("UNINLU_MODEL")
+        self.environment().contains_key(variables::MODEL)
     }
 
     /// The fewest pods that run, and whose field says so.
@@ -185,7 +186,7 @@ impl<'s> View<'s> {
 
 /// Names under which servers of this model are told where it is.
 pub(super) const MODEL_VARIABLES: [&str; 5] = [
-    "UNINLU_MODEL",
+    variables::MODEL,
     "MODEL_PATH",
     "MODEL_DIR",
     "MODEL_HOME",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use uninlu_settings::variables;
 
 use super::Error;
 use crate::image::container::{Mount, Spec};
@@ -80,7 +81,7 @@ fn environment(variables: &Value) -> Vec<(String, String)> {
             let text = |key: &str| variable[key].as_str().map(str::to_owned);
             Some((text("name")?, text("value")?))
         })
-        .filter(|(name, _)| !name.starts_with("OTEL_") && name != kinds::MANAGEMENT_LISTEN)
+        .filter(|(name, _)| !name.starts_with("OTEL_") && name != variables::MANAGEMENT_LISTEN)
         .collect()
 }
 

@@ -257,3 +257,19 @@ fn a_surprisingly_large_context_names_its_largest_files() {
         @"the build context has 120.0 MB; the largest files are forgotten.bin (120.0 MB), Dockerfile (12 B), small.txt (1 B). What the build does not need belongs into .dockerignore"
     );
 }
+
+/// The tool reads the label before it deploys a setting (`src/image/mod.rs`).
+#[test]
+fn the_dockerfile_names_the_settings_that_the_server_knows() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile");
+    let dockerfile = std::fs::read_to_string(file).expect("the Dockerfile");
+    let (name, settings) = (
+        uninlu_settings::image::LABEL,
+        uninlu_settings::image::label(),
+    );
+    let label = format!("LABEL {name}=\"{settings}\"\n");
+    assert!(
+        dockerfile.contains(&label),
+        "fix: the Dockerfile needs {label}"
+    );
+}

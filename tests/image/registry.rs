@@ -92,6 +92,28 @@ async fn an_image_of_these_inputs_is_pinned() {
     assert!(!pinned.ends_with(&digest), "the index is pinned: {pinned}");
 }
 
+/// The image is ours, and its server is older than a setting that the stack writes.
+#[tokio::test]
+#[ignore = "needs docker-registry: make test-image"]
+async fn a_setting_that_the_image_does_not_know_is_refused_by_name() {
+    let registry = Registry::open();
+    let repository = format!("{}/ai/tiny", registry.host);
+    let dockerfile = "FROM scratch AS server\nCOPY Dockerfile /\n";
+    let project = Project::new(&repository, "[server]\nmax-work = \"2s\"\n", dockerfile);
+    let inputs = project.inputs();
+    let push = async |settings: &str| {
+        let labels = json!({ LABEL: inputs.digest, uninlu_settings::image::LABEL: settings });
+        push(&inputs.reference(), labels).await
+    };
+    push("max-length batch-tokens").await;
+    let error = image::resolve(&project.stack()).await;
+    let told = error.expect_err("it does not know max-work").to_string();
+    assert!(told.contains("does not know `[server] max-work`"), "{told}");
+    push("max-length batch-tokens max-work").await;
+    let (resolved, _) = image::resolve(&project.stack()).await.expect("it knows it");
+    assert!(matches!(resolved, Resolved::Pinned { .. }), "{resolved:?}");
+}
+
 /// Somebody pushed another image under our tag: with the label of other inputs, that begins alike, with none, with an
 /// empty one, and for another platform only.
 #[tokio::test]

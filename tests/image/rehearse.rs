@@ -74,7 +74,7 @@ fn an_image_that_was_not_built_is_asked_for() {
 fn a_server_that_ends_shows_its_log_and_its_exit_code() {
     // The user, the read-only root, and the room that there is.
     let script = "id -u; touch /root-is-writable || touch /tmp/is-writable && cat /etc/uninlu/settings.toml && ls /app/model; exit 3";
-    let (project, reference) = built("ending", script, "");
+    let (project, reference) = built("ending", script, "[server]\nmax-length = 10000\n");
     let said = fails(&project, &reference);
     assert!(
         said.contains("ended with exit code 3 before it was ready"),

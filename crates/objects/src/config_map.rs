@@ -1,14 +1,9 @@
 //! ConfigMap of the hot settings.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use uninlu_settings::{Settings, variables};
 
 use uninlu_stack::Stack;
-
-/// Folder in which the container sees the settings. The whole folder is mounted: a file mounted by `subPath` is never
-/// updated in a running pod.
-pub(super) const FOLDER: &str = "/etc/uninlu";
-/// The settings file in that folder.
-pub(super) const FILE: &str = "settings.toml";
 
 pub(super) fn name(stack: &Stack) -> String {
     name_of(&stack.name)
@@ -19,9 +14,18 @@ pub(super) fn name_of(stack_name: &str) -> String {
 }
 
 pub(super) fn render(stack: &Stack) -> Value {
-    let entries = stack.server.entries().into_iter();
     // Numbers and plain texts are the same in JSON and TOML.
-    let lines = entries.map(|(key, value)| format!("{key} = {value}\n"));
+    let lines = written(&stack.server)
+        .into_iter()
+        .map(|(key, value)| format!("{key} = {value}\n"));
     let settings: String = lines.collect();
-    json!({ "metadata": { "name": name(stack) }, "data": { FILE: settings } })
+    json!({ "metadata": { "name": name(stack) }, "data": { variables::SETTINGS_FILE: settings } })
+}
+
+/// The keys and values that a stack writes.
+pub(super) fn written(settings: &Settings) -> Map<String, Value> {
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(entries)) => entries,
+        _ => Map::new(),
+    }
 }

@@ -2,13 +2,12 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use uninlu_settings::{Choice, Precision, variables};
 
 use super::pod_disruption_budget::int_or_string;
 use super::service::{MANAGEMENT_NAME, PORT_NAME, probed_name};
 use super::{Progress, condition, config_map, is_observed, labels};
-use uninlu_stack::{
-    CONTAINER_PORT, Count, ModelSource, Precision, Probe, Replicas, SecretKey, Stack, Target,
-};
+use uninlu_stack::{CONTAINER_PORT, Count, ModelSource, Probe, Replicas, SecretKey, Stack, Target};
 
 /// What a stack file cannot say and rendering must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +23,6 @@ pub const CONTAINER: &str = "server";
 /// Where the API key is mounted, as a folder of one file.
 const SECRETS: &str = "/run/secrets/uninlu";
 const API_KEY: &str = "api-key";
-/// Where the server answers probes and metrics alone.
-pub const MANAGEMENT_LISTEN: &str = "UNINLU_MANAGEMENT_LISTEN";
 /// Seconds that the kubelet and the server get on top of the drain before the process is killed.
 const STOP_MARGIN: u32 = 10;
 /// Seconds on top of the startup budget for scheduling and pulling before a rollout counts as stuck.
@@ -165,37 +162,35 @@ fn probe(stack: &Stack, path: &str, probe: &Probe) -> Value {
 
 fn environment(stack: &Stack) -> Vec<Value> {
     let fixed = [
-        ("UNINLU_MODEL", stack.model.mount.clone()),
-        ("UNINLU_LISTEN", format!("0.0.0.0:{CONTAINER_PORT}")),
-        (
-            "UNINLU_SETTINGS",
-            format!("{}/{}", config_map::FOLDER, config_map::FILE),
-        ),
-        ("UNINLU_DRAIN", stack.rollout.drain.to_string()),
+        (variables::MODEL, stack.model.mount.clone()),
+        (variables::LISTEN, format!("0.0.0.0:{CONTAINER_PORT}")),
+        (variables::SETTINGS, variables::DEFAULT_SETTINGS.to_owned()),
+        (variables::DRAIN, stack.rollout.drain.to_string()),
     ];
     let on_request = [
-        (stack.service.management_port).map(|port| (MANAGEMENT_LISTEN, format!("0.0.0.0:{port}"))),
+        (stack.service.management_port)
+            .map(|port| (variables::MANAGEMENT_LISTEN, format!("0.0.0.0:{port}"))),
         stack
             .model
             .warmup
             .clone()
-            .map(|text| ("UNINLU_WARMUP", text)),
-        (stack.engine.precision != Precision::Fp32)
-            .then(|| ("UNINLU_PRECISION", stack.engine.precision.name().into())),
+            .map(|text| (variables::WARMUP, text)),
+        (stack.engine.precision != Precision::default())
+            .then(|| (variables::PRECISION, stack.engine.precision.name().into())),
         // By its number: with `auto` a pod whose GPU fails would answer from the processor, many times slower.
-        (stack.engine.gpus > 0).then(|| ("UNINLU_DEVICE", "cuda:0".into())),
+        (stack.engine.gpus > 0).then(|| (variables::DEVICE, "cuda:0".into())),
         (stack.access.api_key.is_some())
-            .then(|| ("UNINLU_API_KEY_FILE", format!("{SECRETS}/{API_KEY}"))),
+            .then(|| (variables::API_KEY_FILE, format!("{SECRETS}/{API_KEY}"))),
         (!stack.access.origins.is_empty())
-            .then(|| ("UNINLU_CORS_ORIGINS", stack.access.origins.join(","))),
+            .then(|| (variables::CORS_ORIGINS, stack.access.origins.join(","))),
         stack
             .tracing
             .as_ref()
-            .map(|collector| ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.clone())),
+            .map(|collector| (variables::TRACES_ENDPOINT, collector.endpoint.clone())),
         stack
             .tracing
             .as_ref()
-            .map(|_| ("OTEL_SERVICE_NAME", stack.name.clone())),
+            .map(|_| (variables::TRACES_SERVICE, stack.name.clone())),
     ];
     fixed
         .into_iter()
@@ -253,7 +248,8 @@ fn volumes(stack: &Stack) -> Vec<Value> {
 
 fn volume_mounts(stack: &Stack) -> Vec<Value> {
     let mut mounts = vec![
-        json!({ "name": "settings", "mountPath": config_map::FOLDER, "readOnly": true }),
+        // The whole folder: a file mounted by `subPath` is never updated in a running pod.
+        json!({ "name": "settings", "mountPath": variables::SETTINGS_FOLDER, "readOnly": true }),
         json!({ "name": "tmp", "mountPath": "/tmp" }),
     ];
     if stack.access.api_key.is_some() {

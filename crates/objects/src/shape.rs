@@ -4,6 +4,7 @@
 //! holds is applied only if rendering could have made it. Whether that is safe is for the rules of the gate.
 
 use serde_json::{Map, Value};
+use uninlu_settings::variables;
 
 use super::deployment::{CONTAINER, USER};
 use super::labels::{INSTANCE, MANAGED_BY, MANAGER, NAME, NAME_LABEL};
@@ -432,7 +433,7 @@ fn words(path: &[String]) -> String {
 
 fn is_variable(name: &str) -> bool {
     let own = name.starts_with("UNINLU_");
-    own || matches!(name, "OTEL_EXPORTER_OTLP_ENDPOINT" | "OTEL_SERVICE_NAME")
+    own || matches!(name, variables::TRACES_ENDPOINT | variables::TRACES_SERVICE)
 }
 
 fn name(kind: Kind, owner: &Owner) -> String {

@@ -42,6 +42,7 @@ impl Capacity {
     /// the measured highest rate has the measured P95.
     pub(super) fn of(profile: &Profile, stack: &Stack, characters: usize) -> Self {
         let saturation = &profile.saturation;
+        let max_wait = stack.server.in_force().max_wait.as_secs_f64();
         let usual = service_of(&profile.service, saturation.characters);
         let longest = SECOND as f64 / saturation.requests_per_second;
         let measured = Self {
@@ -50,7 +51,7 @@ impl Capacity {
             cpu_alone: usual.cpu_seconds * SECOND as f64,
             cpu_busy: saturation.cpu_seconds * SECOND as f64,
             limit: profile.cpu_limit as f64 / 1_000.0,
-            max_wait: Micros::from(stack.server.max_wait.seconds) * SECOND,
+            max_wait: micros(max_wait),
         };
         let set = measured.set_to(saturation.requests_per_second, saturation.latency[1]);
         set.for_texts(&service_of(&profile.service, characters), &usual)

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use uninlu_settings::{Choice, Precision};
 
 use super::at::{At, value_or};
+use super::choice;
 use super::fault::Faults;
 use super::model::ModelSource;
 
@@ -16,39 +18,14 @@ pub struct Engine {
     pub gpus: u32,
 }
 
-/// How the linears compute. The server does not start where the processor would emulate it, or where check sentences
-/// are answered differently than in fp32
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// As the reference does
-    Fp32,
-    /// bfloat16: processors with AVX512-BF16 or AMX, and GPUs
-    Bf16,
-    /// Weights of 8 bits: processors with VNNI
-    Int8,
-    /// Half precision: GPUs
-    Fp16,
-}
-
-impl Precision {
-    /// As the server's `--precision` takes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Precision::Fp32 => "fp32",
-            Precision::Bf16 => "bf16",
-            Precision::Int8 => "int8",
-            Precision::Fp16 => "fp16",
-        }
-    }
-}
-
 /// What the network computes with
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Engine")]
 pub(super) struct RawEngine {
-    /// `fp32` (default), `bf16`, `int8`, or `fp16`
+    /// How the linears compute: `fp32` (default), `bf16`, `int8`, or `fp16`. The server does not start where the
+    /// processor would emulate it, or where check sentences are answered differently than in fp32
+    #[schemars(schema_with = "choice::schema::<Precision>")]
     precision: Option<At<Precision>>,
     /// GPUs of a pod: 0 (default) or 1; with one, the image's target is `gpu`
     gpus: Option<At<u32>>,
@@ -57,7 +34,7 @@ pub(super) struct RawEngine {
 impl RawEngine {
     pub(super) fn validate(self, model: Option<&ModelSource>, faults: &mut Faults) -> Engine {
         let gpus = value_or(&self.gpus, 0);
-        let precision = value_or(&self.precision, Precision::Fp32);
+        let precision = value_or(&self.precision, Precision::default());
         if let Some(at) = &self.gpus {
             faults.check(
                 gpus <= 1,
@@ -75,13 +52,8 @@ impl RawEngine {
             );
         }
         if let Some(at) = &self.precision {
-            let is_possible = match precision {
-                Precision::Fp32 | Precision::Bf16 => true,
-                Precision::Int8 => gpus == 0,
-                Precision::Fp16 => gpus > 0,
-            };
             faults.check(
-                is_possible,
+                precision.runs_on(gpus > 0),
                 &at.span,
                 format!(
                     "`{}` is for {}",

@@ -89,6 +89,12 @@ impl Refused {
     }
 }
 
+impl From<uninlu_settings::Refused> for Refused {
+    fn from(refused: uninlu_settings::Refused) -> Self {
+        Self::new(refused.message, refused.help)
+    }
+}
+
 /// What a stack file needs of its surroundings: who reads the file checks it.
 #[derive(Debug, Clone)]
 pub enum Need {

@@ -7,6 +7,7 @@ mod access;
 mod apply;
 mod at;
 mod autoscaling;
+mod choice;
 mod cluster;
 mod count;
 mod disruption;
@@ -37,14 +38,16 @@ mod verify;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use uninlu_settings::Settings;
+
 pub use access::{Access, SecretKey};
 pub use apply::Apply;
 pub use autoscaling::{Autoscaling, Behavior, Policy, PolicyKind, ScalingRules, Select};
 pub use cluster::Cluster;
 pub use count::Count;
 pub use disruption::Disruption;
-pub use duration::{Duration, fine as fine_duration};
-pub use engine::{Engine, Precision};
+pub use duration::Duration;
+pub use engine::Engine;
 pub use fault::{Fault, Invalid, Need, Refused};
 pub use gate::{Gate, OwnRule, Severity, Waiver};
 pub use image::{Build, Image};
@@ -57,7 +60,6 @@ pub use quantity::Quantity;
 pub use raw::json_schema;
 pub use resources::{Bounds, Resources};
 pub use rollout::{OnFailure, Rollout, Timeout, WAIT_FOR_NODES};
-pub use server::{LogLevel, ServerSettings};
 pub use service::{CONTAINER_PORT, Service, ServiceKind};
 pub use source::Source;
 pub use target::Target;
@@ -84,7 +86,7 @@ pub struct Stack {
     /// The model and where it comes from.
     pub model: Model,
     /// Hot settings: running pods take them without a restart.
-    pub server: ServerSettings,
+    pub server: Settings,
     /// What the network computes with.
     pub engine: Engine,
     /// What a pod requests and may use.

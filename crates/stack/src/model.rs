@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use uninlu_settings::variables::{DEFAULT_MODEL, SETTINGS_FOLDER};
 
 use super::at::At;
 use super::fault::{Faults, Need};
@@ -71,9 +72,6 @@ struct RawSource {
     host_path: Option<At<String>>,
 }
 
-/// Where the Dockerfile puts a model, and where a volume is mounted unless the stack says otherwise.
-const DEFAULT_MOUNT: &str = "/app/model";
-
 /// What a model folder holds; one file of each group, of the weights the first that is there. An index names shards.
 pub const MODEL_FILES: [&[&str]; 3] = [
     &["config.json"],
@@ -98,7 +96,7 @@ impl RawModel {
         let mount = self
             .mount
             .as_ref()
-            .map_or(DEFAULT_MOUNT, |mount| &mount.value)
+            .map_or(DEFAULT_MODEL, |mount| &mount.value)
             .to_owned();
         if let Some(at) = &self.mount {
             check_mount(at, faults);
@@ -115,9 +113,9 @@ impl RawModel {
         let source = source.value.validate(&source.span, folder, faults)?;
         if let (ModelSource::Image { .. }, Some(at)) = (&source, &self.mount) {
             faults.check(
-                at.value == DEFAULT_MOUNT,
+                at.value == DEFAULT_MODEL,
                 &at.span,
-                format!("a model in the image is always at {DEFAULT_MOUNT}; nothing is mounted"),
+                format!("a model in the image is always at {DEFAULT_MODEL}; nothing is mounted"),
                 "remove `mount`",
             );
         }
@@ -200,7 +198,7 @@ fn is_absolute(path: &str) -> bool {
 }
 
 /// Folders of the container that already have a meaning: a volume there would hide them, or be hidden.
-const TAKEN: [&str; 4] = ["/", "/tmp", "/etc/uninlu", "/run/secrets/uninlu"];
+const TAKEN: [&str; 4] = ["/", "/tmp", SETTINGS_FOLDER, "/run/secrets/uninlu"];
 
 fn check_mount(at: &At<String>, faults: &mut Faults) {
     let mount = &at.value;

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uninlu_settings::variables;
 
 use super::Duration;
 use super::at::{At, value_or};
@@ -68,6 +69,9 @@ pub(super) struct RawRollout {
 /// Seconds that clouds take at most to bring a usual node; a GPU's takes about as long.
 pub const WAIT_FOR_NODES: u32 = 300;
 
+/// What the server does without the key too.
+const DEFAULT_DRAIN: Duration = Duration::seconds(variables::DEFAULT_DRAIN.as_secs() as u32);
+
 impl RawRollout {
     pub(super) fn validate(self, startup: &StartupProbe, faults: &mut Faults) -> Rollout {
         let max_surge = value_or(&self.max_surge, Count::Pods(1));
@@ -86,7 +90,7 @@ impl RawRollout {
             timeout: validate_timeout(&self.timeout, startup, faults),
             wait_for_nodes: value_or(&self.wait_for_nodes, Duration::seconds(WAIT_FOR_NODES)),
             on_failure: value_or(&self.on_failure, OnFailure::Keep),
-            drain: positive(&self.drain, Duration::seconds(20), faults),
+            drain: positive(&self.drain, DEFAULT_DRAIN, faults),
         }
     }
 }

@@ -9,8 +9,7 @@ use super::at::{At, value_or};
 use super::fault::Faults;
 use super::names;
 
-/// Port on which the server listens inside its container.
-pub const CONTAINER_PORT: u16 = 7860;
+pub use uninlu_settings::variables::DEFAULT_PORT as CONTAINER_PORT;
 
 /// The Service in front of the pods.
 #[derive(Debug, Clone, PartialEq)]

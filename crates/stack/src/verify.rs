@@ -6,10 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uninlu_settings::duration;
 
 use super::Refused;
 use super::at::At;
-use super::duration::nanoseconds;
 use super::fault::Faults;
 
 /// What `uninlu verify` asks besides what every stack promises.
@@ -145,19 +145,16 @@ fn json(at: &At<String>, faults: &mut Faults) -> Option<Value> {
 
 impl Latency {
     fn parse(text: &str) -> Result<Self, Refused> {
-        const MILLISECOND: u128 = 1_000_000;
-        let refused = |what: &str| {
-            let help = "write numbers with units, such as \"500ms\" or \"1.5s\"";
-            Refused::new(format!("`{text}` is {what}"), help)
-        };
-        let nanoseconds = nanoseconds(text).ok_or_else(|| refused("no duration"))?;
-        if nanoseconds < MILLISECOND {
+        let help = "write numbers with units, such as \"500ms\" or \"1.5s\"";
+        let refused = |what: &str| Refused::new(format!("`{text}` is {what}"), help);
+        let duration = duration::parse(text).map_err(|error| Refused::new(error.message, help))?;
+        if duration < std::time::Duration::from_millis(1) {
             return Err(refused("below a millisecond, and nothing answers so soon"));
         }
-        if !nanoseconds.is_multiple_of(MILLISECOND) {
+        if duration.subsec_nanos() % 1_000_000 != 0 {
             return Err(refused("not in whole milliseconds"));
         }
-        let milliseconds = u32::try_from(nanoseconds / MILLISECOND);
+        let milliseconds = u32::try_from(duration.as_millis());
         Ok(Self {
             milliseconds: milliseconds.map_err(|_| refused("too long"))?,
         })
@@ -180,7 +177,7 @@ impl JsonSchema for Latency {
         json_schema!({
             "type": "string",
             "description": "A duration in whole milliseconds, such as \"500ms\"",
-            "pattern": r"^(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$",
+            "pattern": duration::PATTERN,
         })
     }
 }

@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use uninlu_server::http::{App, Page, Room, Routes, router};
 use uninlu_server::metrics::Metrics;
 use uninlu_server::model::Precision;
-use uninlu_server::settings::Settings;
+use uninlu_server::settings::InForce;
 use uninlu_server::worker::{ANSWER_LIMIT, Options, Plan, Worker};
 
 /// What a question may take.
@@ -43,9 +43,9 @@ impl Server {
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let runtime = Runtime::new().expect("a runtime");
-    let (keeper, settings) = watch::channel(Settings {
+    let (keeper, settings) = watch::channel(InForce {
         max_work: MAX_WORK,
-        ..Settings::default()
+        ..InForce::default()
     });
     std::mem::forget(keeper);
     let options = Options {

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
+use uninlu_settings::{NAMES, Settings};
 use utoipa::ToSchema;
 
 use super::App;
@@ -51,7 +52,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 
 /// What is served, and how.
 #[utoipa::path(get, path = "/info", responses(
-    (status = 200, description = "Version, revision, model, precision, device, threads, hot settings in force", body = Object),
+    (status = 200, description = "Version, revision, model, precision, device, threads, hot settings in force, names of all hot settings that this server knows", body = Object),
 ))]
 pub(super) async fn info(State(app): State<App>) -> Json<Value> {
     Json(json!({
@@ -60,6 +61,7 @@ pub(super) async fn info(State(app): State<App>) -> Json<Value> {
         "revision": std::env::var("GIT_COMMIT").ok(),
         "threads": tch::get_num_threads(),
         "model": app.worker.info(),
-        "settings": *app.settings.borrow(),
+        "settings": Settings::from(app.settings.borrow().clone()),
+        "known_settings": NAMES,
     }))
 }

@@ -31,9 +31,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
+use uninlu_settings::InForce;
 
 use crate::metrics::Metrics;
-use crate::settings::Settings;
 use crate::traces::Traces;
 use crate::worker::Worker;
 use error::ApiError;
@@ -50,7 +50,7 @@ pub struct App {
     /// The model's threads.
     pub worker: Worker,
     /// Hot settings.
-    pub settings: watch::Receiver<Settings>,
+    pub settings: watch::Receiver<InForce>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Set when the process was asked to stop.

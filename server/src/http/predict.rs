@@ -60,7 +60,7 @@ async fn answered(app: &App, request: axum::extract::Request) -> Result<Response
     let settings = app.settings.borrow().clone();
     // Held until the answer: what is read from it lives as long.
     let body = body::read(request, app.room.clone()).await?;
-    let question = Question::parse(body.bytes(), settings.max_length)?;
+    let question = Question::parse(body.bytes(), settings.max_length as usize)?;
     if !app.worker.is_loaded() {
         let message = "the model is being loaded";
         let loading = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "loading", message);

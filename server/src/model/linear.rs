@@ -8,8 +8,8 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use tch::{Device, Kind, Tensor};
+use uninlu_settings::Precision;
 
-use super::precision::Precision;
 use crate::config::ModelError;
 
 /// A linear layer, ready to run.

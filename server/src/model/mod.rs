@@ -22,7 +22,8 @@ use crate::weights::{self, Slice, Weights};
 use linear::Linear;
 pub(crate) use packing::stepped;
 use packing::{Group, Packing, pack};
-pub use precision::Precision;
+pub use precision::{check_precision, processor_flags};
+pub use uninlu_settings::Precision;
 
 /// The last layers of the stack run over text and hint together; their number is fixed in the reference.
 const CROSS_LAYERS: usize = 6;
@@ -86,9 +87,7 @@ impl Model {
     /// Whatever keeps the folder from being a model; missing and misshapen tensors are all named.
     pub fn load(folder: &Path, precision: Precision, device: Device) -> Result<Self, ModelError> {
         let _no_gradients = tch::no_grad_guard();
-        precision
-            .check(device, &Precision::processor_flags())
-            .map_err(ModelError::Precision)?;
+        check_precision(precision, device, &processor_flags()).map_err(ModelError::Precision)?;
         let config = Config::load(folder)?;
         let weights = weights::load(folder)?;
         let in_folder = |faults| ModelError::Tensors {

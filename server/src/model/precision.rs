@@ -1,61 +1,37 @@
-//! How exactly the network computes, and where that is possible.
+//! Where a precision is possible.
 
 use tch::Device;
+use uninlu_settings::Precision;
 
-/// How the linears compute; everything else stays in fp32 on a CPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// The reference's.
-    Fp32,
-    /// bfloat16 multiplications, for processors with AVX512-BF16 or AMX.
-    Bf16,
-    /// Weights of 8 bits, inputs quantised as they come; for processors with VNNI.
-    Int8,
-    /// Half precision on a GPU.
-    Fp16,
+/// Why a device cannot compute so. `flags` are those of `/proc/cpuinfo`: without the processor's own instructions
+/// libtorch would still answer, many times slower than in fp32.
+///
+/// # Errors
+/// The reason, and what to do.
+pub fn check_precision(precision: Precision, device: Device, flags: &str) -> Result<(), String> {
+    let has = |wanted: &[&str]| flags.split_whitespace().any(|flag| wanted.contains(&flag));
+    let on_cpu = device == Device::Cpu;
+    let reason = match precision {
+        Precision::Bf16 if on_cpu && !has(&["avx512_bf16", "amx_bf16"]) => {
+            "bf16 needs a processor with avx512_bf16 or amx_bf16"
+        }
+        Precision::Int8 if !on_cpu => "int8 is for processors only",
+        Precision::Int8 if !has(&["avx512_vnni", "avx_vnni", "amx_int8"]) => {
+            "int8 needs a processor with avx512_vnni, avx_vnni or amx_int8"
+        }
+        Precision::Fp16 if on_cpu => "fp16 is for GPUs only",
+        _ => return Ok(()),
+    };
+    Err(format!("{reason}; fix: --precision fp32"))
 }
 
-impl Precision {
-    /// Why a device cannot compute so. `flags` are those of `/proc/cpuinfo`: without the processor's own instructions
-    /// libtorch would still answer, many times slower than in fp32.
-    ///
-    /// # Errors
-    /// The reason, and what to do.
-    pub fn check(self, device: Device, flags: &str) -> Result<(), String> {
-        let has = |wanted: &[&str]| flags.split_whitespace().any(|flag| wanted.contains(&flag));
-        let on_cpu = device == Device::Cpu;
-        let reason = match self {
-            Self::Bf16 if on_cpu && !has(&["avx512_bf16", "amx_bf16"]) => {
-                "bf16 needs a processor with avx512_bf16 or amx_bf16"
-            }
-            Self::Int8 if !on_cpu => "int8 is for processors only",
-            Self::Int8 if !has(&["avx512_vnni", "avx_vnni", "amx_int8"]) => {
-                "int8 needs a processor with avx512_vnni, avx_vnni or amx_int8"
-            }
-            Self::Fp16 if on_cpu => "fp16 is for GPUs only",
-            _ => return Ok(()),
-        };
-        Err(format!("{reason}; fix: --precision fp32"))
-    }
-
-    /// Bytes of a linear's weight in memory.
-    pub(super) const fn bytes(self) -> u64 {
-        match self {
-            Self::Fp32 => 4,
-            Self::Bf16 | Self::Fp16 => 2,
-            Self::Int8 => 1,
-        }
-    }
-
-    /// The flags of this machine's processor.
-    pub fn processor_flags() -> String {
-        let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        text.lines()
-            .find_map(|line| line.strip_prefix("flags")?.split_once(':'))
-            .map(|(_, flags)| flags.trim().to_owned())
-            .unwrap_or_default()
-    }
+/// The flags of this machine's processor.
+pub fn processor_flags() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("flags")?.split_once(':'))
+        .map(|(_, flags)| flags.trim().to_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -76,7 +52,7 @@ mod tests {
             (Precision::Fp16, Device::Cuda(0), "", true),
         ];
         for (precision, device, flags, is_possible) in cases {
-            let checked = precision.check(device, flags);
+            let checked = check_precision(precision, device, flags);
             assert_eq!(
                 checked.is_ok(),
                 is_possible,

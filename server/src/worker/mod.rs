@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use tch::Device;
 use tokio::sync::{oneshot, watch};
+use uninlu_settings::{InForce, duration};
 
 use crate::config::ModelError;
 use crate::decode::window_count;
@@ -30,7 +31,6 @@ use crate::extract::Step;
 use crate::metrics::Metrics;
 use crate::model::Precision;
 use crate::schema::Schema;
-use crate::settings::Settings;
 use crate::tokenizer::HINT_MAX_LENGTH;
 use admission::{Demand, Refusal};
 use session::{Counted, pass_tokens};
@@ -110,7 +110,7 @@ pub enum PredictError {
     #[error("the answer would come after the caller's deadline")]
     TooLate,
     /// The setting `max-time`.
-    #[error("the answer takes longer than max-time, {}; ask less at once, or raise max-time", shown(.max_time))]
+    #[error("the answer takes longer than max-time, {}; ask less at once, or raise max-time", duration::text(*.max_time))]
     MaxTime {
         /// The setting.
         max_time: Duration,
@@ -123,7 +123,7 @@ pub enum PredictError {
         "the request is predicted to take {seconds:.1} s of this pod, and max-work is {}: {tokens} tokens at \
          {microseconds_per_token:.1} µs each; {counted}; ask fewer types or levels, send fewer or shorter texts, or \
          raise max-work",
-        shown(.max_work)
+        duration::text(*.max_work)
     )]
     TooMuchWork {
         /// Predicted.
@@ -163,10 +163,6 @@ pub enum PredictError {
     /// The model failed on this request.
     #[error("the model failed on this request; the server's log has the reason")]
     Model(String),
-}
-
-fn shown(duration: &Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(*duration)
 }
 
 /// What a request comes to.
@@ -220,7 +216,7 @@ impl Worker {
     /// When the system gives no thread.
     pub fn start(
         options: Options,
-        settings: watch::Receiver<Settings>,
+        settings: watch::Receiver<InForce>,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, Threads, Loaded)> {
         let (done, loaded) = oneshot::channel();

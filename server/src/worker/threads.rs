@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
+use uninlu_settings::{Choice, InForce};
 
 use super::admission::Admission;
 use super::engine::{Engine, Outcome};
@@ -18,7 +19,6 @@ use super::{Info, Options, Request};
 use crate::config::ModelError;
 use crate::metrics::Metrics;
 use crate::model::Precision;
-use crate::settings::Settings;
 use crate::tokenizer::Tokenizer;
 
 /// A thread that is busy for longer than this, and for many times the longest round so far, is stuck.
@@ -71,7 +71,7 @@ pub(super) struct Shared {
     busy_since: [AtomicU64; MOST_WORKERS],
     /// Milliseconds of the longest round so far.
     longest: AtomicU64,
-    settings: watch::Receiver<Settings>,
+    settings: watch::Receiver<InForce>,
     metrics: Arc<Metrics>,
 }
 
@@ -79,7 +79,7 @@ pub(super) struct Shared {
 const MOST_WORKERS: usize = 64;
 
 impl Shared {
-    pub(super) fn new(settings: watch::Receiver<Settings>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(settings: watch::Receiver<InForce>, metrics: Arc<Metrics>) -> Self {
         Self {
             started: Instant::now(),
             stopping: AtomicBool::new(false),
@@ -92,7 +92,7 @@ impl Shared {
     }
 
     /// The settings of this moment.
-    pub(super) fn settings(&self) -> watch::Ref<'_, Settings> {
+    pub(super) fn settings(&self) -> watch::Ref<'_, InForce> {
         self.settings.borrow()
     }
 
@@ -236,7 +236,7 @@ fn load(options: &Options, shared: &Shared) -> Result<(Engine, LoadedModel), Mod
         cross_layers,
         hidden_size = info.hidden_size,
         vocabulary = info.vocabulary,
-        precision = format!("{:?}", info.precision).to_lowercase(),
+        precision = info.precision.name(),
         device = info.device,
         seconds_per_token = usual,
         bulk,
@@ -296,7 +296,7 @@ impl Runner<'_> {
     }
 
     fn budget(&self) -> usize {
-        let most = self.shared.settings.borrow().batch_tokens;
+        let most = self.shared.settings.borrow().batch_tokens as usize;
         if self.engine.model().device() == tch::Device::Cpu {
             most.min(ROUND_TOKENS * tch::get_num_threads().max(1) as usize)
         } else {

@@ -11,7 +11,7 @@ use plain::Plain;
 use serde_json::{Map, Value};
 use tch::Device;
 use uninlu_server::decode::Logits;
-use uninlu_server::model::{Pair, Precision, Sequence};
+use uninlu_server::model::{Pair, Precision, Sequence, check_precision, processor_flags};
 use uninlu_server::schema::Schema;
 use uninlu_server::tokenizer::Tokens;
 use uninlu_server::worker::{Engine, Request};
@@ -238,7 +238,7 @@ fn coarser_precisions_are_near() {
     let batch = Batch::random(&plain, &words(&folder));
     let exact = batch.logits(&engine(&folder));
     for (precision, bound) in [(Precision::Bf16, 0.5), (Precision::Int8, 2.0)] {
-        if let Err(reason) = precision.check(Device::Cpu, &Precision::processor_flags()) {
+        if let Err(reason) = check_precision(precision, Device::Cpu, &processor_flags()) {
             let refused = Engine::load(&folder, precision, Device::Cpu).map(|_| ());
             assert_eq!(refused.expect_err("it must be refused").to_string(), reason);
             continue;

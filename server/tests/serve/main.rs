@@ -313,10 +313,19 @@ fn settings_change_without_a_restart() {
     let in_force = json!({
         "max-length": 7, "batch-tokens": 4_096, "max-wait": "1s", "max-work": "5s", "max-time": "30s",
     });
-    assert_eq!(server.get("/info").json()["settings"], in_force);
+    let info = server.get("/info").json();
+    assert_eq!(info["settings"], in_force);
+    assert_eq!(info["known_settings"], json!(uninlu_settings::NAMES));
     assert_eq!(
         server.metric(r#"uninlu_config_reloads_total{result="ok"}"#),
         2.0
+    );
+    // For a newer server: what this one knows is taken.
+    write("..4", "max-length = 1\nmax-shards = { of = 2 }\n");
+    server.wait_for("the settings that are known", || status() == 413);
+    assert_eq!(
+        server.metric(r#"uninlu_config_reloads_total{result="ok"}"#),
+        3.0
     );
 }
 

@@ -1,11 +1,12 @@
 //! Whether pods get what they need.
 
 use serde_json::Value;
+use uninlu_settings::Precision;
 
 use super::NO_PROFILE;
 use crate::gate::subject::name;
 use crate::gate::{Rule, Severity, Subject, Verdict};
-use crate::stack::{Precision, Quantity};
+use crate::stack::Quantity;
 use crate::ui::human_bytes;
 
 pub(super) const RULES: [Rule; 4] = [
@@ -122,11 +123,8 @@ fn least_memory(subject: &Subject) -> Option<u64> {
         .facts
         .weights
         .filter(|_| subject.stack.engine.gpus == 0)?;
-    Some(match subject.stack.engine.precision {
-        Precision::Fp32 => weights,
-        Precision::Bf16 | Precision::Fp16 => weights / 2,
-        Precision::Int8 => weights / 4,
-    })
+    let precision = subject.stack.engine.precision;
+    Some(weights * precision.bytes() / Precision::Fp32.bytes())
 }
 
 fn memory_request(subject: &Subject) -> Verdict {

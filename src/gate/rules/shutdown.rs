@@ -1,5 +1,7 @@
 //! Whether a stopping pod may answer what it took in.
 
+use uninlu_settings::variables::DRAIN;
+
 use crate::gate::{Rule, Severity, Subject, Verdict};
 use crate::stack::Duration;
 
@@ -21,7 +23,7 @@ fn grace_period(subject: &Subject) -> Verdict {
     let drain = environment
         .into_iter()
         .flatten()
-        .find(|variable| variable["name"] == "UNINLU_DRAIN")
+        .find(|variable| variable["name"] == DRAIN)
         .and_then(|variable| Duration::parse(variable["value"].as_str()?).ok())
         .unwrap_or(subject.stack.rollout.drain);
     let grace = subject.pod()["terminationGracePeriodSeconds"]

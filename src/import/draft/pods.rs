@@ -1,6 +1,7 @@
 //! What a pod is: image, model, settings, resources, probes.
 
 use serde_json::Value;
+use uninlu_settings::variables;
 
 use super::{Draft, Given, in_pod, seconds, table, whole};
 use crate::import::view::{MODEL_VARIABLES, View};
@@ -75,20 +76,17 @@ pub(super) fn model(view: &View<'_>, given: &Given, draft: &mut Draft) {
     });
     source(view, given, mount, &below.unwrap_or_default(), draft);
     let is_mounted = given.model.is_none() && (mount.is_some() || view.is_own_server());
-    if let Some(path) = path.filter(|path| is_mounted && path != DEFAULT_MOUNT) {
+    if let Some(path) = path.filter(|path| is_mounted && path != variables::DEFAULT_MODEL) {
         draft.set("model", "mount", path);
     }
     let environment = view.environment();
-    let warmup = ["UNINLU_WARMUP", "WARMUP_TEXT", "WARMUP"]
+    let warmup = [variables::WARMUP, "WARMUP_TEXT", "WARMUP"]
         .into_iter()
         .find_map(|name| environment.get(name));
     if let Some((text, _)) = warmup {
         draft.set("model", "warmup", text.as_str());
     }
 }
-
-/// Where a stack mounts a model that does not say where.
-const DEFAULT_MOUNT: &str = "/app/model";
 
 fn source(view: &View<'_>, given: &Given, mount: Option<&Value>, below: &str, draft: &mut Draft) {
     let mut set = |value: Value| draft.set("model", "source", value);
@@ -149,7 +147,7 @@ pub(super) fn server(view: &View<'_>, draft: &mut Draft) {
         return;
     };
     let data = settings.entries("/data");
-    if let Some(text) = data.get("settings.toml") {
+    if let Some(text) = data.get(variables::SETTINGS_FILE) {
         let table: toml::Table = text.parse().unwrap_or_default();
         for (key, value) in table {
             draft.set("server", &key, toml_as_json(value));
@@ -180,7 +178,7 @@ fn toml_as_json(value: toml::Value) -> Value {
 }
 
 pub(super) fn engine(view: &View<'_>, draft: &mut Draft) {
-    if let Some((precision, _)) = view.environment().get("UNINLU_PRECISION") {
+    if let Some((precision, _)) = view.environment().get(variables::PRECISION) {
         draft.set("engine", "precision", precision.as_str());
     }
     let gpus = view
@@ -326,18 +324,18 @@ fn startup(view: &View<'_>, draft: &mut Draft) {
 
 /// Variables that became keys, by their names.
 const TAKEN: [&str; 12] = [
-    "UNINLU_WARMUP",
+    variables::WARMUP,
     "WARMUP_TEXT",
     "WARMUP",
-    "UNINLU_PRECISION",
-    "UNINLU_LISTEN",
-    "UNINLU_SETTINGS",
-    "UNINLU_DRAIN",
-    "UNINLU_DEVICE",
-    "UNINLU_API_KEY_FILE",
-    "UNINLU_CORS_ORIGINS",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_SERVICE_NAME",
+    variables::PRECISION,
+    variables::LISTEN,
+    variables::SETTINGS,
+    variables::DRAIN,
+    variables::DEVICE,
+    variables::API_KEY_FILE,
+    variables::CORS_ORIGINS,
+    variables::TRACES_ENDPOINT,
+    variables::TRACES_SERVICE,
 ];
 
 /// Fields of the pod that a stack does not have, and what becomes of them.

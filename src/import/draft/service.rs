@@ -1,6 +1,7 @@
 //! How callers reach the pods, and who is answered.
 
 use serde_json::{Map, Value};
+use uninlu_settings::variables;
 
 use super::{Draft, in_pod};
 use crate::import::view::View;
@@ -92,7 +93,7 @@ pub(super) fn network(view: &View<'_>, draft: &mut Draft) {
 
 pub(super) fn access(view: &View<'_>, draft: &mut Draft) {
     let environment = view.environment();
-    if environment.contains_key("UNINLU_API_KEY_FILE") {
+    if environment.contains_key(variables::API_KEY_FILE) {
         let secrets = view.deployment.items(&in_pod("/volumes"));
         let secret = secrets
             .iter()
@@ -109,11 +110,11 @@ pub(super) fn access(view: &View<'_>, draft: &mut Draft) {
             draft.set("access", "api-key", named);
         }
     }
-    if let Some((origins, _)) = environment.get("UNINLU_CORS_ORIGINS") {
+    if let Some((origins, _)) = environment.get(variables::CORS_ORIGINS) {
         let origins: Vec<Value> = origins.split(',').map(Value::from).collect();
         draft.set("access", "origins", origins);
     }
-    if let Some((endpoint, pointer)) = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") {
+    if let Some((endpoint, pointer)) = environment.get(variables::TRACES_ENDPOINT) {
         match endpoint.starts_with("http://") {
             true => draft.set("tracing", "endpoint", endpoint.as_str()),
             false => draft.leave(

@@ -1,6 +1,7 @@
 //! What the objects tell.
 
 use serde_json::Value;
+use uninlu_settings::{Settings, variables::SETTINGS_FILE};
 
 use super::{evidence, holds};
 use crate::image::ImageSize;
@@ -58,9 +59,15 @@ fn object(kind: Kind, live: Option<&Value>, asked: &str, words: fn(&Value) -> St
 
 pub(super) fn settings(stack: &Stack, facts: &Facts) -> Look {
     let said = kinds::settings(stack);
+    // Versions before wrote the defaults too: what counts is what a server makes of it.
+    let is_as_said = |live: &Value| {
+        let text = live["data"][SETTINGS_FILE].as_str();
+        let settings = text.and_then(|text| toml::from_str::<Settings>(text).ok());
+        settings.is_some_and(|settings| settings.in_force() == stack.server.in_force())
+    };
     let seen = match &facts.settings {
         None => Err("it is not there".into()),
-        Some(live) if live["data"] == said["data"] => Ok("as the stack file says".into()),
+        Some(live) if is_as_said(live) => Ok("as the stack file says".into()),
         Some(live) => Err(format!(
             "{}, and the stack file says {}",
             live["data"], said["data"]

@@ -1,11 +1,12 @@
 //! What the server answers.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use uninlu_settings::Settings;
 
 use super::{each_pod, holds};
 use crate::plan::outlook::Asked;
-use crate::stack::{ServerSettings, Stack};
+use crate::stack::Stack;
 use crate::verify::exposition::{self, Family};
 use crate::verify::facts::shortened;
 use crate::verify::{Answer, Facts, Look};
@@ -87,16 +88,6 @@ pub(super) fn logs(_: &Stack, facts: &Facts) -> Look {
     })
 }
 
-/// What a stack that does not write a key says nothing of.
-fn only_written(reported: ServerSettings, said: &ServerSettings) -> ServerSettings {
-    ServerSettings {
-        max_work: said.max_work.and(reported.max_work),
-        max_time: said.max_time.and(reported.max_time),
-        log_level: said.log_level.and(reported.log_level),
-        ..reported
-    }
-}
-
 pub(super) fn settings_in_force(stack: &Stack, facts: &Facts) -> Look {
     let said = &stack.server;
     each_pod(facts, "GET /info", |pod| {
@@ -105,12 +96,11 @@ pub(super) fn settings_in_force(stack: &Stack, facts: &Facts) -> Look {
             return Err("it tells no settings: the image is older than this uninlu".into());
         }
         let reported = format!("settings {}", info["settings"]);
-        let is_it = ServerSettings::deserialize(&info["settings"])
-            .is_ok_and(|reported| only_written(reported, said) == *said);
+        let is_it = Settings::deserialize(&info["settings"])
+            .is_ok_and(|reported| reported.as_far_as(said) == *said);
         holds(is_it, reported).map_err(|reported| {
-            let said = said.entries().into_iter();
-            let said: Map<String, Value> = said.map(|(key, value)| (key.into(), value)).collect();
-            format!("{reported}, and the stack file says {}", Value::from(said))
+            let said = serde_json::to_string(said).unwrap_or_default();
+            format!("{reported}, and the stack file says {said}")
         })
     })
 }
