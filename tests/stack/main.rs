@@ -1,6 +1,7 @@
 //! The stack file: a case is a file in `cases/`, its snapshot what a user sees (or what the file means).
 
 mod commands;
+mod defaults;
 #[path = "../difference/mod.rs"]
 mod difference;
 mod explain;

@@ -29,10 +29,7 @@ pub const HELP: &str = "write numbers with units, such as \"90s\", \"5m\" or \"1
 /// # Errors
 /// A text that is not a duration, is negative, or is longer than 584 years.
 pub fn parse(text: &str) -> Result<Duration, Refused> {
-    let refused = |what: &str| Refused {
-        message: format!("`{text}` is {what}"),
-        help: HELP.to_owned(),
-    };
+    let refused = |what: &str| Refused::new(format!("`{text}` is {what}"), HELP);
     if text.strip_prefix('-').and_then(nanoseconds).is_some() {
         return Err(refused("negative, and a duration here cannot be"));
     }

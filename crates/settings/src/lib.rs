@@ -19,3 +19,13 @@ pub struct Refused {
     /// What to do.
     pub help: String,
 }
+
+impl Refused {
+    /// What is wrong, and what to do.
+    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+}

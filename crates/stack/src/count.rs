@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error};
 
 use super::Refused;
 
@@ -17,6 +17,20 @@ pub enum Count {
 }
 
 impl Count {
+    /// Reads a percentage, `"25%"`.
+    pub(super) fn parse(text: &str) -> Result<Self, Refused> {
+        let percent = text
+            .strip_suffix('%')
+            .and_then(|number| number.parse().ok());
+        match percent {
+            Some(percent @ 0..=100) => Ok(Count::Percent(percent)),
+            _ => Err(Refused::new(
+                format!("`{text}` is neither a number of pods nor a percentage"),
+                "write a number such as 1, or a percentage from \"0%\" to \"100%\"",
+            )),
+        }
+    }
+
     /// Whether it is none at all.
     pub const fn is_zero(self) -> bool {
         matches!(self, Count::Pods(0) | Count::Percent(0))
@@ -48,48 +62,13 @@ impl std::fmt::Display for Count {
     }
 }
 
-fn refused(written: impl std::fmt::Display) -> Refused {
-    Refused::new(
-        format!("`{written}` is neither a number of pods nor a percentage"),
-        "write a number such as 1, or a percentage from \"0%\" to \"100%\"",
-    )
-}
-
-struct CountVisitor;
-
-impl Visitor<'_> for CountVisitor {
-    type Value = Count;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("a number of pods such as 1, or a percentage such as \"25%\"")
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Count, E> {
-        u32::try_from(value)
-            .map(Count::Pods)
-            .map_err(|_| E::custom(refused(value)))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Count, E> {
-        u32::try_from(value)
-            .map(Count::Pods)
-            .map_err(|_| E::custom(refused(value)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Count, E> {
-        let percent = text
-            .strip_suffix('%')
-            .and_then(|number| number.parse().ok());
-        match percent {
-            Some(percent @ 0..=100) => Ok(Count::Percent(percent)),
-            _ => Err(E::custom(refused(text))),
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountVisitor)
+        let count = toml::Value::deserialize(deserializer)?;
+        match count.as_integer().map(u32::try_from) {
+            Some(Ok(pods)) => Ok(Count::Pods(pods)),
+            _ => Count::parse(count.as_str().unwrap_or_default()).map_err(D::Error::custom),
+        }
     }
 }
 
@@ -100,6 +79,7 @@ impl JsonSchema for Count {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
+            "format": "count",
             "description": "A number of pods, or a percentage such as \"25%\"",
             "anyOf": [
                 { "type": "integer", "minimum": 0 },

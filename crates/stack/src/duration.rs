@@ -65,6 +65,7 @@ impl JsonSchema for Duration {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "format": "duration",
             "description": "A duration in whole seconds, such as \"90s\" or \"1h30m\"",
             "pattern": duration::PATTERN,
         })

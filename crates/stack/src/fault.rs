@@ -70,31 +70,6 @@ pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, before[line_start..].chars().count() + 1)
 }
 
-/// Why a value is refused. Serde hands one string through, so the mend follows on a line of its own.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}\n{help}")]
-pub struct Refused {
-    /// What is wrong, and why.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-}
-
-impl Refused {
-    pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: help.into(),
-        }
-    }
-}
-
-impl From<uninlu_settings::Refused> for Refused {
-    fn from(refused: uninlu_settings::Refused) -> Self {
-        Self::new(refused.message, refused.help)
-    }
-}
-
 /// What a stack file needs of its surroundings: who reads the file checks it.
 #[derive(Debug, Clone)]
 pub enum Need {

@@ -86,7 +86,7 @@ struct RawWaiver {
     /// Why the finding is accepted
     reason: Option<At<String>>,
     /// Last day on which the waiver holds, such as 2027-01-01 (no quotes)
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
     until: Option<At<Datetime>>,
 }
 

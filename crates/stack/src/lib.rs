@@ -9,6 +9,7 @@ mod at;
 mod autoscaling;
 mod choice;
 mod cluster;
+mod conform;
 mod count;
 mod disruption;
 mod duration;
@@ -48,7 +49,7 @@ pub use count::Count;
 pub use disruption::Disruption;
 pub use duration::Duration;
 pub use engine::Engine;
-pub use fault::{Fault, Invalid, Need, Refused};
+pub use fault::{Fault, Invalid, Need};
 pub use gate::{Gate, OwnRule, Severity, Waiver};
 pub use image::{Build, Image};
 pub use model::{MODEL_FILES, Model, ModelSource};
@@ -64,6 +65,7 @@ pub use service::{CONTAINER_PORT, Service, ServiceKind};
 pub use source::Source;
 pub use target::Target;
 pub use tracing::Collector;
+pub use uninlu_settings::Refused;
 pub use verify::{Golden, Latency, Verify};
 
 /// A parsed and valid stack file with one environment's overrides applied.

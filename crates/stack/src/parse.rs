@@ -1,15 +1,15 @@
 //! Text → raw stack: every syntax error, unknown key and wrong type at once, then one environment laid over the file.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults, Need, Refused};
+use super::conform::{conform, nearest};
+use super::fault::{Fault, Faults, Need};
 use super::image::BUILD_KEYS;
 use super::raw::RawStack;
 use super::{Invalid, Source, Stack};
@@ -86,16 +86,15 @@ fn environments(text: &str) -> Vec<String> {
 }
 
 fn read(source: &Arc<Source>, environment: Option<&str>, faults: &mut Faults) -> Option<Stack> {
-    let text = source.text.as_str();
-    let mut base = read_syntax(text, faults)?;
+    let mut base = read_syntax(&source.text, faults)?;
     let overlays = take_environments(&mut base, faults);
-    tolerate(text, &mut base, faults);
+    conform(&mut base, faults);
     let mut chosen = None;
     let mut has_inherited_disruption = false;
     let known: Vec<String> = overlays.iter().map(|(name, _)| name.clone()).collect();
     for (name, mut overlay) in overlays {
         refuse_nested_environments(&mut overlay, faults);
-        tolerate(text, &mut overlay, faults);
+        conform(&mut overlay, faults);
         if Some(name.as_str()) == environment {
             chosen = Some(overlay);
         }
@@ -112,7 +111,14 @@ fn read(source: &Arc<Source>, environment: Option<&str>, faults: &mut Faults) ->
         }
         (None, None) => (),
     }
-    let mut raw = RawStack::deserialize(toml::Deserializer::from(base)).ok()?;
+    let read = RawStack::deserialize(toml::Deserializer::from(base));
+    let mut raw = read
+        .map_err(|error| {
+            // The schema let pass what the types do not: a fault of this tool, and never silence.
+            let help = "this is an error of uninlu: please report it with this line";
+            faults.add(&error.span().unwrap_or_default(), error.message(), help);
+        })
+        .ok()?;
     raw.has_inherited_disruption = has_inherited_disruption;
     raw.validate(source, environment, faults)
 }
@@ -211,232 +217,6 @@ fn take_environments<'a>(base: &mut Table<'a>, faults: &mut Faults) -> Vec<(Stri
         }
     }
     overlays
-}
-
-/// Notes what serde refuses, removes it, and tries again until the rest is accepted: serde stops at its first error,
-/// and a user wants all of them.
-fn tolerate(text: &str, table: &mut Table<'_>, faults: &mut Faults) {
-    while let Err(error) = RawStack::deserialize(toml::Deserializer::from(table.clone())) {
-        let span = error.span().unwrap_or_else(|| table.span());
-        let written = text.get(span.clone()).unwrap_or_default();
-        let (refused, meant) = explain(error.message(), written);
-        faults.add(&span, refused.message, refused.help);
-        let Some(path) = remove_at(table.get_mut(), &span) else {
-            break;
-        };
-        faults.add_unread(match (meant, path.rsplit_once('.')) {
-            (None, _) => path,
-            (Some(meant), None) => meant,
-            (Some(meant), Some((section, _))) => format!("{section}.{meant}"),
-        });
-    }
-    refuse_lists(table.get_mut(), faults);
-}
-
-/// Keys whose value is a list.
-const LISTS: [&str; 9] = [
-    "take",
-    "ca-certificates",
-    "pull-secrets",
-    "policies",
-    "from-namespaces",
-    "origins",
-    "allow",
-    "rule",
-    "predict",
-];
-
-/// Notes and removes lists where a table belongs: serde would read `["1", "2"]` as a section's keys in the order in
-/// which we happen to declare them.
-fn refuse_lists(table: &mut DeTable<'_>, faults: &mut Faults) {
-    let mut misplaced = Vec::new();
-    find_misplaced_lists(table, &mut misplaced);
-    for span in misplaced {
-        faults.add(
-            &span,
-            "expected a table, found a list",
-            "write `{ key = value }`, or `[section]` on a line of its own",
-        );
-        if let Some(path) = remove_at(table, &span) {
-            faults.add_unread(path);
-        }
-    }
-}
-
-fn find_misplaced_lists(table: &DeTable<'_>, misplaced: &mut Vec<Range<usize>>) {
-    for (key, value) in table {
-        match value.get_ref() {
-            DeValue::Table(inner) => find_misplaced_lists(inner, misplaced),
-            DeValue::Array(items) if LISTS.contains(&key.get_ref().as_ref()) => {
-                for item in items {
-                    match item.get_ref() {
-                        DeValue::Table(inner) => find_misplaced_lists(inner, misplaced),
-                        DeValue::Array(_) => misplaced.push(item.span()),
-                        _ => (),
-                    }
-                }
-            }
-            DeValue::Array(_) => misplaced.push(value.span()),
-            _ => (),
-        }
-    }
-}
-
-/// Turns serde's words into ours; for an unknown key also the known one that was probably meant.
-fn explain(message: &str, written: &str) -> (Refused, Option<String>) {
-    let message = message.trim();
-    if let Some((message, help)) = message.split_once('\n') {
-        return (Refused::new(message, help), None);
-    }
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    if let (Some(kind), Some((unknown, known))) = (unknown_kind(message), quoted.split_first()) {
-        let near = nearest(unknown, known.iter().copied());
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known here: {}", known.join(", ")),
-        };
-        let refused = Refused::new(format!("unknown {kind} `{unknown}`"), help);
-        return (refused, near.map(str::to_owned));
-    }
-    (explain_type(message, written), None)
-}
-
-/// What serde calls the kinds of values, and how people call and write them.
-const KINDS: [(&str, &str, &str); 8] = [
-    ("a string", "text", "write it in quotes"),
-    (
-        "a boolean",
-        "true or false",
-        "write `true` or `false`, without quotes",
-    ),
-    (
-        "u16",
-        "a port number",
-        "write a whole number from 1 to 65535, without quotes",
-    ),
-    (
-        "u32",
-        "a whole number from 0 on",
-        "write a number such as 2, without quotes",
-    ),
-    ("a sequence", "a list", "write `[…]` with commas between"),
-    (
-        "a map",
-        "a table",
-        "write `{ key = value }`, or `[section]` on a line of its own",
-    ),
-    (
-        "struct ",
-        "a table",
-        "write `{ key = value }`, or `[section]` on a line of its own",
-    ),
-    (
-        "a TOML datetime",
-        "a date",
-        "write it without quotes, such as 2027-01-01",
-    ),
-];
-
-fn explain_type(message: &str, written: &str) -> Refused {
-    let Some((found, expected)) = message
-        .strip_prefix("invalid type: ")
-        .or_else(|| message.strip_prefix("invalid value: "))
-        .and_then(|rest| rest.split_once(", expected "))
-    else {
-        return Refused::new(message, "`uninlu schema` describes what is known here");
-    };
-    let kind = KINDS
-        .iter()
-        .find(|(serde, _, _)| expected.starts_with(serde));
-    match kind {
-        Some(&("a string", ..)) if !written.contains(['"', '[', '{', '\n']) => Refused::new(
-            format!("expected text, found {found}"),
-            format!("write it in quotes: \"{written}\""),
-        ),
-        Some((_, words, help)) => Refused::new(format!("expected {words}, found {found}"), *help),
-        None => Refused::new(format!("found {found}"), format!("write {expected}")),
-    }
-}
-
-fn unknown_kind(message: &str) -> Option<&'static str> {
-    match () {
-        () if message.starts_with("unknown field") => Some("key"),
-        () if message.starts_with("unknown variant") => Some("value"),
-        () => None,
-    }
-}
-
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, candidate)| candidate)
-}
-
-/// Removes the innermost key or list item that the span lies in, and tells its dotted path.
-fn remove_at(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
-    let key = table.iter().find_map(|(key, value)| {
-        let is_hit = covers(&key.span(), span) || covers(&value.span(), span);
-        is_hit.then(|| key.get_ref().to_string())
-    });
-    let key = key.or_else(|| nested_table_with(table, span))?;
-    let inner = table
-        .get_mut(key.as_str())
-        .and_then(|value| remove_inside(value.get_mut(), span));
-    match inner {
-        Some(inner) => Some(format!("{key}.{inner}")),
-        None => table.remove(key.as_str()).map(|_| key),
-    }
-}
-
-/// A table that is written in several places (`[a.b]`, `a.c = …`) has a span that need not cover all its keys.
-fn nested_table_with(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
-    table
-        .iter()
-        .find_map(|(key, value)| holds(value.get_ref(), span).then(|| key.get_ref().to_string()))
-}
-
-fn holds(value: &DeValue<'_>, span: &Range<usize>) -> bool {
-    match value {
-        DeValue::Table(table) => table.iter().any(|(key, value)| {
-            covers(&key.span(), span) || covers(&value.span(), span) || holds(value.get_ref(), span)
-        }),
-        DeValue::Array(items) => items
-            .iter()
-            .any(|item| covers(&item.span(), span) || holds(item.get_ref(), span)),
-        _ => false,
-    }
-}
-
-fn remove_inside(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
-    match value {
-        DeValue::Table(table) => remove_at(table, span),
-        DeValue::Array(items) => remove_item(items, span),
-        _ => None,
-    }
-}
-
-fn remove_item(items: &mut DeArray<'_>, span: &Range<usize>) -> Option<String> {
-    let index = items
-        .iter()
-        .position(|item| covers(&item.span(), span) || holds(item.get_ref(), span))?;
-    let inner = items
-        .get_mut(index)
-        .and_then(|item| remove_inside(item.get_mut(), span));
-    if let Some(inner) = inner {
-        return Some(format!("{index}.{inner}"));
-    }
-    let kept = items
-        .iter()
-        .enumerate()
-        .filter(|(position, _)| *position != index);
-    *items = kept.map(|(_, item)| item.clone()).collect();
-    Some(index.to_string())
-}
-
-fn covers(outer: &Range<usize>, inner: &Range<usize>) -> bool {
-    outer.start <= inner.start && inner.end <= outer.end && !outer.is_empty()
 }
 
 /// Tables whose keys are a choice between alternatives, each a group of keys: an overlay that takes one alternative

@@ -144,7 +144,7 @@ fn json(at: &At<String>, faults: &mut Faults) -> Option<Value> {
 }
 
 impl Latency {
-    fn parse(text: &str) -> Result<Self, Refused> {
+    pub(super) fn parse(text: &str) -> Result<Self, Refused> {
         let help = "write numbers with units, such as \"500ms\" or \"1.5s\"";
         let refused = |what: &str| Refused::new(format!("`{text}` is {what}"), help);
         let duration = duration::parse(text).map_err(|error| Refused::new(error.message, help))?;
@@ -176,6 +176,7 @@ impl JsonSchema for Latency {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "format": "latency",
             "description": "A duration in whole milliseconds, such as \"500ms\"",
             "pattern": duration::PATTERN,
         })
