@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::FalseyValueParser;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub(crate) use crate::commands::common::duration;
-pub use crate::commands::common::{StackArgs, StackOption, exit};
+pub use crate::commands::common::{StackArgs, StackFirst, exit};
+pub(crate) use crate::commands::common::{duration, stack_file};
+use crate::document::{Document, Failure, Place, Problem};
 use crate::report;
 use crate::ui::{self, Talk, Ui};
 use crate::{cluster, commands};
@@ -72,26 +73,32 @@ enum Command {
     Man(commands::man::Args),
 }
 
-/// Runs the command line. What a command returns is its exit code; an error is told once, here.
+/// Runs the command line. What a command returns is its exit code; an error is reported once, here.
 pub fn main() -> ExitCode {
     // Only one hook can be set, and this is the first.
     let _ = miette::set_hook(Box::new(|_| Box::new(report::Handler::new())));
-    let cli = match parse() {
-        Ok(cli) => cli,
+    let (cli, command) = match parse() {
+        Ok(parsed) => parsed,
         Err(stopped) => return ExitCode::from(answer(&stopped)),
     };
     let ui = Ui::new(cli.quiet, cli.progress);
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
-            ui.error(&report);
+            if command.is_none() || ui.is_for_programs() {
+                ui.error(&report);
+            }
+            if let Some(command) = command {
+                fail(&command, report::problem(report.as_ref()), ui);
+            }
             ExitCode::from(exit::ERROR)
         }
     }
 }
 
-/// Called by kubectl as its plugin, it says in its help how it is called.
-fn parse() -> Result<Cli, clap::Error> {
+/// What was asked for, and which command it is where it prints JSON. Called by kubectl as its plugin, it says in its
+/// help how it is called.
+fn parse() -> Result<(Cli, Option<String>), clap::Error> {
     let is_plugin = std::env::args_os()
         .next()
         .is_some_and(|path| Path::new(&path).ends_with("kubectl-uninlu"));
@@ -99,22 +106,75 @@ fn parse() -> Result<Cli, clap::Error> {
         true => Cli::command().bin_name("kubectl uninlu"),
         false => Cli::command(),
     };
-    Cli::from_arg_matches(&command.try_get_matches()?)
+    let matches = command.try_get_matches()?;
+    Ok((Cli::from_arg_matches(&matches)?, json_command(&matches)))
+}
+
+/// The name of the command, where `--json` is given to it or to one below it.
+fn json_command(matches: &ArgMatches) -> Option<String> {
+    let (name, mut below) = matches.subcommand()?;
+    while let Some((_, deeper)) = below.subcommand() {
+        below = deeper;
+    }
+    let is_json = below.try_get_one::<bool>("json").ok().flatten();
+    is_json
+        .copied()
+        .unwrap_or_default()
+        .then(|| name.to_owned())
+}
+
+/// Prints an error as JSON; where stdout does not take it, as a line.
+fn fail(command: &str, error: Problem, ui: Ui) {
+    let failure = Failure { error };
+    if let Err(unwritable) = ui.json(&Document::new(command, Place::NONE, failure)) {
+        ui.error(&unwritable.into());
+    }
 }
 
 /// Help and version are data; what cannot be understood is an error like any other, and 2 means changes.
 fn answer(stopped: &clap::Error) -> u8 {
+    let ui = Ui::new(false, Talk::Plain);
     let text = stopped.render().ansi().to_string();
     if stopped.use_stderr() {
-        let _ = write!(anstream::stderr().lock(), "{text}");
+        match misused() {
+            Some(command) => fail(&command, usage(&stopped.render().to_string()), ui),
+            None => drop(write!(anstream::stderr().lock(), "{text}")),
+        }
         return exit::ERROR;
     }
     match ui::write_data(anstream::stdout().lock(), text.as_bytes()) {
         Ok(()) => exit::OK,
         Err(error) => {
-            Ui::new(false, Talk::Plain).error(&error.into());
+            ui.error(&error.into());
             exit::ERROR
         }
+    }
+}
+
+/// The command of a line that cannot be understood, where it has `--json`.
+fn misused() -> Option<String> {
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .take_while(|argument| argument != "--")
+        .collect();
+    let known = Cli::command();
+    let command = arguments
+        .iter()
+        .find(|it| known.find_subcommand(it).is_some());
+    let is_json = arguments.iter().any(|argument| argument == "--json");
+    command.filter(|_| is_json).cloned()
+}
+
+/// clap's words: the error, and how it is called.
+fn usage(text: &str) -> Problem {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let (message, help) = text.split_once("\n\n").unwrap_or((text, ""));
+    Problem {
+        message: message.trim().to_owned(),
+        causes: Vec::new(),
+        help: Some(help.trim().to_owned()),
+        details: Vec::new(),
     }
 }
 
@@ -152,5 +212,98 @@ async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
         Command::Schema(args) => commands::schema::run(args, ui).await,
         Command::Completions(args) => commands::completions::run(args, Cli::command(), ui).await,
         Command::Man(args) => commands::man::run(args, Cli::command(), ui).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::common::Twice;
+
+    /// Every command with the path to it: `uninlu import helm`.
+    fn every(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        for below in command.get_subcommands() {
+            let path = format!("{path} {}", below.get_name());
+            found.push((path.clone(), below.clone()));
+            every(below, &path, found);
+        }
+    }
+
+    fn commands() -> Vec<(String, clap::Command)> {
+        let mut found = Vec::new();
+        every(&Cli::command(), "uninlu", &mut found);
+        found
+    }
+
+    #[test]
+    fn each_command_has_two_examples_that_parse() {
+        for (path, command) in commands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let examples: Vec<&str> = help
+                .lines()
+                .filter_map(|line| line.strip_prefix("  "))
+                .collect();
+            assert_eq!(examples.len(), 2, "{path}: {help}");
+            for example in examples {
+                assert!(example.starts_with(&path), "{path}: {example}");
+                // What follows is the shell's.
+                let words = example.split_whitespace();
+                let words = words.take_while(|word| !word.starts_with(['>', '|']));
+                if let Err(error) = Cli::try_parse_from(words) {
+                    panic!("{example}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_stack_is_the_first_argument_of_each_command_that_takes_one() {
+        for (path, command) in commands() {
+            let mut positionals = command.get_positionals();
+            let first = positionals.next().and_then(clap::Arg::get_value_names);
+            let takes = |argument: &clap::Arg| {
+                let names = argument.get_value_names().unwrap_or_default();
+                names.iter().any(|name| *name == "STACK")
+            };
+            let is_first =
+                first.is_some_and(|names| names.first().is_some_and(|it| *it == "STACK"));
+            let visible = command
+                .get_arguments()
+                .filter(|argument| !argument.is_hide_set());
+            for argument in visible.filter(|argument| takes(argument)) {
+                assert!(is_first && argument.is_positional(), "{path}: {argument}");
+            }
+        }
+    }
+
+    fn stack_and_number(arguments: &[&str]) -> Result<(String, Option<i64>), Twice> {
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            stack: StackFirst,
+            number: Option<i64>,
+        }
+        let line = Line::parse_from([&["line"], arguments].concat());
+        let (file, number) = line.stack.and(line.number, |text| text.parse().ok())?;
+        Ok((file.display().to_string(), number))
+    }
+
+    #[test]
+    fn a_number_may_stand_alone_and_the_earlier_form_is_read() {
+        for (arguments, file, number) in [
+            (&[][..], "uninlu.toml", None),
+            (&["3"], "uninlu.toml", Some(3)),
+            (&["a.toml"], "a.toml", None),
+            (&["./3"], "./3", None),
+            (&["a.toml", "3"], "a.toml", Some(3)),
+            (&["3", "--stack", "a.toml"], "a.toml", Some(3)),
+            (&["--stack", "a.toml"], "a.toml", None),
+        ] {
+            let read = stack_and_number(arguments).expect("one stack at most");
+            assert_eq!(read, (file.to_owned(), number), "{arguments:?}");
+        }
+        assert!(stack_and_number(&["a.toml", "--stack", "b.toml"]).is_err());
+        assert!(stack_and_number(&["a.toml", "3", "--stack", "b.toml"]).is_err());
     }
 }

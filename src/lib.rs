@@ -19,6 +19,7 @@ mod bounded;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod document;
 pub mod gate;
 pub mod image;
 pub mod import;

@@ -1,4 +1,5 @@
-//! Errors as people read them: miette's frame around text that is escaped, since most of it is that of others.
+//! Errors as people read them: miette's frame around text that is escaped, since most of it is that of others. And as
+//! programs read them.
 
 use std::fmt;
 
@@ -7,6 +8,7 @@ use miette::{
     Severity, SourceCode, SourceSpan,
 };
 
+use crate::document::{Detail, Problem};
 use crate::escape;
 
 /// How errors are shown.
@@ -22,6 +24,40 @@ impl Handler {
 impl ReportHandler for Handler {
     fn debug(&self, error: &dyn Diagnostic, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.debug(&Shown::of(error, None), formatter)
+    }
+}
+
+/// The error as data.
+pub(crate) fn problem(error: &dyn Diagnostic) -> Problem {
+    let own = error.source_code().and_then(Whole::read);
+    let related = error.related().into_iter().flatten();
+    let mut details: Vec<Detail> = related.map(|one| detail(one, own.as_ref())).collect();
+    if details.is_empty() && own.is_some() {
+        details.push(detail(error, None));
+    }
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    Problem {
+        message: error.to_string(),
+        causes: causes.map(ToString::to_string).collect(),
+        help: error.help().map(|help| help.to_string()),
+        details,
+    }
+}
+
+/// `outer` is the text of the error that this one is a part of.
+fn detail(error: &dyn Diagnostic, outer: Option<&Whole>) -> Detail {
+    let own = error.source_code().and_then(Whole::read);
+    let whole = own.as_ref().or(outer);
+    let label = error.labels().and_then(|mut labels| labels.next());
+    let position = whole
+        .zip(label)
+        .map(|(whole, label)| whole.position(label.offset()));
+    Detail {
+        message: error.to_string(),
+        help: error.help().map(|help| help.to_string()),
+        file: whole.map(|whole| whole.name.clone()),
+        line: position.map(|(line, _)| line),
+        column: position.map(|(_, column)| column),
     }
 }
 
@@ -96,6 +132,13 @@ impl Whole {
 
     fn excerpt(&self) -> NamedSource<String> {
         NamedSource::new(escape::log(&self.name), escape::log(&self.text))
+    }
+
+    /// Line and column of an offset, both counted from 1, the column in characters.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        (before.matches('\n').count() + 1, line.chars().count() + 1)
     }
 
     /// Where an offset of the text is in the escaped one.

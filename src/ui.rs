@@ -12,6 +12,7 @@ use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use miette::{Diagnostic, Report};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use uninlu_text::escape;
@@ -107,9 +108,8 @@ impl Ui {
     ///
     /// # Errors
     /// [`Unwritable`]
-    pub fn json(self, document: &Value) -> Result<(), Unwritable> {
-        let text = escape::json(&format!("{document:#}\n"));
-        write_data(io::stdout().lock(), text.as_bytes())
+    pub fn json(self, document: &impl Serialize) -> Result<(), Unwritable> {
+        write_data(io::stdout().lock(), json_text(document).as_bytes())
     }
 
     /// Writes a file's text to stdout, byte for byte, unless that is a terminal.
@@ -209,6 +209,12 @@ impl Ui {
     pub fn step(self, title: impl Into<String>) -> Step {
         Step::start(self, title.into())
     }
+}
+
+/// A document for programs, with a line's end.
+pub(crate) fn json_text(document: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(document).expect("every key is a string");
+    escape::json(&text) + "\n"
 }
 
 fn say_plainly(text: &str) {

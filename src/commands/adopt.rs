@@ -1,12 +1,14 @@
 //! `uninlu adopt`
 
 use miette::{Diagnostic, Result};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::consent::Question;
 use super::planning::{goal, planned_image};
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
+use crate::document::Document;
 use crate::image;
 use crate::plan::adoption::{Adoption, Unadoptable, adoption};
 use crate::stack;
@@ -17,6 +19,10 @@ use crate::ui::{BOLD, Ui, YELLOW, paint};
 /// Only who owns their fields, and the labels by which the stack knows them, change; `uninlu plan` then shows what an
 /// apply would change.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu adopt
+  uninlu adopt uninlu.toml --from argocd-controller")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -61,7 +67,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         }
     }
     if args.json {
-        ui.json(&as_json(&adoptions))?;
+        ui.json(&Document::new("adopt", stack.target(), as_json(&adoptions)))?;
     } else {
         ui.data(as_text(&adoptions))?;
     }
@@ -142,16 +148,47 @@ fn as_text(adoptions: &[Adoption]) -> String {
     text
 }
 
-fn as_json(adoptions: &[Adoption]) -> Value {
-    let objects = adoptions.iter().map(|adoption| {
-        let from = adoption.from.iter();
-        json!({
-            "kind": adoption.id.kind.name(),
-            "namespace": adoption.id.namespace,
-            "name": adoption.id.name,
-            "from": from.map(|(manager, fields)| json!({ "manager": manager, "fields": fields })).collect::<Vec<_>>(),
-            "kept": adoption.kept,
-        })
+/// What `adopt --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// One for each object that is taken over.
+    objects: Vec<Adopted>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Adopted {
+    kind: &'static str,
+    namespace: Option<String>,
+    name: String,
+    /// Whose fields become the stack's.
+    from: Vec<Share>,
+    /// Field managers that keep theirs.
+    kept: Vec<String>,
+}
+
+/// A field manager, and how many fields.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Share {
+    manager: String,
+    fields: usize,
+}
+
+fn as_json(adoptions: &[Adoption]) -> Report {
+    let objects = adoptions.iter().map(|adoption| Adopted {
+        kind: adoption.id.kind.name(),
+        namespace: adoption.id.namespace.clone(),
+        name: adoption.id.name.clone(),
+        from: adoption.from.iter().map(share).collect(),
+        kept: adoption.kept.clone(),
     });
-    json!({ "format_version": 1, "objects": objects.collect::<Vec<_>>() })
+    Report {
+        objects: objects.collect(),
+    }
+}
+
+fn share((manager, fields): &(String, usize)) -> Share {
+    Share {
+        manager: manager.clone(),
+        fields: *fields,
+    }
 }

@@ -21,6 +21,10 @@ use crate::ui::Ui;
 /// STACK may also be a plan that `plan --out` saved: then exactly that is applied, and only while the cluster is as the
 /// plan saw it. Or a folder with stacks below it, at any depth: then all of them are planned before any is applied.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu apply --env staging
+  uninlu apply plan.json --yes")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -77,7 +81,7 @@ async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
     findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);
     let shown = delivery.plan.goal.clone();
     let settle = async || settle(&stack, shown, inputs.as_ref(), ui).await;
-    deliver(delivery, &args.delivery, settle, ui).await?;
+    deliver("apply", delivery, &args.delivery, settle, ui).await?;
     if args.verify {
         verify::after_rollout(&stack, key.as_deref(), ui).await?;
     }
@@ -101,5 +105,5 @@ async fn apply_saved(plan: Plan, file: &Path, args: &DeliveryArgs, ui: Ui) -> Re
         take: Vec::new(),
         back_to: None,
     };
-    deliver(delivery, args, async || Ok(goal), ui).await
+    deliver("apply", delivery, args, async || Ok(goal), ui).await
 }

@@ -1,16 +1,21 @@
 //! `uninlu build`
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::cli::{StackArgs, exit};
+use crate::document::Document;
 use crate::image::docker::LocalImage;
 use crate::image::{self, BuildOptions, Inputs};
 use crate::stack::{self, Image, Stack};
-use crate::ui::{Ui, human_bytes};
+use crate::ui::{Ui, Unwritable, human_bytes};
 
 /// Builds the stack's image, unless its inputs are unchanged; prints reference, digest and size
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu build
+  uninlu build --push --json")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -29,22 +34,19 @@ pub struct Args {
 }
 
 /// What the command prints on stdout.
-#[derive(Debug, Serialize)]
-struct Outcome {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Outcome {
     /// `repository:tag`, the name in the engine.
     reference: String,
-    /// blake3 of the inputs.
-    inputs: String,
-    /// The image's id in the engine, if that has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// blake3 of the inputs; null where the stack names its image.
+    inputs: Option<String>,
+    /// The image's id in the engine; null where that does not have it.
     id: Option<String>,
-    /// Size in bytes, unpacked, if the engine has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Size in bytes, unpacked; null where the engine does not have it.
     size: Option<u64>,
     /// Whether something was built.
     built: bool,
-    /// `repository@sha256:…`, only with `--push`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `repository@sha256:…`; null without `--push`.
     pinned: Option<String>,
 }
 
@@ -56,17 +58,35 @@ pub async fn run(args: Args, ui: Ui) -> miette::Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     if let Image::Reference { reference, .. } = &stack.image {
         ui.say("nothing to build: the stack names its image");
-        ui.data(format_args!("{reference}\n"))?;
+        match args.json {
+            true => show_json(&stack, named(reference), ui)?,
+            false => ui.data(format_args!("{reference}\n"))?,
+        }
         return Ok(exit::OK);
     }
     let inputs = image::inputs(&stack)?;
     let outcome = build(&stack, &inputs, &args, ui).await?;
-    if args.json {
-        ui.json(&json!(outcome))?;
-    } else {
-        ui.data(text(&outcome))?;
+    match args.json {
+        true => show_json(&stack, outcome, ui)?,
+        false => ui.data(text(&outcome))?,
     }
     Ok(exit::OK)
+}
+
+fn show_json(stack: &Stack, outcome: Outcome, ui: Ui) -> Result<(), Unwritable> {
+    ui.json(&Document::new("build", stack.target(), outcome))
+}
+
+/// Of an image that is built elsewhere.
+fn named(reference: &str) -> Outcome {
+    Outcome {
+        reference: reference.to_owned(),
+        inputs: None,
+        id: None,
+        size: None,
+        built: false,
+        pinned: None,
+    }
 }
 
 async fn build(
@@ -105,7 +125,7 @@ fn outcome(
     let (id, size) = image.map(|image| (image.id, image.size)).unzip();
     Outcome {
         reference: inputs.reference(),
-        inputs: inputs.digest.clone(),
+        inputs: Some(inputs.digest.clone()),
         id,
         size,
         built,
@@ -117,7 +137,10 @@ fn text(outcome: &Outcome) -> String {
     let size = |size| format!("size       {} ({size} bytes)", human_bytes(size));
     let lines = [
         Some(format!("reference  {}", outcome.reference)),
-        Some(format!("inputs     blake3:{}", outcome.inputs)),
+        outcome
+            .inputs
+            .as_ref()
+            .map(|inputs| format!("inputs     blake3:{inputs}")),
         outcome.id.as_ref().map(|id| format!("image      {id}")),
         outcome.size.map(size),
         outcome

@@ -1,6 +1,6 @@
 //! What commands have in common: which stack, durations, exit codes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -11,20 +11,71 @@ pub struct StackArgs {
     /// Stack file, or a folder that holds `uninlu.toml`
     #[arg(default_value = "uninlu.toml", value_name = "STACK")]
     pub stack: PathBuf,
-    /// Environment `[env.NAME]` to lay over the file
+    /// Environment `[env.NAME]` to merge into the file
     #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
     pub env: Option<String>,
 }
 
-/// The same for commands whose argument is something else.
+/// The same for a command with one more argument, which may stand alone: `history 3`.
 #[derive(Debug, Clone, Args)]
-pub struct StackOption {
-    /// Stack file, or a folder that holds `uninlu.toml`
-    #[arg(long, default_value = "uninlu.toml", value_name = "STACK")]
-    pub stack: PathBuf,
-    /// Environment `[env.NAME]` to lay over the file
+pub struct StackFirst {
+    /// Stack file, or a folder that holds `uninlu.toml` [default: uninlu.toml]
+    #[arg(value_name = "STACK")]
+    stack: Option<PathBuf>,
+    /// The earlier form
+    #[arg(long = "stack", hide = true, value_name = "STACK")]
+    option: Option<PathBuf>,
+    /// Environment `[env.NAME]` to merge into the file
     #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
     pub env: Option<String>,
+}
+
+/// Two stacks, of which only one can be meant.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("STACK is given twice: {} and --stack {}", one.display(), other.display())]
+#[diagnostic(help("nothing was changed. Give it once, as the first argument"))]
+pub(crate) struct Twice {
+    one: PathBuf,
+    other: PathBuf,
+}
+
+impl StackFirst {
+    /// The stack file, and the other argument: `read` says whether what stands in STACK's place is that one.
+    ///
+    /// # Errors
+    /// [`Twice`]
+    pub(crate) fn and<T>(
+        &self,
+        other: Option<T>,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<(PathBuf, Option<T>), Twice> {
+        let alone = self.stack.as_deref().filter(|_| other.is_none());
+        match alone.and_then(Path::to_str).and_then(read) {
+            Some(other) => Ok((stack_file(None, self.option.as_ref())?, Some(other))),
+            None => Ok((
+                stack_file(self.stack.as_ref(), self.option.as_ref())?,
+                other,
+            )),
+        }
+    }
+}
+
+/// STACK, or what the earlier `--stack` names, or the one in the present folder.
+///
+/// # Errors
+/// [`Twice`]
+pub(crate) fn stack_file(
+    first: Option<&PathBuf>,
+    option: Option<&PathBuf>,
+) -> Result<PathBuf, Twice> {
+    match (first, option) {
+        (Some(one), Some(other)) => Err(Twice {
+            one: one.clone(),
+            other: other.clone(),
+        }),
+        (Some(file), None) | (None, Some(file)) => Ok(file.clone()),
+        (None, None) => Ok(PathBuf::from("uninlu.toml")),
+    }
 }
 
 /// Reads an option's duration.

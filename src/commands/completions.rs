@@ -8,6 +8,10 @@ use crate::ui::Ui;
 
 /// Prints the completions of a shell: `uninlu completions bash >/etc/bash_completion.d/uninlu`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu completions bash
+  uninlu completions zsh >_uninlu")]
 pub struct Args {
     /// Which shell [default: the one of `SHELL`]
     #[arg(value_enum)]

@@ -71,12 +71,13 @@ const DELETIONS: usize = 2;
 /// # Errors
 /// Whatever keeps the plan from being carried out; what was written before stays, and applying again completes it.
 pub(super) async fn deliver(
+    command: &str,
     delivery: Delivery,
     args: &DeliveryArgs,
     settle: impl AsyncFnOnce() -> Result<Goal>,
     ui: Ui,
 ) -> Result<()> {
-    show(args, &delivery, ui)?;
+    show(command, args, &delivery, ui)?;
     check(&delivery, args)?;
     if delivery.has_work() {
         agree(&QUESTION, delivery.blocks(), args, ui)?;
@@ -165,9 +166,9 @@ pub(super) async fn carry(
     result
 }
 
-fn show(args: &DeliveryArgs, delivery: &Delivery, ui: Ui) -> Result<(), Unwritable> {
+fn show(command: &str, args: &DeliveryArgs, delivery: &Delivery, ui: Ui) -> Result<(), Unwritable> {
     if args.json {
-        ui.json(&delivery.json())
+        ui.json(&delivery.document(command))
     } else {
         ui.data(delivery.text())
     }

@@ -3,16 +3,24 @@
 use std::time::Duration;
 
 use miette::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::consent::{NoConsent, Question};
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Destruction, Lock, Trust};
+use crate::document::Document;
+use crate::kinds::Going;
 use crate::stack;
 use crate::ui::{RED, Step, Ui, paint};
 use crate::who;
 
 /// Deletes the stack's objects in reverse order and proves that nothing is left
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu destroy --env staging
+  uninlu destroy uninlu.toml --yes --json")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -22,6 +30,9 @@ pub struct Args {
     /// How many seconds the objects may take to go
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     timeout: u64,
+    /// Prints what is deleted and what stays as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -32,12 +43,22 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let destruction = cluster::destruction(&connection, stack.cluster.create_namespace).await?;
-    show(&destruction, ui)?;
-    if destruction.is_empty() {
-        ui.data(format_args!(
-            "nothing to destroy: {} has no objects of its own in namespace {}\n",
-            stack.name, stack.namespace
+    if args.json {
+        ui.json(&Document::new(
+            "destroy",
+            stack.target(),
+            as_json(&destruction),
         ))?;
+    } else {
+        show(&destruction, ui)?;
+    }
+    if destruction.is_empty() {
+        if !args.json {
+            ui.data(format_args!(
+                "nothing to destroy: {} has no objects of its own in namespace {}\n",
+                stack.name, stack.namespace
+            ))?;
+        }
         return Ok(exit::OK);
     }
     if !args.yes {
@@ -73,6 +94,47 @@ fn show(destruction: &Destruction, ui: Ui) -> Result<()> {
         ui.data(format_args!("= {id} stays: {why}\n"))?;
     }
     Ok(())
+}
+
+/// What `destroy --json` prints, before it deletes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// What is deleted, in that order.
+    objects: Vec<Doomed>,
+    /// What stays.
+    kept: Vec<Kept>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Doomed {
+    kind: &'static str,
+    namespace: Option<String>,
+    name: String,
+    /// What keeps an object that is being deleted already.
+    being_deleted: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Kept {
+    object: String,
+    why: String,
+}
+
+fn as_json(destruction: &Destruction) -> Report {
+    let doomed = destruction.objects.iter().map(|(id, _)| Doomed {
+        kind: id.kind.name(),
+        namespace: id.namespace.clone(),
+        name: id.name.clone(),
+        being_deleted: destruction.going.get(id).map(Going::words),
+    });
+    let kept = destruction.kept.iter().map(|(id, why)| Kept {
+        object: id.to_string(),
+        why: why.to_string(),
+    });
+    Report {
+        objects: doomed.collect(),
+        kept: kept.collect(),
+    }
 }
 
 /// How it ended, and what stays. `moved_in` is what came into the namespace while its objects were deleted.

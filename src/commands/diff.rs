@@ -1,35 +1,51 @@
 //! `uninlu diff`
 
-use miette::Result;
+use std::path::PathBuf;
 
-use super::history::{difference, tell_difference};
+use miette::{Diagnostic, Result};
+
+use super::history::difference;
 use super::render::facts;
-use crate::cli::exit;
+use crate::cli::{exit, stack_file};
+use crate::document::{Document, Place};
 use crate::kinds::{self, Desired};
 use crate::stack;
 use crate::ui::Ui;
 
 /// Tells in what the objects of two environments differ; asks no cluster
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "uninlu diff [OPTIONS] [STACK] <FROM> <TO>")]
+#[command(after_help = "\
+Examples:
+  uninlu diff staging prod
+  uninlu diff uninlu.toml - prod --json")]
 pub struct Args {
-    /// Environment, or `-` for the file as it stands
-    from: String,
-    /// The other one
-    to: String,
-    /// Stack file, or a folder that holds `uninlu.toml`
-    #[arg(long, default_value = "uninlu.toml", value_name = "STACK")]
-    stack: std::path::PathBuf,
+    /// Stack file [default: uninlu.toml], and two environments, `-` for the file without one
+    #[arg(num_args = 2..=3, required = true, value_names = ["STACK", "FROM", "TO"])]
+    arguments: Vec<String>,
+    /// The earlier form
+    #[arg(long = "stack", hide = true, value_name = "STACK")]
+    option: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     json: bool,
 }
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("two environments are compared")]
+#[diagnostic(help("name both: `uninlu diff staging prod`; `-` is the file without one"))]
+struct NotTwo;
 
 /// Runs the command.
 ///
 /// # Errors
 /// Whatever keeps the stack from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let source = stack::source(&args.stack)?;
+    let [file @ .., from, to] = args.arguments.as_slice() else {
+        return Err(NotTwo.into());
+    };
+    let file = file.first().map(PathBuf::from);
+    let source = stack::source(&stack_file(file.as_ref(), args.option.as_ref())?)?;
     let objects = |environment: &str| -> Result<Desired> {
         let environment = (environment != "-").then_some(environment);
         let stack = stack::stack_of(&source, environment)?;
@@ -41,7 +57,10 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         });
         Ok(nowhere.collect())
     };
-    let objects = difference(&objects(&args.from)?, &objects(&args.to)?);
-    tell_difference(&objects, args.json, ui)?;
+    let difference = difference(&objects(from)?, &objects(to)?);
+    match args.json {
+        true => ui.json(&Document::new("diff", Place::NONE, difference))?,
+        false => ui.data(difference.text())?,
+    }
     Ok(exit::OK)
 }

@@ -1,12 +1,16 @@
 //! `uninlu drift`
 
 use miette::{Diagnostic, Result};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::planning::{plan_goal, releases};
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Trust};
+use crate::document::Document;
 use crate::kinds::Going;
+use crate::plan::owner::Owner;
 use crate::plan::release::{Release, newest};
 use crate::plan::{Action, Change, render};
 use crate::stack;
@@ -16,6 +20,10 @@ use crate::ui::{BOLD, RED, Ui, paint};
 ///
 /// Only fields that the release set count: what autoscalers, webhooks and defaults own is no drift.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu drift
+  uninlu drift uninlu.toml --env prod --json")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -56,7 +64,11 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         .filter(|change| change.action != Action::Keep)
         .collect();
     if args.json {
-        ui.json(&as_json(release, &drifted))?;
+        ui.json(&Document::new(
+            "drift",
+            stack.target(),
+            as_json(release, &drifted),
+        ))?;
     } else {
         ui.data(as_text(release, &drifted))?;
     }
@@ -94,33 +106,66 @@ fn as_text(release: &Release, drifted: &[&Change]) -> String {
     }
 }
 
-fn as_json(release: &Release, drifted: &[&Change]) -> Value {
-    json!({
-        "format_version": 1,
-        "release": release.number,
-        "has_drift": !drifted.is_empty(),
-        "objects": drifted.iter().map(|change| object_json(change)).collect::<Vec<_>>(),
-    })
+/// What `drift --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// The release that the cluster is compared with.
+    release: i64,
+    has_drift: bool,
+    /// One for each object that differs.
+    objects: Vec<Drifted>,
 }
 
-fn object_json(change: &Change) -> Value {
+#[derive(Debug, Serialize, JsonSchema)]
+struct Drifted {
+    kind: &'static str,
+    namespace: Option<String>,
+    name: String,
+    /// `missing`, `unexpected`, `changed` or `being-deleted`.
+    what: &'static str,
+    /// What keeps an object that is being deleted.
+    being_deleted: Option<String>,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Field {
+    path: String,
+    /// The release's value; null when it has none.
+    wanted: Option<Value>,
+    /// The cluster's value; null when it has none.
+    found: Option<Value>,
+    /// Who set it; null when the API server does not say.
+    by: Option<Owner>,
+}
+
+fn as_json(release: &Release, drifted: &[&Change]) -> Report {
+    Report {
+        release: release.number,
+        has_drift: !drifted.is_empty(),
+        objects: drifted.iter().map(|change| object_json(change)).collect(),
+    }
+}
+
+fn object_json(change: &Change) -> Drifted {
     let what = match change.action {
         _ if change.going.is_some() => "being-deleted",
         Action::Create => "missing",
         Action::Delete => "unexpected",
         _ => "changed",
     };
-    json!({
-        "kind": change.id.kind.name(),
-        "namespace": change.id.namespace,
-        "name": change.id.name,
-        "what": what,
-        "being_deleted": change.going.as_ref().map(Going::words),
-        "fields": change.fields.iter().map(|field| json!({
-            "path": field.path,
-            "wanted": field.to,
-            "found": field.from,
-            "by": field.owner,
-        })).collect::<Vec<_>>(),
-    })
+    let fields = change.fields.iter().map(|field| Field {
+        path: field.path.clone(),
+        wanted: field.to.clone(),
+        found: field.from.clone(),
+        by: field.owner.clone(),
+    });
+    Drifted {
+        kind: change.id.kind.name(),
+        namespace: change.id.namespace.clone(),
+        name: change.id.name.clone(),
+        what,
+        being_deleted: change.going.as_ref().map(Going::words),
+        fields: fields.collect(),
+    }
 }

@@ -1,22 +1,34 @@
 //! `uninlu explain`
 
+use std::path::Path;
+
 use miette::{Diagnostic, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::{StackOption, exit};
-use crate::stack;
+use crate::cli::{StackFirst, exit};
+use crate::document::{Document, Place};
+use crate::stack::{self, Stack};
 use crate::ui::{BOLD, DIM, Ui, paint};
 
 /// Says what a key of the stack file does, its default, and its value here and where that is written
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu explain rollout.max-surge
+  uninlu explain uninlu.toml replicas --env prod")]
 pub struct Args {
+    #[command(flatten)]
+    stack: StackFirst,
     /// Dotted path, such as `rollout.max-surge`; absent lists all
     key: Option<String>,
     /// Lists all as a page of Markdown
-    #[arg(long, conflicts_with = "key")]
+    #[arg(long, conflicts_with_all = ["key", "json"])]
     markdown: bool,
-    #[command(flatten)]
-    stack: StackOption,
+    /// Prints the keys as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -37,33 +49,125 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         ui.data(page(&keys(&schema)))?;
         return Ok(exit::OK);
     }
-    let Some(key) = &args.key else {
-        for (path, described) in keys(&schema) {
-            ui.data(format_args!(
-                "{}  {}\n",
-                paint(BOLD, path),
-                first_line(&described)
-            ))?;
+    let known = keys(&schema);
+    // What is neither a key nor a file is a key with a typing error; `./replicas` is never a key.
+    let is_key = |text: &str| {
+        known.iter().any(|(path, _)| path == text) || !stack::file_at(Path::new(text)).exists()
+    };
+    let (file, key) = args.stack.and(args.key.clone(), |text| {
+        is_key(text).then(|| text.to_owned())
+    })?;
+    let Some(key) = &key else {
+        match args.json {
+            true => ui.json(&Document::new("explain", Place::NONE, listed(&known)))?,
+            false => ui.data(list(&known))?,
         }
         return Ok(exit::OK);
     };
-    let known = keys(&schema);
     let Some((_, described)) = known.iter().find(|(path, _)| path == key) else {
         return Err(unknown(key, &known).into());
     };
+    let below = known
+        .iter()
+        .filter(|(path, _)| parent_of(path) == Some(key));
+    let file = stack::file_at(&file);
+    let stack = match file.exists() {
+        true => Some(stack::load(&file, args.stack.env.as_deref())?),
+        false => None,
+    };
+    if args.json {
+        let place = stack
+            .as_ref()
+            .map_or(Place::NONE, |stack| stack.target().into());
+        let report = One {
+            key: Key::of(key, described),
+            keys: below
+                .map(|(path, described)| Key::of(path, described))
+                .collect(),
+            file: stack.as_ref().map(|_| file.display().to_string()),
+            here: stack.as_ref().and_then(|stack| written(stack, key)),
+        };
+        ui.json(&Document::new("explain", place, report))?;
+        return Ok(exit::OK);
+    }
     ui.data(format_args!(
         "{}\n    {}\n",
         paint(BOLD, key),
         words(described)
     ))?;
-    for child in known
-        .iter()
-        .filter(|(path, _)| parent_of(path) == Some(key))
-    {
+    for child in below {
         ui.data(format_args!("    {}  {}\n", child.0, first_line(&child.1)))?;
     }
-    ui.data(format_args!("{}\n", here(key, &args.stack)?))?;
+    ui.data(format_args!("{}\n", here(key, stack.as_ref(), &file)))?;
     Ok(exit::OK)
+}
+
+/// What `explain --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Listed {
+    /// Every key, in the order of the file's sections.
+    keys: Vec<Key>,
+}
+
+/// What `explain KEY --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct One {
+    #[serde(flatten)]
+    key: Key,
+    /// The keys of the section.
+    keys: Vec<Key>,
+    /// The stack file; null where there is none.
+    file: Option<String>,
+    /// What the stack file says; null where it does not write the key.
+    here: Option<Written>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Key {
+    /// Dotted path.
+    key: String,
+    description: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Written {
+    /// As TOML.
+    value: String,
+    /// `uninlu.toml:3`
+    place: String,
+}
+
+impl Key {
+    fn of(path: &str, described: &Value) -> Self {
+        Self {
+            key: path.to_owned(),
+            description: words(described).to_owned(),
+        }
+    }
+}
+
+fn listed(known: &[(String, Value)]) -> Listed {
+    let keys = known
+        .iter()
+        .map(|(path, described)| Key::of(path, described));
+    Listed {
+        keys: keys.collect(),
+    }
+}
+
+fn list(known: &[(String, Value)]) -> String {
+    let line = |(path, described): &(String, Value)| {
+        format!("{}  {}\n", paint(BOLD, path), first_line(described))
+    };
+    known.iter().map(line).collect()
+}
+
+fn written(stack: &Stack, key: &str) -> Option<Written> {
+    let written = stack.written(key)?;
+    Some(Written {
+        value: written.value.to_string(),
+        place: written.place.to_string(),
+    })
 }
 
 /// A table for each section: `docs/stack-file.md`.
@@ -101,22 +205,15 @@ fn row((path, described): &(String, Value)) -> String {
 }
 
 /// What this stack says about it; without a stack file there is nothing to say.
-fn here(key: &str, option: &StackOption) -> Result<String> {
-    let file = stack::file_at(&option.stack);
-    if !file.exists() {
-        return Ok(paint(
-            DIM,
-            format_args!("    no stack file at {}", file.display()),
-        ));
-    }
-    let stack = stack::load(&file, option.env.as_deref())?;
-    Ok(match stack.written(key) {
+fn here(key: &str, stack: Option<&Stack>, file: &Path) -> String {
+    let file = file.display();
+    let Some(stack) = stack else {
+        return paint(DIM, format_args!("    no stack file at {file}"));
+    };
+    match written(stack, key) {
         Some(written) => format!("    here: {} ({})", written.value, written.place),
-        None => format!(
-            "    here: by default ({} does not write it)",
-            file.display()
-        ),
-    })
+        None => format!("    here: by default ({file} does not write it)"),
+    }
 }
 
 fn unknown(key: &str, known: &[(String, Value)]) -> Unknown {

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, stream};
-use miette::{Diagnostic, Report, Result};
-use serde_json::{Value, json};
+use miette::{Diagnostic, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::consent::Question;
 use super::delivery::{self, DeliveryArgs};
 use super::discovery::{self, Found};
 use super::planning::{Delivery, Look, plan_stack, settle};
 use crate::cli::exit;
+use crate::document::{Document, Failure, Place};
 use crate::image::Inputs;
 use crate::plan::render;
+use crate::report;
 use crate::stack::{self, LoadError, Stack};
 use crate::ui::{BOLD, GREEN, RED, Talk, Ui, Unwritable, YELLOW, paint};
 
@@ -80,8 +83,33 @@ struct Planned {
 #[derive(Clone)]
 struct Told {
     line: String,
-    data: Value,
+    /// In place of the line, where it is asked for.
+    data: Option<Box<OfStack>>,
     outcome: Outcome,
+}
+
+/// What `plan DIR --json` and `apply DIR --json` print.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
+    stacks: Vec<OfStack>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct OfStack {
+    /// The stack file.
+    file: String,
+    #[serde(flatten)]
+    place: Place,
+    #[serde(flatten)]
+    outcome: OutcomeReport,
+}
+
+/// A plan, or why there is none.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum OutcomeReport {
+    Planned(Box<render::Planned>),
+    Failed(Failure),
 }
 
 #[derive(Clone, PartialEq)]
@@ -114,7 +142,7 @@ pub(super) async fn plan(
     } else {
         exit::OK
     };
-    show(told, wanted.as_json, ui)?;
+    show("plan", told, wanted.as_json, ui)?;
     Ok(code)
 }
 
@@ -141,7 +169,7 @@ pub(super) async fn apply(
         Ok(planned) => planned.tell(wanted.as_json),
         Err(told) => told.clone(),
     });
-    show(told.collect(), wanted.as_json, ui)?;
+    show("apply", told.collect(), wanted.as_json, ui)?;
     let count = planned.len();
     let planned: Vec<Planned> = planned.into_iter().filter_map(Result::ok).collect();
     if planned.len() < count {
@@ -198,10 +226,13 @@ const QUESTION: Question<'_> = Question {
     undone: "changed",
 };
 
-fn show(told: Vec<Told>, as_json: bool, ui: Ui) -> Result<(), Unwritable> {
+fn show(command: &str, told: Vec<Told>, as_json: bool, ui: Ui) -> Result<(), Unwritable> {
     if as_json {
-        let all: Vec<Value> = told.into_iter().map(|one| one.data).collect();
-        return ui.json(&json!({ "format_version": 1, "stacks": all }));
+        let stacks = told
+            .into_iter()
+            .filter_map(|one| one.data.map(|data| *data));
+        let stacks = stacks.collect();
+        return ui.json(&Document::new(command, Place::NONE, Report { stacks }));
     }
     told.iter().try_for_each(|one| ui.data(&one.line))
 }
@@ -284,11 +315,13 @@ impl Planned {
         } else {
             (paint(YELLOW, "~"), Outcome::Changed)
         };
-        let mut data = Value::Null;
-        if as_json {
-            data = self.delivery.json();
-            data["file"] = json!(self.file);
-        }
+        let data = as_json.then(|| {
+            Box::new(OfStack {
+                file: self.file.display().to_string(),
+                place: Place::from(&plan.goal.target),
+                outcome: OutcomeReport::Planned(Box::new(self.delivery.json())),
+            })
+        });
         Told {
             line: format!(
                 "{mark} {}  {}\n{}",
@@ -337,7 +370,7 @@ impl Planned {
     }
 }
 
-fn failed(file: &Path, environment: Option<&str>, error: &Report) -> Told {
+fn failed(file: &Path, environment: Option<&str>, error: &miette::Report) -> Told {
     let help = error.help().map(|help| help.to_string());
     let mend = help
         .as_ref()
@@ -347,18 +380,22 @@ fn failed(file: &Path, environment: Option<&str>, error: &Report) -> Told {
     let (mark, file) = (paint(RED, "✗"), file.display().to_string());
     Told {
         line: format!("{mark} {file}{}  {words}\n", in_brackets(environment)),
-        data: json!({
-            "file": file,
-            "environment": environment,
-            "error": error.to_string(),
-            "help": help,
-        }),
+        data: Some(Box::new(OfStack {
+            file,
+            place: Place {
+                environment: environment.map(str::to_owned),
+                ..Place::NONE
+            },
+            outcome: OutcomeReport::Failed(Failure {
+                error: report::problem(error.as_ref()),
+            }),
+        })),
         outcome: Outcome::Failed,
     }
 }
 
 /// What went wrong, and why.
-pub(super) fn causes(error: &Report) -> String {
+pub(super) fn causes(error: &miette::Report) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     causes.join(": ")
 }

@@ -12,6 +12,7 @@ use super::fleet;
 use super::planning::{Look, goal, plan_stack, planned_image};
 use crate::cli::{StackArgs, exit};
 use crate::cluster;
+use crate::document::Place;
 use crate::escape;
 use crate::gate::report::{self, Format, Told};
 use crate::gate::{self, Cluster, Facts, Subject, Verdicts};
@@ -29,6 +30,10 @@ use crate::ui::{Ui, plain};
 /// STACK may also be a folder with stacks below it, at any depth: then one report tells of all, and the exit code is
 /// the worst of theirs: 1, 3, 2, 0.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu gate --offline --strict
+  uninlu gate stacks --format sarif --out gate.sarif")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -41,6 +46,9 @@ pub struct Args {
     /// In which form the findings are told
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Prints the findings as JSON on stdout: short for `--format json`
+    #[arg(long, conflicts_with_all = ["format", "out"])]
+    json: bool,
     /// Writes them to a file; people are told on stdout all the same
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -63,6 +71,7 @@ struct Unwritable {
 
 /// A stack and the gate's word on it.
 struct Judged {
+    place: Place,
     /// `siamese-uninlu in namespace nlu of context prod`
     what: String,
     /// As the reader finds it.
@@ -91,6 +100,9 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         Err(error) => {
             if let LoadError::Invalid(invalid) = &error {
                 tell(&Judged::of_faults(invalid))?;
+                if args.json {
+                    return Ok(exit::ERROR);
+                }
             }
             return Err(error.into());
         }
@@ -142,7 +154,10 @@ async fn judge_file(file: &Path, args: &Args) -> Vec<Judged> {
     let mut all = Vec::new();
     for stack in stacks {
         let judged = judge(&stack, args.offline, fleet::SILENT).await;
-        all.push(judged.unwrap_or_else(|error| Judged::of_error(words(&stack), file, &error)));
+        all.push(judged.unwrap_or_else(|error| Judged {
+            place: stack.target().into(),
+            ..Judged::of_error(words(&stack), file, &error)
+        }));
     }
     all
 }
@@ -156,6 +171,7 @@ async fn judge(stack: &Stack, is_offline: bool, ui: Ui) -> Result<Judged> {
     };
     verdicts.locate(|keys| stack.locate(keys));
     Ok(Judged {
+        place: stack.target().into(),
         what: words(stack),
         file: relative(&stack.source.file),
         plan,
@@ -172,6 +188,7 @@ impl Judged {
     fn of_faults(invalid: &Invalid) -> Self {
         let file = relative(Path::new(&invalid.file));
         Self {
+            place: Place::NONE,
             what: format!("{file} is no valid stack file"),
             file,
             plan: None,
@@ -191,6 +208,7 @@ impl Judged {
             |help| help.to_string(),
         );
         Self {
+            place: Place::NONE,
             what,
             file,
             plan: None,
@@ -201,6 +219,7 @@ impl Judged {
 
     fn told(&self, strict: bool) -> Told<'_> {
         Told {
+            place: &self.place,
             what: &self.what,
             file: &self.file,
             plan: self.plan.as_ref().map(|plan| plan.summary.as_str()),
@@ -294,16 +313,20 @@ async fn image_size(stack: &Stack, inputs: Option<&Inputs>) -> Asked<u64> {
 }
 
 fn tell(args: &Args, write: impl Fn(Format) -> String, ui: Ui) -> Result<()> {
-    let text = write(args.format);
+    let format = match args.json {
+        true => Format::Json,
+        false => args.format,
+    };
+    let text = write(format);
     let Some(file) = &args.out else {
-        match args.format {
+        match format {
             Format::Text | Format::Markdown => ui.data(text)?,
             // Escaped in their own ways.
             Format::Json | Format::Junit | Format::Sarif | Format::Github => ui.file(&text)?,
         }
         return Ok(());
     };
-    let text = match args.format {
+    let text = match format {
         Format::Text => escape::log(&plain(&text)),
         _ => text,
     };

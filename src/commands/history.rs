@@ -3,29 +3,36 @@
 use std::collections::BTreeSet;
 
 use miette::{Diagnostic, Result};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::late;
 use super::planning::releases;
-use crate::cli::{StackOption, exit};
+use crate::cli::{StackFirst, exit};
 use crate::cluster::{self, Trust};
+use crate::document::{Document, Place};
 use crate::kinds::Desired;
 use crate::plan::diff::diff;
-use crate::plan::release::Release;
+use crate::plan::release::{Outcome, Release};
 use crate::plan::{FieldChange, render};
 use crate::stack;
 use crate::ui::{BOLD, Ui, Unwritable, paint};
 
 /// Lists what was applied: when, by whom, from which commit, and how it ended
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu history
+  uninlu history uninlu.toml 3 --diff 2")]
 pub struct Args {
+    #[command(flatten)]
+    stack: StackFirst,
     /// One release in full; absent means a line for each
     number: Option<i64>,
-    /// With NUMBER: what that release has otherwise than this one
-    #[arg(long, value_name = "NUMBER", requires = "number")]
+    /// With NUMBER: the differences of that release from this one
+    #[arg(long, value_name = "NUMBER")]
     diff: Option<i64>,
-    #[command(flatten)]
-    stack: StackOption,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -39,12 +46,21 @@ struct Unknown {
     stack: String,
 }
 
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("--diff compares two releases, and only one is given")]
+#[diagnostic(help("name the other one too: `uninlu history NUMBER --diff NUMBER`"))]
+struct NoNumber;
+
 /// Runs the command.
 ///
 /// # Errors
 /// Whatever keeps the cluster from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
+    let (file, number) = args.stack.and(args.number, |text| text.parse().ok())?;
+    if args.diff.is_some() && number.is_none() {
+        return Err(NoNumber.into());
+    }
+    let stack = stack::load(&file, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let mut releases = releases(&connection, ui).await?;
     late::record(&connection, &mut releases, ui).await;
@@ -55,23 +71,70 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
             stack: stack.name.clone(),
         })
     };
-    match (args.number, args.diff) {
+    let place = Place::from(stack.target());
+    match (number, args.diff) {
         (Some(number), Some(other)) => {
             let objects = |release: &Release| release.record.goal.objects.clone();
-            let objects = difference(&objects(find(other)?), &objects(find(number)?));
-            tell_difference(&objects, args.json, ui)?;
+            let difference = difference(&objects(find(other)?), &objects(find(number)?));
+            match args.json {
+                true => ui.json(&Document::new("history", place, difference))?,
+                false => ui.data(difference.text())?,
+            }
         }
-        (Some(number), None) => tell_one(find(number)?, args.json, ui)?,
-        (None, _) => tell_all(&releases, &stack.name, args.json, ui)?,
+        (Some(number), None) if args.json => {
+            let release = in_full(find(number)?);
+            ui.json(&Document::new("history", place, One { release }))?;
+        }
+        (Some(number), None) => show_one(find(number)?, ui)?,
+        (None, _) if args.json => {
+            let releases = releases.iter().map(summary).collect();
+            ui.json(&Document::new("history", place, All { releases }))?;
+        }
+        (None, _) => show_all(&releases, &stack.name, ui)?,
     }
     Ok(exit::OK)
 }
 
-fn tell_all(releases: &[Release], stack: &str, as_json: bool, ui: Ui) -> Result<(), Unwritable> {
-    if as_json {
-        let all: Vec<Value> = releases.iter().map(summary).collect();
-        return ui.json(&json!({ "format_version": 1, "releases": all }));
-    }
+/// What `history --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct All {
+    releases: Vec<Summary>,
+}
+
+/// What `history NUMBER --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct One {
+    release: InFull,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct InFull {
+    #[serde(flatten)]
+    summary: Summary,
+    /// The objects' bodies.
+    objects: Vec<Value>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Summary {
+    number: i64,
+    /// When it began, RFC 3339.
+    at: String,
+    /// `user@host`.
+    by: String,
+    /// The commit; null outside of git.
+    git: Option<String>,
+    environment: Option<String>,
+    image: String,
+    /// Digest of the plan.
+    plan: String,
+    summary: String,
+    /// The release that this one went back to.
+    back_to: Option<i64>,
+    outcome: Outcome,
+}
+
+fn show_all(releases: &[Release], stack: &str, ui: Ui) -> Result<(), Unwritable> {
     if releases.is_empty() {
         ui.data(format_args!("{stack} was never applied here\n"))?;
     }
@@ -98,75 +161,75 @@ fn headline(release: &Release) -> String {
     )
 }
 
-fn summary(release: &Release) -> Value {
+fn summary(release: &Release) -> Summary {
     let record = &release.record;
-    json!({
-        "number": release.number,
-        "at": record.at.strftime("%FT%TZ").to_string(),
-        "by": record.by,
-        "git": record.goal.git,
-        "environment": record.goal.target.environment,
-        "image": record.goal.image.reference,
-        "plan": record.plan,
-        "summary": record.summary,
-        "back_to": record.back_to,
-        "outcome": release.outcome,
-    })
+    Summary {
+        number: release.number,
+        at: record.at.strftime("%FT%TZ").to_string(),
+        by: record.by.clone(),
+        git: record.goal.git.clone(),
+        environment: record.goal.target.environment.clone(),
+        image: record.goal.image.reference.clone(),
+        plan: record.plan.clone(),
+        summary: record.summary.clone(),
+        back_to: record.back_to,
+        outcome: release.outcome.clone(),
+    }
 }
 
-fn tell_one(release: &Release, as_json: bool, ui: Ui) -> Result<()> {
-    let objects: Vec<&Value> = release.record.goal.objects.values().collect();
-    if as_json {
-        let mut one = summary(release);
-        one["format_version"] = json!(1);
-        one["objects"] = json!(objects);
-        return Ok(ui.json(&one)?);
+fn in_full(release: &Release) -> InFull {
+    InFull {
+        summary: summary(release),
+        objects: release.record.goal.objects.values().cloned().collect(),
     }
+}
+
+fn show_one(release: &Release, ui: Ui) -> Result<()> {
     ui.say(headline(release));
-    let documents: Vec<String> = objects
-        .into_iter()
-        .map(super::leave::yaml)
-        .collect::<Result<_>>()?;
+    let objects = release.record.goal.objects.values();
+    let documents: Vec<String> = objects.map(super::leave::yaml).collect::<Result<_>>()?;
     Ok(ui.file(&documents.join("---\n"))?)
 }
 
-/// Per object that differs: its name and the fields; an object that only one of them has, as a whole.
-pub(super) fn difference(from: &Desired, to: &Desired) -> Vec<(String, Vec<FieldChange>)> {
-    let ids: BTreeSet<_> = from.keys().chain(to.keys()).collect();
-    let nothing = Value::Null;
-    ids.into_iter()
-        .filter_map(|id| {
-            let (from, to) = (
-                from.get(id).unwrap_or(&nothing),
-                to.get(id).unwrap_or(&nothing),
-            );
-            let fields = diff(from, to);
-            (!fields.is_empty()).then(|| (id.to_string(), fields))
-        })
-        .collect()
+/// In what two sets of objects differ.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Difference {
+    /// One for each object that differs.
+    objects: Vec<Differing>,
 }
 
-pub(super) fn tell_difference(
-    objects: &[(String, Vec<FieldChange>)],
-    as_json: bool,
-    ui: Ui,
-) -> Result<(), Unwritable> {
-    if as_json {
-        let objects: Vec<Value> = objects
-            .iter()
-            .map(|(object, fields)| json!({ "object": object, "fields": fields }))
-            .collect();
-        return ui.json(&json!({ "format_version": 1, "objects": objects }));
+#[derive(Debug, Serialize, JsonSchema)]
+struct Differing {
+    object: String,
+    fields: Vec<FieldChange>,
+}
+
+/// Per object that differs: its name and the fields; an object that only one of them has, as a whole.
+pub(super) fn difference(from: &Desired, to: &Desired) -> Difference {
+    let ids: BTreeSet<_> = from.keys().chain(to.keys()).collect();
+    let nothing = Value::Null;
+    let body = |objects: &'_ Desired, id| objects.get(id).unwrap_or(&nothing).clone();
+    let differing = ids.into_iter().filter_map(|id| {
+        let fields = diff(&body(from, id), &body(to, id));
+        (!fields.is_empty()).then(|| Differing {
+            object: id.to_string(),
+            fields,
+        })
+    });
+    Difference {
+        objects: differing.collect(),
     }
-    if objects.is_empty() {
-        ui.data("no differences\n")?;
+}
+
+impl Difference {
+    pub(super) fn text(&self) -> String {
+        if self.objects.is_empty() {
+            return "no differences\n".to_owned();
+        }
+        let texts = self.objects.iter().map(|one| {
+            let fields = render::fields(&one.fields);
+            format!("{}\n{fields}", paint(BOLD, &one.object))
+        });
+        texts.collect()
     }
-    for (object, fields) in objects {
-        ui.data(format_args!(
-            "{}\n{}",
-            paint(BOLD, object),
-            render::fields(fields)
-        ))?;
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@ use miette::{Diagnostic, IntoDiagnostic, Result};
 use crate::atomic;
 use crate::cli::exit;
 use crate::cluster::{self, Trust};
+use crate::document::{Document, Place};
 use crate::import::{self, Chart, Given, Source};
 use crate::stack::{self, Target};
 use crate::ui::Ui;
@@ -17,6 +18,10 @@ use crate::ui::Ui;
 ///
 /// The stack file goes to --out or stdout, the report to stderr. Faults found are no error.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu import helm ./chart --out uninlu.toml
+  uninlu import live --context prod --namespace nlu")]
 pub struct Args {
     #[command(subcommand)]
     from: From,
@@ -31,6 +36,10 @@ enum From {
 
 /// Reads a chart's folder, or a values file alone; runs no Helm and asks no cluster
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu import helm ./chart --values prod.yaml
+  uninlu import helm ./chart --release nlu --namespace nlu --context prod --out uninlu.toml")]
 struct Helm {
     /// Chart's folder, or a values file
     #[arg(value_name = "DIR|VALUES")]
@@ -49,6 +58,10 @@ struct Helm {
 
 /// Reads manifests: what `helm template` prints, or what `kubectl apply -f` takes
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu import yaml manifests
+  uninlu import yaml deployment.yaml service.yaml --json")]
 struct Manifests {
     /// Files, or folders of them
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -61,6 +74,10 @@ struct Manifests {
 
 /// Reads a namespace's objects; writes nothing to the cluster
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu import live --context prod --namespace nlu
+  uninlu import live --context prod --namespace nlu --name server --out uninlu.toml")]
 struct Live {
     /// Context of the kubeconfig; no other one is asked
     #[arg(long)]
@@ -341,7 +358,10 @@ fn finish(source: &Source, given: &Given, common: &Common, ui: Ui) -> Result<u8>
         write(out, &imported.stack)?;
     }
     if common.json {
-        ui.json(&import::json(&findings, &imported, source))?;
+        let written = stack::parse(&imported.stack, &file, None);
+        let place = written.map_or(Place::NONE, |stack| stack.target().into());
+        let report = import::json(&findings, &imported, source);
+        ui.json(&Document::new("import", place, report))?;
         return Ok(exit::OK);
     }
     if common.out.is_none() {

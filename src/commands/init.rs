@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use miette::{Diagnostic, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::atomic;
 use crate::cli::exit;
 use crate::cluster::{self, Prospect, Trust};
+use crate::document::{self, Document};
 use crate::stack::{self, MODEL_FILES, Target};
 use crate::ui::{Ui, human_bytes};
 
@@ -17,6 +20,10 @@ use crate::ui::{Ui, human_bytes};
 /// On a terminal it asks for what is not given; elsewhere --context, --repository and one of --model and --claim are
 /// needed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu init --context prod --repository registry.example.com/nlu --claim models
+  uninlu init stacks/nlu --context prod --repository registry.example.com/nlu --model ./model")]
 pub struct Args {
     /// Folder for `uninlu.toml`
     #[arg(default_value = ".", value_name = "DIR")]
@@ -48,6 +55,16 @@ pub struct Args {
     /// Overwrites an existing file
     #[arg(long)]
     force: bool,
+    /// Prints the file's path as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `init --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// The file that was written.
+    file: String,
 }
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -87,10 +104,11 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     stack::check(&text, &file).map_err(|invalid| *invalid)?;
     write(&file, &text)?;
     warn_of_claim(&place, &model, prospect.as_ref(), ui);
-    ui.say(format_args!(
-        "wrote {0}; next: `uninlu validate {0}`",
-        file.display()
-    ));
+    let file = file.display().to_string();
+    ui.say(format_args!("wrote {file}; next: `uninlu validate {file}`"));
+    if args.json {
+        ui.json(&Document::new("init", place.header(), Report { file }))?;
+    }
     Ok(exit::OK)
 }
 
@@ -111,6 +129,15 @@ enum Model {
 }
 
 impl Place {
+    fn header(&self) -> document::Place {
+        document::Place {
+            stack: Some(self.name.clone()),
+            namespace: Some(self.namespace.clone()),
+            context: Some(self.context.clone()),
+            environment: None,
+        }
+    }
+
     fn gather(args: &Args, kubeconfig: &Kubeconfig, ui: Ui) -> Result<Self, Stop> {
         let current = kubeconfig.current_context.as_deref();
         Ok(Self {

@@ -11,6 +11,10 @@ use crate::ui::Ui;
 ///
 /// `uninlu man | man -l -` shows it; `uninlu man --out /usr/local/share/man/man1` installs all of them.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu man | man -l -
+  uninlu man --out /usr/local/share/man/man1")]
 pub struct Args {
     /// Folder for `uninlu.1`, `uninlu-plan.1` and so on
     #[arg(long, value_name = "DIR")]

@@ -14,6 +14,10 @@ use crate::ui::Ui;
 ///
 /// STACK may also be a folder with stacks below it, at any depth: then each is shown in a line.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu plan --env staging
+  uninlu plan uninlu.toml --out plan.json")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -50,7 +54,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
     if args.json {
-        ui.json(&delivery.json())?;
+        ui.json(&delivery.document("plan"))?;
     } else if args.markdown {
         ui.data(delivery.markdown())?;
     } else {

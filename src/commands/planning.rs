@@ -2,13 +2,14 @@
 
 use futures::future::{OptionFuture, join};
 use miette::{Diagnostic, Result};
-use serde_json::{Value, json};
 
 use crate::cluster::{self, Connection, Releases, Trust};
+use crate::document::Document;
 use crate::gate;
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
 use crate::plan::release::Release;
+use crate::plan::render::Planned;
 use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, provenance, render};
 use crate::revision;
 use crate::stack::Stack;
@@ -42,10 +43,13 @@ impl Delivery {
     }
 
     /// The same for programs.
-    pub(super) fn json(&self) -> Value {
-        let mut plan = render::json(&self.plan, self.outlook.as_ref());
-        plan["warnings"] = json!(self.warnings);
-        plan
+    pub(super) fn json(&self) -> Planned {
+        render::json(&self.plan, self.outlook.as_ref(), &self.warnings)
+    }
+
+    /// What `command` prints of it with `--json`.
+    pub(super) fn document(&self, command: &str) -> Document<Planned> {
+        Document::new(command, &self.plan.goal.target, self.json())
     }
 
     /// Whether anything is to be written or built.

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use miette::{IntoDiagnostic, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{StackArgs, duration, exit};
+use crate::document::Document;
 use crate::image::container::{Machine, Spec};
 use crate::image::docker::{Engine, LocalImage};
 use crate::image::{self, Inputs};
@@ -23,6 +26,10 @@ const CHARACTERS: [usize; 3] = [50, 200, 1000];
 
 /// Runs the built image under the stack's limits on this machine, measures it, and writes the profile
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu rehearse --objective 500ms
+  uninlu rehearse uninlu.toml --env prod --model ./model")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -41,7 +48,7 @@ pub struct Args {
     /// File for the profile, instead of the one beside the stack file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Prints the profile, JSON
+    /// Prints the profile as JSON
     #[arg(long)]
     json: bool,
 }
@@ -85,12 +92,25 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let file = args.out.unwrap_or_else(|| profile::path(&stack, env));
     profile_file::write(&profile, &file)?;
     if args.json {
-        ui.file(&profile.text())?;
+        let report = Report {
+            file: file.display().to_string(),
+            profile,
+        };
+        ui.json(&Document::new("rehearse", stack.target(), report))?;
     } else {
         ui.data(text(&profile))?;
     }
     ui.say(format_args!("wrote {}", file.display()));
     Ok(exit::OK)
+}
+
+/// What `rehearse --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// The file that was written.
+    file: String,
+    /// What it holds.
+    profile: Profile,
 }
 
 /// Ascending, and none that the server would refuse.
@@ -175,7 +195,7 @@ async fn in_container(engine: &Engine, spec: &Spec, effort: &Effort, ui: Ui) -> 
 fn profile(image: String, local: &LocalImage, limits: (i64, i64), measured: Measured) -> Profile {
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     Profile {
-        version: VERSION,
+        format_version: VERSION,
         image,
         measured_at: Timestamp::now().strftime("%FT%TZ").to_string(),
         processor: processor(),

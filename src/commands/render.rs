@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use miette::{Diagnostic, Result};
 
 use super::leave::{self, yaml};
-use crate::cli::{StackArgs, exit};
+use crate::cli::{StackFirst, exit};
 use crate::image;
 use crate::kinds::{self, Facts, prometheus};
 use crate::stack::{self, Image, Stack};
@@ -14,12 +14,16 @@ use crate::ui::Ui;
 
 /// Prints the objects as YAML, or what Prometheus needs; asks no cluster and no registry
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu render --env staging
+  uninlu render uninlu.toml adapter")]
 pub struct Args {
-    /// What to print
-    #[arg(value_enum, default_value_t = What::Objects)]
-    what: What,
     #[command(flatten)]
-    stack: StackArgs,
+    stack: StackFirst,
+    /// What to print [default: objects] [possible values: objects, service-monitor, adapter]
+    #[arg(hide_possible_values = true)]
+    what: Option<String>,
     /// In which form the objects leave: documents on stdout, or the files of a chart or a kustomization
     #[arg(long, value_enum, default_value_t = Format::Yaml)]
     format: Format,
@@ -44,6 +48,11 @@ enum Format {
 #[diagnostic(help("name it with --out DIR"))]
 struct NoFolder;
 
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("`{0}` cannot be rendered")]
+#[diagnostic(help("write objects, service-monitor or adapter after STACK"))]
+struct NoWhat(String);
+
 /// What can be rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
@@ -60,8 +69,9 @@ enum What {
 /// # Errors
 /// Whatever keeps the stack from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
-    match args.what {
+    let (file, what) = stack_and_what(&args)?;
+    let stack = stack::load(&file, args.stack.env.as_deref())?;
+    match what {
         What::Objects => {
             let objects = kinds::desired(&stack, &facts(&stack)?);
             let files = match args.format {
@@ -80,6 +90,23 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         What::Adapter => ui.file(&yaml(&prometheus::adapter(&stack))?)?,
     }
     Ok(exit::OK)
+}
+
+/// WHAT came before STACK in earlier versions.
+fn stack_and_what(args: &Args) -> Result<(PathBuf, What)> {
+    let what = |text: &str| What::from_str(text, false).ok();
+    let (file, last) = args.stack.and(args.what.clone(), |text| {
+        what(text).map(|_| text.to_owned())
+    })?;
+    let Some(last) = last else {
+        return Ok((file, What::Objects));
+    };
+    let first = file.to_str().and_then(what);
+    match (what(&last), first) {
+        (Some(what), _) => Ok((file, what)),
+        (None, Some(what)) => Ok((PathBuf::from(last), what)),
+        (None, None) => Err(NoWhat(last).into()),
+    }
 }
 
 /// What rendering must know and the stack file cannot say.

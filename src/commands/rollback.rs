@@ -7,7 +7,7 @@ use super::late;
 use super::planning::{
     Delivery, Look, Refused, goal, look_ahead, plan_goal, refuse_release, releases,
 };
-use crate::cli::{StackOption, exit};
+use crate::cli::{StackFirst, exit};
 use crate::cluster::{self, Releases, Skipped, Trust};
 use crate::image;
 use crate::plan::release::{Release, newest, newest_ready};
@@ -19,11 +19,15 @@ use crate::ui::Ui;
 ///
 /// What later releases created goes, as far as it belongs to this stack.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu rollback
+  uninlu rollback uninlu.toml 3 --yes")]
 pub struct Args {
+    #[command(flatten)]
+    stack: StackFirst,
     /// Number of the release, as `uninlu history` lists it; absent means the last one that ran before the present one
     number: Option<i64>,
-    #[command(flatten)]
-    stack: StackOption,
     #[command(flatten)]
     delivery: DeliveryArgs,
 }
@@ -55,11 +59,12 @@ enum Stop {
 /// Whatever keeps the plan from being made or carried out; what was written before stays, and a rollback or an apply
 /// completes it.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
+    let (file, number) = args.stack.and(args.number, |text| text.parse().ok())?;
+    let stack = stack::load(&file, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let mut releases = releases(&connection, ui).await?;
     late::record(&connection, &mut releases, ui).await;
-    let release = choose(&releases, args.number, &stack.name)?;
+    let release = choose(&releases, number, &stack.name)?;
     refuse_release(release, &goal(&stack, stated_image(&stack)))?;
     ui.say(format_args!(
         "back to release {}, applied by {} at {}",
@@ -80,7 +85,8 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         take: stack.apply.take.clone(),
         back_to: Some(release.number),
     };
-    deliver(delivery, &args.delivery, async || Ok(goal), ui).await?;
+    let settle = async || Ok(goal);
+    deliver("rollback", delivery, &args.delivery, settle, ui).await?;
     Ok(exit::OK)
 }
 

@@ -4,18 +4,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use miette::{Diagnostic, IntoDiagnostic, Result};
+use miette::{Diagnostic, Result};
 
 use crate::cli::{StackArgs, duration, exit};
-use crate::escape;
+use crate::document::Document;
 use crate::profile::{self, Profile};
 use crate::profile_file;
 use crate::simulate::{Load, Options, page, report, text};
 use crate::stack::{self, Stack};
-use crate::ui::Ui;
+use crate::ui::{Ui, json_text};
 
 /// Replays a load through the stack's autoscaler with the measured profile: replicas, latency, refusals, replica-hours
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu simulate --load ramp:5..40/10m
+  uninlu simulate uninlu.toml --load peak.csv --format html --out report.html")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -38,6 +42,9 @@ pub struct Args {
     /// In which form
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Prints JSON on stdout: short for `--format json`
+    #[arg(long, conflicts_with_all = ["format", "out"])]
+    json: bool,
     /// File to write instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -104,16 +111,17 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         seed: args.seed,
     };
     let report = report(&stack, &profile, &load, &args.load, options);
-    let made = match args.format {
+    let format = match args.json {
+        true => Format::Json,
+        false => args.format,
+    };
+    let made = match format {
         Format::Table => text(&report),
-        Format::Json => {
-            let document = serde_json::to_string_pretty(&report).into_diagnostic()?;
-            escape::json(&document) + "\n"
-        }
+        Format::Json => json_text(&Document::new("simulate", stack.target(), report)),
         Format::Html => page(&report),
     };
     match args.out {
-        None if matches!(args.format, Format::Table) => ui.data(made)?,
+        None if matches!(format, Format::Table) => ui.data(made)?,
         None => ui.file(&made)?,
         Some(file) => {
             std::fs::write(&file, made).map_err(|reason| Stop::Write {
@@ -172,7 +180,7 @@ fn hollow(profile: &Profile) -> Option<&'static str> {
     } else if saturation.requests_per_second <= 0.0 || saturation.cpu_seconds <= 0.0 {
         Some("`saturation` needs a rate and a CPU time above 0")
     } else if profile.cpu_limit <= 0 {
-        Some("`cpu-limit` is 0")
+        Some("`cpu_limit` is 0")
     } else {
         None
     }

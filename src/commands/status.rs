@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use miette::Result;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::late;
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
+use crate::document::Document;
 use crate::kinds::{self, Going, Kind, ObjectId, Progress};
 use crate::plan::apply_set;
 use crate::plan::outlook::Asked;
@@ -20,6 +23,10 @@ use crate::ui::{GREEN, RED, Ui, YELLOW, paint};
 ///
 /// Exits with 4 when the stack is not deployed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu status --watch
+  uninlu status uninlu.toml --env prod --json")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -74,7 +81,7 @@ struct Seen {
     is_deployed: bool,
     text: String,
     /// In place of the text, where it is asked for.
-    json: Option<Value>,
+    json: Option<Document<Report>>,
 }
 
 async fn look(stack: &Stack, connection: &Connection, is_json: bool) -> Result<Seen> {
@@ -91,7 +98,10 @@ async fn look(stack: &Stack, connection: &Connection, is_json: bool) -> Result<S
     };
     Ok(Seen {
         is_deployed: !objects.is_empty(),
-        json: is_json.then(|| as_json(stack, &objects, &pods, &namespace)),
+        json: is_json.then(|| {
+            let report = as_json(&objects, &pods, &namespace);
+            Document::new("status", stack.target(), report)
+        }),
         text: namespace_line(stack, namespace) + &as_text(stack, &objects, &pods),
     })
 }
@@ -201,37 +211,74 @@ fn restarts(pod: &Pod) -> i32 {
         .sum()
 }
 
+/// What `status --json` prints.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// What keeps a namespace that is being deleted, or why that is not known; else null.
+    namespace_being_deleted: Option<String>,
+    objects: Vec<Object>,
+    pods: Vec<PodReport>,
+}
+
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+struct Object {
+    kind: &'static str,
+    name: String,
+    progress: Reached,
+    /// Why a rollout is paused.
+    paused: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+struct PodReport {
+    name: String,
+    restarts: i32,
+    progress: Reached,
+}
+
+/// How far something is.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Reached {
+    Ready,
+    Waiting { reason: String },
+    Failed { reason: String },
+}
+
+impl From<Progress> for Reached {
+    fn from(progress: Progress) -> Self {
+        match progress {
+            Progress::Ready => Reached::Ready,
+            Progress::Waiting(reason) => Reached::Waiting { reason },
+            Progress::Failed(reason) => Reached::Failed { reason },
+        }
+    }
+}
+
 fn as_json(
-    stack: &Stack,
     objects: &BTreeMap<ObjectId, Value>,
     pods: &[Pod],
     namespace: &Asked<Option<Going>>,
-) -> Value {
-    let namespace = match namespace {
-        Ok(going) => json!(going.as_ref().map(Going::words)),
-        Err(reason) => json!(format!("not known: {reason}")),
-    };
-    let progress = |progress: &Progress| match progress {
-        Progress::Ready => json!({ "state": "ready" }),
-        Progress::Waiting(reason) => json!({ "state": "waiting", "reason": reason }),
-        Progress::Failed(reason) => json!({ "state": "failed", "reason": reason }),
-    };
-    json!({
-        "format_version": 1,
-        "stack": stack.name,
-        "namespace": stack.namespace,
-        "context": stack.cluster.context,
-        "namespace_being_deleted": namespace,
-        "objects": objects.iter().map(|(id, live)| json!({
-            "kind": id.kind.name(),
-            "name": id.name,
-            "progress": progress(&kinds::progress(id.kind, live)),
-            "paused": (id.kind == Kind::Deployment).then(|| kinds::pause(live)).flatten(),
-        })).collect::<Vec<_>>(),
-        "pods": pods.iter().map(|pod| json!({
-            "name": pod_name(pod),
-            "restarts": restarts(pod),
-            "progress": progress(&kinds::pod::explain(pod, &[])),
-        })).collect::<Vec<_>>(),
-    })
+) -> Report {
+    let objects = objects.iter().map(|(id, live)| Object {
+        kind: id.kind.name(),
+        name: id.name.clone(),
+        progress: kinds::progress(id.kind, live).into(),
+        paused: (id.kind == Kind::Deployment)
+            .then(|| kinds::pause(live))
+            .flatten(),
+    });
+    let pods = pods.iter().map(|pod| PodReport {
+        name: pod_name(pod).to_owned(),
+        restarts: restarts(pod),
+        progress: kinds::pod::explain(pod, &[]).into(),
+    });
+    Report {
+        namespace_being_deleted: match namespace {
+            Ok(going) => going.as_ref().map(Going::words),
+            Err(reason) => Some(format!("not known: {reason}")),
+        },
+        objects: objects.collect(),
+        pods: pods.collect(),
+    }
 }

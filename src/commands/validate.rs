@@ -3,18 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use miette::{Report, Result};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::discovery::Found;
 use super::fleet;
 use crate::cli::exit;
-use crate::stack::{self, Invalid, LoadError, Stack};
+use crate::document::{Detail, Document, Place};
+use crate::stack::{self, Fault, Invalid, LoadError, Stack};
 use crate::ui::{GREEN, Ui, paint};
 
 /// Tells every fault of stack files at once, offline: as they stand, and with each of their environments
 ///
 /// Exits with 1 when there is a fault.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu validate
+  uninlu validate stacks --json")]
 pub struct Args {
     /// Stack files, folders that hold `uninlu.toml`, or folders with stacks below them
     #[arg(default_value = "uninlu.toml", value_name = "STACK")]
@@ -22,59 +28,77 @@ pub struct Args {
     /// Only this environment
     #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
     env: Option<String>,
-    /// Prints the faults on stdout: `[{ "file", "line", "column", "environment", "message", "help" }]`
-    ///
-    /// `line` and `column` count from 1, and are null when the file cannot be read; `environment` is null unless only
-    /// that environment brings the fault.
+    /// Prints the errors as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What `validate --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Checked {
+    /// Whether there is no error.
+    valid: bool,
+    errors: Vec<StackError>,
+}
+
+/// An error of a stack file.
+#[derive(Debug, Serialize, JsonSchema)]
+struct StackError {
+    /// The environment without which the error is not there; null where it is there without one.
+    environment: Option<String>,
+    #[serde(flatten)]
+    detail: Detail,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// stdout that cannot be written; faults are the result, with exit code 1.
+/// stdout that cannot be written; errors of the files are the result, with exit code 1.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let environment = args.env.as_deref();
-    let faults: Vec<Value> = args
-        .stacks
-        .iter()
-        .flat_map(|path| match found(path) {
-            Ok(found) => check(found, environment, ui),
-            Err(error) => vec![note(path, error, ui)],
-        })
-        .collect();
+    let check = |path: &PathBuf| match found(path) {
+        Ok(found) => check(found, &args, ui),
+        Err(error) => vec![note(path, error, &args, ui)],
+    };
+    let errors: Vec<StackError> = args.stacks.iter().flat_map(check).collect();
+    let valid = errors.is_empty();
     if args.json {
-        ui.json(&json!(faults))?;
+        ui.json(&Document::new(
+            "validate",
+            Place::NONE,
+            Checked { valid, errors },
+        ))?;
     }
-    Ok(if faults.is_empty() {
-        exit::OK
-    } else {
-        exit::ERROR
-    })
+    Ok(if valid { exit::OK } else { exit::ERROR })
 }
 
-/// The faults of all files, each told where it is found.
-fn check(found: Found, environment: Option<&str>, ui: Ui) -> Vec<Value> {
+/// The errors of all files, each shown where it is found.
+fn check(found: Found, args: &Args, ui: Ui) -> Vec<StackError> {
     let Found { files, unread } = found;
-    let of_file = |file: &PathBuf| match load(file, environment) {
+    let of_file = |file: &PathBuf| match load(file, args.env.as_deref()) {
         Ok(stacks) => {
             ui.say(format_args!("{} {}", paint(GREEN, "✓"), summary(&stacks)));
             Vec::new()
         }
         Err(LoadError::Invalid(invalid)) => {
-            let faults = faults_as_json(&invalid);
-            ui.error(&(*invalid).into());
-            faults
+            let errors = errors_of(&invalid);
+            show(&(*invalid).into(), args, ui);
+            errors
         }
-        Err(error) => vec![note(file, error.into(), ui)],
+        Err(error) => vec![note(file, error.into(), args, ui)],
     };
-    let mut faults: Vec<Value> = files.iter().flat_map(of_file).collect();
-    faults.extend(unread.into_iter().map(|unread| {
+    let mut errors: Vec<StackError> = files.iter().flat_map(of_file).collect();
+    errors.extend(unread.into_iter().map(|unread| {
         let folder = unread.folder.clone();
-        note(&folder, unread.into(), ui)
+        note(&folder, unread.into(), args, ui)
     }));
-    faults
+    errors
+}
+
+/// For people; the document has it for programs.
+fn show(error: &Report, args: &Args, ui: Ui) {
+    if !args.json || ui.is_for_programs() {
+        ui.error(error);
+    }
 }
 
 /// The stacks of a folder; else what the path itself names.
@@ -108,30 +132,34 @@ fn summary(stacks: &[Stack]) -> String {
     )
 }
 
-/// Tells what has no line.
-fn note(file: &Path, error: Report, ui: Ui) -> Value {
-    ui.error(&error);
-    json!({
-        "file": file,
-        "line": null,
-        "column": null,
-        "environment": null,
-        "message": fleet::causes(&error),
-        "help": error.help().map(|help| help.to_string()),
-    })
+/// What has no line.
+fn note(file: &Path, error: Report, args: &Args, ui: Ui) -> StackError {
+    show(&error, args, ui);
+    StackError {
+        environment: None,
+        detail: Detail {
+            message: fleet::causes(&error),
+            help: error.help().map(|help| help.to_string()),
+            file: Some(file.display().to_string()),
+            line: None,
+            column: None,
+        },
+    }
 }
 
-fn faults_as_json(invalid: &Invalid) -> Vec<Value> {
-    let value = |fault| {
+fn errors_of(invalid: &Invalid) -> Vec<StackError> {
+    let error = |fault: &Fault| {
         let (line, column) = invalid.position(fault);
-        json!({
-            "file": invalid.file,
-            "line": line,
-            "column": column,
-            "environment": fault.environment,
-            "message": fault.message,
-            "help": fault.help,
-        })
+        StackError {
+            environment: fault.environment.clone(),
+            detail: Detail {
+                message: fault.message.clone(),
+                help: Some(fault.help.clone()),
+                file: Some(invalid.file.clone()),
+                line: Some(line),
+                column: Some(column),
+            },
+        }
     };
-    invalid.faults.iter().map(value).collect()
+    invalid.faults.iter().map(error).collect()
 }

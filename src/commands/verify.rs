@@ -7,6 +7,7 @@ use miette::{Diagnostic, IntoDiagnostic, Result, WrapErr};
 
 use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
+use crate::document::Document;
 use crate::image::{self, ImageSize};
 use crate::plan::outlook::Asked;
 use crate::stack::{self, Image, Stack};
@@ -17,6 +18,10 @@ use crate::verify::{self, Check, Facts, render};
 ///
 /// Looks and asks, and changes nothing. What cannot be looked at is not proven, and fails.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  uninlu verify
+  uninlu verify uninlu.toml --api-key-file key --junit verify.xml")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -75,10 +80,17 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         write(file, &render::junit(&stack, &checks))?;
     }
     if args.json {
-        ui.json(&render::json(&stack, &checks))?;
-    } else {
-        ui.data(render::text(&checks))?;
+        ui.json(&Document::new(
+            "verify",
+            stack.target(),
+            render::json(&checks),
+        ))?;
+        return Ok(match verify::failed(&checks).as_slice() {
+            [] => exit::OK,
+            _ => exit::ERROR,
+        });
     }
+    ui.data(render::text(&checks))?;
     judge(&checks)?;
     Ok(exit::OK)
 }

@@ -49,7 +49,7 @@ pub struct Place {
 }
 
 /// Why a finding is accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Waived {
     /// In its owner's words.
     pub reason: String,
@@ -58,7 +58,7 @@ pub struct Waived {
 }
 
 /// What a rule could not look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Unknown {
     /// Id of the rule.
     pub rule: String,

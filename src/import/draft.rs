@@ -34,7 +34,7 @@ pub struct Given {
 }
 
 /// What has no place in the stack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Left {
     /// `Deployment nlu .spec.template.spec.nodeSelector`
     pub what: String,

@@ -22,7 +22,7 @@ use uninlu_helm_template::{self as template, yaml};
 pub use chart::{Chart, Refused, live, running_pods};
 pub use draft::{Draft, Given, Left, draft};
 pub use object::{Object, Source};
-pub use report::{json, text};
+pub use report::{Report, json, text};
 pub use rules::{Finding, check};
 pub use uninlu_helm_template::Place;
 pub use write::{Action, Effect, Imported, Noted, written};

@@ -1,9 +1,10 @@
 //! What was found, for people and for programs.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::write::Imported;
-use super::{Finding, Place, Source};
+use super::write::{Effect, Imported, Noted};
+use super::{Finding, Left, Place, Source};
 use crate::gate::Severity;
 use crate::ui::{BOLD, RED, YELLOW, paint};
 
@@ -124,22 +125,68 @@ fn list(text: &mut String, title: &str, items: impl Iterator<Item = String>) {
     }
 }
 
-/// For programs; docs/import.md describes it.
-pub fn json(findings: &[Finding], imported: &Imported, source: &Source) -> Value {
-    let gaps: Vec<Value> = source
-        .gaps
-        .iter()
-        .map(|(place, why)| json!({ "place": place, "why": why }))
-        .collect();
-    json!({
-        "format_version": 1,
-        "stack": imported.stack,
-        "findings": findings,
-        "to_set": imported.to_set,
-        "mended": imported.mended,
-        "not_taken": imported.not_taken,
-        "not_understood": gaps,
-        "other_deployments": imported.other_deployments,
-        "first_apply": imported.first_apply,
-    })
+/// Stack file and findings as data; docs/import.md describes it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Report<'a> {
+    /// Text of the stack file.
+    stack_file: &'a str,
+    findings: Vec<FindingReport<'a>>,
+    /// Keys that hold a placeholder.
+    to_set: &'a [Noted],
+    /// Keys whose values differ from what was read.
+    fixed: &'a [Noted],
+    /// What has no place in a stack.
+    not_taken: &'a [Left],
+    /// Templates that could not be read as Helm reads them.
+    not_understood: Vec<Gap<'a>>,
+    /// Deployments that were not chosen.
+    other_deployments: &'a [String],
+    /// What the first apply does.
+    first_apply: &'a [Effect],
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct FindingReport<'a> {
+    rule: &'a str,
+    severity: Severity,
+    object: Option<&'a str>,
+    field: Option<&'a str>,
+    places: &'a [Place],
+    message: &'a str,
+    why: &'a str,
+    help: &'a str,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Gap<'a> {
+    place: &'a Place,
+    why: &'a str,
+}
+
+/// The report for programs.
+pub fn json<'a>(findings: &'a [Finding], imported: &'a Imported, source: &'a Source) -> Report<'a> {
+    let gaps = source.gaps.iter().map(|(place, why)| Gap { place, why });
+    Report {
+        stack_file: &imported.stack,
+        findings: findings.iter().map(finding_json).collect(),
+        to_set: &imported.to_set,
+        fixed: &imported.mended,
+        not_taken: &imported.not_taken,
+        not_understood: gaps.collect(),
+        other_deployments: &imported.other_deployments,
+        first_apply: &imported.first_apply,
+    }
+}
+
+fn finding_json(finding: &Finding) -> FindingReport<'_> {
+    FindingReport {
+        rule: finding.rule,
+        severity: finding.severity,
+        object: finding.object.as_deref(),
+        field: finding.field.as_deref(),
+        places: &finding.places,
+        message: &finding.what,
+        why: finding.why,
+        help: finding.mend,
+    }
 }

@@ -30,7 +30,7 @@ pub struct Imported {
 }
 
 /// A key, and words on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Noted {
     /// Dotted path.
     pub key: String,
@@ -39,7 +39,7 @@ pub struct Noted {
 }
 
 /// What becomes of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Effect {
     /// `Deployment nlu`
     pub object: String,
@@ -52,7 +52,7 @@ pub struct Effect {
 }
 
 /// What happens to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Deleted and made again.

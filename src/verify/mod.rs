@@ -35,7 +35,7 @@ enum Look {
 }
 
 /// What was asked of whom, and what was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Evidence {
     /// Kind and name of the object.
     pub of: String,

@@ -1,6 +1,7 @@
 //! Checks for people, for programs and for CI systems.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Check, Evidence, Verdict, failed};
 use crate::junit::{self, Case, Outcome};
@@ -61,33 +62,50 @@ pub fn summary(checks: &[Check]) -> String {
     )
 }
 
-/// The form that docs/verify.md describes.
-pub fn json(stack: &Stack, checks: &[Check]) -> Value {
-    json!({
-        "format_version": 1,
-        "stack": stack.name,
-        "namespace": stack.namespace,
-        "context": stack.cluster.context,
-        "environment": stack.environment,
-        "passed": failed(checks).is_empty(),
-        "checks": checks.iter().map(check_json).collect::<Vec<_>>(),
-    })
+/// The checks as data; docs/verify.md describes it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Report<'a> {
+    /// Whether every check passed or was skipped.
+    passed: bool,
+    checks: Vec<CheckReport<'a>>,
 }
 
-fn check_json(check: &Check) -> Value {
-    let (mend, reason) = match check.verdict {
+#[derive(Debug, Serialize, JsonSchema)]
+struct CheckReport<'a> {
+    id: &'a str,
+    /// What must hold.
+    promise: &'a str,
+    /// `passed`, `failed` or `skipped`.
+    result: &'a str,
+    /// Why it was skipped.
+    reason: Option<&'a str>,
+    /// What to do when it failed.
+    help: Option<&'a str>,
+    evidence: &'a [Evidence],
+}
+
+/// The checks for programs.
+pub fn json(checks: &[Check]) -> Report<'_> {
+    Report {
+        passed: failed(checks).is_empty(),
+        checks: checks.iter().map(check_json).collect(),
+    }
+}
+
+fn check_json(check: &Check) -> CheckReport<'_> {
+    let (help, reason) = match check.verdict {
         Verdict::Passed => (None, None),
         Verdict::Failed => (Some(check.mend), None),
         Verdict::Skipped(why) => (None, Some(why)),
     };
-    json!({
-        "id": check.id,
-        "promise": check.promise,
-        "result": check.verdict.word(),
-        "reason": reason,
-        "mend": mend,
-        "evidence": check.evidence,
-    })
+    CheckReport {
+        id: check.id,
+        promise: check.promise,
+        result: check.verdict.word(),
+        reason,
+        help,
+        evidence: &check.evidence,
+    }
 }
 
 /// A test suite with a case for each check.

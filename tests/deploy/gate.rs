@@ -25,7 +25,7 @@ async fn changes_are_told_by_the_exit_code_and_nothing_is_written() {
     assert!(mark.writes().is_empty(), "{:#?}", mark.writes());
     assert_eq!(rules(&run), ["host-path"], "{}", run.stdout);
     assert_eq!(
-        run.json()["not_looked_at"][0]["rule"],
+        run.json()["skipped"][0]["rule"],
         "memory-for-model",
         "{}",
         run.stdout

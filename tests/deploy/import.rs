@@ -83,7 +83,7 @@ async fn what_was_applied_comes_back_as_a_stack_that_changes_nothing() {
             "an import wrote: {:#?}",
             mark.writes()
         );
-        for none in ["findings", "to_set", "not_taken", "mended"] {
+        for none in ["findings", "to_set", "not_taken", "fixed"] {
             assert_eq!(report[none], json!([]), "{none} of {namespace}");
         }
         assert_eq!(
@@ -95,7 +95,7 @@ async fn what_was_applied_comes_back_as_a_stack_that_changes_nothing() {
         assert_eq!(
             plan["has_changes"], false,
             "{namespace}: {plan:#}\n{}",
-            report["stack"]
+            report["stack_file"]
         );
     }
 }
@@ -145,7 +145,7 @@ async fn of_what_kubectl_made_the_report_tells_what_the_first_apply_does() {
         .get(Kind::HorizontalPodAutoscaler, NAME)
         .await
         .expect("it is there")["spec"];
-    let text = report["stack"].as_str().expect("text");
+    let text = report["stack_file"].as_str().expect("text");
     assert!(
         text.contains("replicas = { min = 2, max = 5 }"),
         "{scaled:#}\n{text}"

@@ -1,7 +1,7 @@
 //! A namespace, a stack file and the binary: everything that one test touches.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -73,11 +73,19 @@ impl Run {
         self
     }
 
-    /// stdout as JSON.
+    /// stdout as JSON, which fits the command's schema.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("stdout is no JSON ({error}): {}", self.stdout))
+        let document: Value = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("stdout is not JSON ({error}): {}", self.stdout));
+        let command = document["command"].as_str().expect("a header");
+        let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas");
+        let schema = std::fs::read(schemas.join(format!("{command}.json"))).expect("a schema");
+        let schema = serde_json::from_slice(&schema).expect("JSON");
+        if let Err(error) = jsonschema::validate(&schema, &document) {
+            panic!("{}: {error}: {document:#}", error.instance_path());
+        }
+        document
     }
 
     /// The planned change of the kind's object; `NAME` only tells two of one kind apart.

@@ -5,6 +5,7 @@ use std::path::Path;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde_json::Value;
+use uninlu::document;
 use uninlu::gate::report::{self, Format, Told};
 use uninlu::gate::{Finding, Place, Severity, Unknown, Verdicts, Waived};
 
@@ -48,6 +49,7 @@ fn verdicts() -> Verdicts {
 
 fn told(verdicts: &Verdicts) -> Told<'_> {
     Told {
+        place: &document::Place::NONE,
         what: "siamese-uninlu in namespace nlu of context prod",
         file: "stacks/my stack/uninlu.toml",
         plan: Some("1 to create, 0 to update, 0 to replace, 0 to delete, 5 to keep"),
@@ -102,6 +104,7 @@ fn not_judged() -> Verdicts {
 
 fn told_of_other(verdicts: &Verdicts) -> Told<'_> {
     Told {
+        place: &document::Place::NONE,
         what: "other in namespace nlu of context prod",
         file: "stacks/other/uninlu.toml",
         plan: None,

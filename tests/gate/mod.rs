@@ -14,6 +14,7 @@ mod untrusted;
 use std::path::Path;
 
 use toml::value::Date;
+use uninlu::document::Place;
 use uninlu::gate::report::{self, Format, Told};
 use uninlu::gate::{self, Facts, Finding, Severity, Subject};
 use uninlu::plan::{Goal, PlannedImage};
@@ -49,6 +50,7 @@ fn what_people_are_told() {
         insta::glob!("cases/*.yaml", |file| {
             let verdicts = Case::read(file).verdicts();
             let told = Told {
+                place: &Place::NONE,
                 what: "siamese-uninlu in namespace nlu of context prod",
                 file: "uninlu.toml",
                 plan: None,

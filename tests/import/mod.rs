@@ -255,7 +255,7 @@ fn our_own_chart_comes_back_as_the_same_stack() {
             "{:#}",
             report["first_apply"]
         );
-        let imported = report["stack"].as_str().expect("text");
+        let imported = report["stack_file"].as_str().expect("text");
         std::fs::write(home.path().join("uninlu.toml"), imported).expect("writable");
         assert_eq!(render(&["render"]), before, "from {imported}");
     }
@@ -342,10 +342,11 @@ fn imported(from: &str, files: &[(&str, &str)], more: &[&str]) -> Result<Value, 
     let output = uninlu(&arguments, home.path());
     match output.status.code() {
         Some(0) => Ok(serde_json::from_slice(&output.stdout).expect("JSON")),
-        Some(1) => Err(text(&output.stderr)
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")),
+        Some(1) => {
+            let failure: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            let words = failure["error"].to_string();
+            Err(words.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
         other => panic!("{other:?}: {}", text(&output.stderr)),
     }
 }
@@ -365,7 +366,7 @@ fn found(report: &Value, rule: &str) -> Vec<String> {
             format!(
                 "{}: {}",
                 lines.join(","),
-                finding["what"].as_str().expect("text")
+                finding["message"].as_str().expect("text")
             )
         })
         .collect()
@@ -389,7 +390,7 @@ spec:
 #[test]
 fn an_autoscaler_of_any_version() {
     let report = imported("yaml", &[("v1.yaml", &case("hpa-v1/v1.yaml"))], &[]).expect("read");
-    let stack = report["stack"].as_str().expect("text");
+    let stack = report["stack_file"].as_str().expect("text");
     assert!(stack.contains("\ncpu = 50\n"), "{stack}");
     let gone = "19: `policy/v1beta1` is not served since Kubernetes 1.25: policy/v1 is";
     assert_eq!(found(&report, "api-version-gone"), [gone]);
@@ -405,7 +406,7 @@ fn an_autoscaler_of_any_version() {
     ] {
         let hpa = format!("---\napiVersion: {version}\nkind: HorizontalPodAutoscaler\nmetadata: {{name: nlu}}\nspec: {{scaleTargetRef: {{kind: Deployment, name: nlu}}, {spec}}}\n");
         let report = imported("yaml", &[("all.yaml", &format!("{DEPLOYMENT}{hpa}"))], &[]).expect("read");
-        let stack = report["stack"].as_str().expect("text");
+        let stack = report["stack_file"].as_str().expect("text");
         assert!(stack.contains(&format!("\n{keys}\n")), "{version}: {stack}");
         assert_eq!(found(&report, "api-version-gone").len(), usize::from(is_gone), "{version}");
     }
@@ -420,7 +421,7 @@ fn what_cannot_be_read_is_named_with_its_line() {
     assert_eq!(found(&report, "yaml-ambiguous"), said);
     let json = imported("yaml", &[("q.json", &case("error-swallowed/q.json"))], &[]).expect("JSON");
     assert!(
-        json["stack"]
+        json["stack_file"]
             .as_str()
             .expect("text")
             .contains("name = \"nlu\""),
@@ -479,7 +480,7 @@ fn the_forms_that_kubectl_reads() {
         let report =
             imported("yaml", &[(name, &text)], &[]).unwrap_or_else(|why| panic!("{name}: {why}"));
         assert!(
-            report["stack"]
+            report["stack_file"]
                 .as_str()
                 .expect("text")
                 .contains("limit = \"2Gi\""),
@@ -506,7 +507,7 @@ fn ranges_of_versions_in_a_chart() {
         &folder(""),
     );
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let stack = report["stack"].as_str().expect("text");
+    let stack = report["stack_file"].as_str().expect("text");
     assert!(stack.contains("v = \"false\""), "{stack}");
     assert_eq!(found(&report, "kube-version"), [""; 0]);
     let old = [
@@ -667,7 +668,7 @@ fn of_several_deployments_the_one_with_the_model() {
     ] {
         let all = format!("{web}{redis}{}", other(name, pod));
         let report = imported("yaml", &[("all.yaml", &all)], &[]).expect("read");
-        let stack = report["stack"].as_str().expect("text");
+        let stack = report["stack_file"].as_str().expect("text");
         assert!(stack.contains(&format!("name = \"{name}\"")), "{stack}");
         assert_eq!(
             report["other_deployments"],
@@ -680,7 +681,7 @@ fn of_several_deployments_the_one_with_the_model() {
     );
     let report = imported("yaml", &[("all.yaml", &format!("{web}{large}"))], &[]).expect("read");
     assert!(
-        report["stack"]
+        report["stack_file"]
             .as_str()
             .expect("text")
             .contains("name = \"large\""),
@@ -693,7 +694,7 @@ fn of_several_deployments_the_one_with_the_model() {
     )
     .expect("read");
     assert!(
-        report["stack"]
+        report["stack_file"]
             .as_str()
             .expect("text")
             .contains("name = \"web\""),

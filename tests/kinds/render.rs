@@ -174,7 +174,7 @@ fn an_error_leaves_stdout_empty_and_tells_the_mend() {
         ),
         (
             STACK,
-            &["helm"],
+            &["uninlu.toml", "helm"],
             1,
             "[possible values: objects, service-monitor, adapter]",
         ),

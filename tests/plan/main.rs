@@ -14,6 +14,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use uninlu::document::Document;
 use uninlu::kinds::{Desired, Kind, MANAGER, ObjectId};
 use uninlu::plan::{
     self, Cause, Conflict, Goal, Live, PlannedImage, Prediction, apply_set, render,
@@ -76,7 +77,9 @@ fn told(plan: Result<plan::Plan, plan::Refusal>) -> String {
     match plan {
         Ok(plan) => {
             let text = uninlu::ui::plain(&render::text(&plan, None));
-            let mut json = render::json(&plan, None);
+            let planned = render::json(&plan, None, &[]);
+            let document = Document::new("plan", &plan.goal.target, planned);
+            let mut json = serde_json::to_value(document).expect("a plan is JSON");
             // It covers the bodies too, which are the matter of other snapshots.
             json["digest"] = "DIGEST".into();
             json["digests"] = "DIGESTS".into();

@@ -1,11 +1,13 @@
 //! The profile's file.
 
+use std::path::Path;
+
 use uninlu::profile::{Profile, Saturation, Service, VERSION};
 use uninlu::profile_file;
 
 fn profile() -> Profile {
     Profile {
-        version: VERSION,
+        format_version: VERSION,
         image: "registry.test/siamese-uninlu:0123456789abcdef".into(),
         measured_at: "2026-01-02T03:04:05Z".into(),
         processor: "Some Processor".into(),
@@ -58,11 +60,26 @@ fn a_file_that_cannot_be_written_leaves_nothing_behind() {
 fn another_version_is_no_profile() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("uninlu.profile.json");
-    let version = VERSION + 1;
     let newer = Profile {
-        version,
+        format_version: VERSION + 1,
         ..profile()
     };
     profile_file::write(&newer, &file).expect("writable");
     assert!(profile_file::read(&file).is_err());
+}
+
+/// Version 2 has the same keys in kebab-case.
+#[test]
+fn the_earlier_version_is_read() {
+    let earlier = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulate/made-up.profile.json");
+    let text = std::fs::read_to_string(&earlier).expect("readable");
+    assert!(
+        text.contains("\"version\": 2") && text.contains("\"cpu-limit\""),
+        "{text}"
+    );
+    let profile = profile_file::read(&earlier)
+        .expect("a profile")
+        .expect("it is there");
+    assert_eq!((profile.format_version, profile.cpu_limit), (2, 2000));
+    assert_eq!(profile.saturation.cpu_seconds, 0.076);
 }

@@ -82,10 +82,10 @@ fn a_target_for_cpu_that_cannot_be_reached_never_scales_and_requests_do() {
     let report = json(&["--env", "deaf"]);
     let alone = variant(&report, "stack");
     assert_eq!(alone["replicas"], serde_json::json!([3, 3, 3]));
-    assert!(alone["refused-percent"].as_f64() > Some(10.0));
+    assert!(alone["refused_percent"].as_f64() > Some(10.0));
     let added = variant(&report, "requests-added");
     assert!(added["replicas"][2].as_u64() > Some(6));
-    assert!(added["refused-percent"].as_f64() < Some(1.0));
+    assert!(added["refused_percent"].as_f64() < Some(1.0));
 }
 
 #[test]
@@ -100,11 +100,11 @@ fn a_seed_gives_the_same_again_and_another_does_not() {
 #[test]
 fn the_json_agrees_with_itself() {
     let report = json(&[]);
-    assert_eq!(report["version"], 1);
+    assert_eq!(report["format_version"], 2);
     for variant in report["variants"].as_array().expect("a list") {
         let intervals = variant["intervals"].as_array().expect("a list");
         assert_eq!(intervals.len(), 120, "ten minutes of 5 s each");
-        for key in ["offered", "refused", "in-time"] {
+        for key in ["offered", "refused", "in_time"] {
             let sum: u64 = intervals.iter().filter_map(|one| one[key].as_u64()).sum();
             assert_eq!(Some(sum), variant["total"][key].as_u64(), "{key}");
         }
@@ -115,15 +115,15 @@ fn the_json_agrees_with_itself() {
         );
     }
     let minimum = variant(&report, "fixed-minimum");
-    let hours = minimum["replica-hours"].as_f64().expect("a number");
+    let hours = minimum["replica_hours"].as_f64().expect("a number");
     assert!(
         (hours - 3.0 * 10.0 / 60.0).abs() < 1e-9,
         "three pods, ten minutes: {hours}"
     );
     let enough = variant(&report, "fixed-enough");
-    assert_eq!(enough["intervals-missed"], 0);
+    assert_eq!(enough["intervals_missed"], 0);
     let pod = &report["pod"];
-    let (simulated, measured) = (&pod["simulated-latency"][1], &pod["measured-latency"][1]);
+    let (simulated, measured) = (&pod["simulated_latency"][1], &pod["measured_latency"][1]);
     let ratio = simulated.as_f64().expect("P95") / measured.as_f64().expect("P95");
     assert!((ratio - 1.0).abs() < 0.02, "{ratio}");
 }

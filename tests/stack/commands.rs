@@ -115,7 +115,9 @@ fn validate_gives_every_fault_as_data() {
         folder.path(),
     );
     assert_eq!(output.status.code(), Some(1));
-    let faults: Vec<Value> = serde_json::from_slice(&output.stdout).expect("stdout is JSON alone");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("stdout is JSON alone");
+    assert_eq!(document["valid"], false);
+    let faults = document["errors"].as_array().expect("a list");
     let first = &faults[0];
     assert_eq!(
         (&first["line"], &first["column"]),
@@ -160,7 +162,7 @@ fn validate_talks_to_programs_in_events_alone() {
 }
 
 #[test]
-fn validate_of_valid_files_is_an_empty_list() {
+fn validate_of_valid_files_has_no_errors() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = case("valid-everything.toml");
     let output = uninlu(
@@ -168,7 +170,9 @@ fn validate_of_valid_files_is_an_empty_list() {
         folder.path(),
     );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "[]");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("stdout is JSON alone");
+    assert_eq!(document["valid"], true);
+    assert_eq!(document["errors"], Value::Array(Vec::new()));
 }
 
 #[test]

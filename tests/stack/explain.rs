@@ -30,8 +30,10 @@ fn a_key_is_explained_with_its_value_and_its_place() {
             &["here: \"rollback\"", "valid-everything.toml:69"],
         ),
     ] {
-        let (code, stdout, stderr) = uninlu(&["explain", key, "--stack", file]);
+        let (code, stdout, stderr) = uninlu(&["explain", file, key]);
         assert_eq!(code, Some(0), "{stderr}");
+        let earlier = uninlu(&["explain", key, "--stack", file]);
+        assert_eq!(earlier, (code, stdout.clone(), stderr), "the earlier form");
         for words in words {
             assert!(stdout.contains(words), "no `{words}` in {stdout}");
         }
@@ -73,7 +75,7 @@ fn every_key_is_described() {
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
-const TWO: &str = r#"name = "nlu"
+pub(super) const TWO: &str = r#"name = "nlu"
 namespace = "nlu"
 [cluster]
 context = "nowhere"
@@ -93,10 +95,10 @@ fn two_environments_are_compared() {
     let file = folder.path().join("uninlu.toml");
     std::fs::write(&file, TWO).expect("writable");
     let file = file.to_str().expect("UTF-8");
-    let (code, stdout, stderr) = uninlu(&["diff", "-", "large", "--stack", file]);
+    let (code, stdout, stderr) = uninlu(&["diff", file, "-", "large"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert_eq!(stdout, "Deployment nlu\n    .spec.replicas: 2 → 5\n");
-    let (_, stdout, _) = uninlu(&["diff", "large", "large", "--stack", file]);
+    let (_, stdout, _) = uninlu(&["diff", file, "large", "large"]);
     assert_eq!(stdout, "no differences\n");
     let (code, _, stderr) = uninlu(&["diff", "-", "larg", "--stack", file]);
     assert_eq!(code, Some(1));

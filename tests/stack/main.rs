@@ -4,7 +4,9 @@ mod commands;
 mod defaults;
 #[path = "../difference/mod.rs"]
 mod difference;
+mod documents;
 mod explain;
+mod help;
 #[path = "../hermetic/mod.rs"]
 mod hermetic;
 mod reach;

@@ -193,7 +193,7 @@ fn number(text: &str) -> Result<Value, String> {
     match (whole, digits.parse::<f64>()) {
         (Some(value), _) => Ok(value.into()),
         (None, Ok(value)) => Ok(Data::Float(value).into()),
-        (None, Err(_)) => Err(format!("`{text}` is no number")),
+        (None, Err(_)) => Err(format!("`{text}` is not a number")),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Where something is written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 pub struct Place {
     /// File, as it was named or below the folder that was named.
     pub file: String,

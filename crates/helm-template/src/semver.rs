@@ -57,7 +57,7 @@ impl Version {
     /// # Errors
     /// What is no version.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let refused = || format!("`{text}` is no version");
+        let refused = || format!("`{text}` is not a version");
         if text.len() > LONGEST_VERSION {
             return Err("a version of more than 256 bytes".to_owned());
         }
@@ -173,7 +173,7 @@ fn groups(range: &str) -> Result<Vec<Vec<Constraint>>, String> {
     }
     let group = |text: &str| {
         if !patterns.valid.is_match(text) {
-            return Err(format!("`{text}` is no range of versions"));
+            return Err(format!("`{text}` is not a range of versions"));
         }
         let found = patterns.find.captures_iter(text);
         found.map(|found| Constraint::of(&found)).collect()

@@ -328,11 +328,11 @@ fn key_text(key: &Node) -> Built<String> {
         Tree::Leaf(Value::Bool(value)) => Ok(value.to_string()),
         Tree::Leaf(Value::Number(number)) => match number.as_i64() {
             Some(number) => Ok(number.to_string()),
-            None if number.is_u64() => fault(key.line, "a key is no number of that size"),
+            None if number.is_u64() => fault(key.line, "a number is too large for a key"),
             None => Ok(go_float(number.as_f64().unwrap_or_default())),
         },
-        Tree::Leaf(_) => fault(key.line, "null is no key"),
-        _ => fault(key.line, "a list or a map is no key"),
+        Tree::Leaf(_) => fault(key.line, "null is not allowed as a key"),
+        _ => fault(key.line, "a list or a map is not allowed as a key"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! A plan as a file: made by `plan --out`, carried out by `apply FILE`, exactly or not at all.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Plan;
@@ -87,15 +89,28 @@ pub fn digest(plan: &Plan) -> String {
 
 /// The digests that a plan's own is made over, one for each thing that decides what will run. A model that is part of
 /// the image is in the image's; one on a volume cannot be told from here.
-pub fn chain(plan: &Plan) -> Value {
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Digests {
+    /// Of the stack file; null without one.
+    stack: Option<String>,
+    /// Of the image; null when it is not built yet.
+    image: Option<String>,
+    /// Of the objects' bodies.
+    objects: String,
+    /// Of the plan.
+    plan: String,
+}
+
+/// The digests of a plan.
+pub fn chain(plan: &Plan) -> Digests {
     let image = plan.goal.image.reference.split_once('@');
     let bodies: Vec<&Value> = plan.goal.objects.values().collect();
-    json!({
-        "stack": plan.goal.source,
-        "image": image.map(|(_, digest)| digest),
-        "objects": digest_of(&json!(bodies)),
-        "plan": digest(plan),
-    })
+    Digests {
+        stack: plan.goal.source.clone(),
+        image: image.map(|(_, digest)| digest.to_owned()),
+        objects: digest_of(&json!(bodies)),
+        plan: digest(plan),
+    }
 }
 
 /// Keys stand in the order in which they were written, on both sides.

@@ -33,7 +33,7 @@ pub struct Goal {
 }
 
 /// The image of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedImage {
     /// What stands in the Deployment.

@@ -51,7 +51,7 @@ pub struct References {
 }
 
 /// What will happen to the pods.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Outlook {
     /// How many pods run in the end, as far as the plan decides it.
     pub pods: u32,
@@ -72,7 +72,7 @@ pub struct Outlook {
 }
 
 /// Something that will keep pods from coming, or the autoscaler from scaling them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Obstacle {
     /// What it is.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uninlu_objects::MANAGER;
 
 /// Who set a field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Owner {
     /// Field manager, `kubectl-edit`.

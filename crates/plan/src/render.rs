@@ -2,16 +2,17 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use super::file::Digests;
 use super::outlook::Outlook;
-use super::{Action, Approximate, Change, FieldChange, Goal, Plan};
+use super::{Action, Approximate, Change, FieldChange, Plan, PlannedImage};
+use uninlu_objects::Going;
 use uninlu_text::escape;
 use uninlu_text::style::{self, BOLD, DIM, GREEN, RED, YELLOW, paint};
-
-/// Version of the JSON form; it changes when a reader would have to.
-pub const FORMAT_VERSION: u32 = 1;
 
 impl Action {
     /// `create`, `update`, …
@@ -334,50 +335,85 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
     text
 }
 
-/// The plan as JSON: fields, not bodies.
-pub fn json(plan: &Plan, outlook: Option<&Outlook>) -> Value {
-    let Goal { target, image, .. } = &plan.goal;
-    json!({
-        "format_version": FORMAT_VERSION,
-        "stack": target.stack,
-        "namespace": target.namespace,
-        "context": target.context,
-        "environment": target.environment,
-        "image": image,
-        "digest": super::file::digest(plan),
-        "digests": super::file::chain(plan),
-        "has_changes": !plan.is_empty(),
-        "pods": outlook,
-        "changes": plan.changes.iter().map(change_json).collect::<Vec<_>>(),
-    })
+/// The plan as data: fields, not bodies.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Planned {
+    /// The image of the pods.
+    image: PlannedImage,
+    /// Digest of the plan.
+    digest: String,
+    /// The digests that it is made over.
+    digests: Digests,
+    /// Whether an apply writes something.
+    has_changes: bool,
+    /// What the pods will meet; null when the plan leaves them as they are.
+    pods: Option<Outlook>,
+    /// One for each object.
+    changes: Vec<PlannedChange>,
+    /// What the API server warned of.
+    warnings: Vec<String>,
 }
 
-fn change_json(change: &Change) -> Value {
-    let conflicts: Vec<Value> = change
-        .conflicts
-        .iter()
-        .map(|conflict| {
-            json!({
-                "field": conflict.field,
-                "manager": conflict.manager,
-                "take": take_notation(change, &conflict.field),
-            })
-        })
-        .collect();
-    let mut told = json!({
-        "kind": change.id.kind.name(),
-        "namespace": change.id.namespace,
-        "name": change.id.name,
-        "action": change.action.word(),
-        "restarts_pods": change.restarts_pods(),
-        "fields": change.fields,
-        "conflicts": conflicts,
-        "approximate": change.approximate.as_ref().map(Approximate::words),
-        "stamps": change.stamps,
-        "notes": change.notes,
-    });
-    if let Some(going) = &change.going {
-        told["being_deleted"] = Value::from(going.words());
+/// What happens to an object.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+struct PlannedChange {
+    kind: &'static str,
+    namespace: Option<String>,
+    name: String,
+    action: Action,
+    /// Whether pods are replaced by it.
+    restarts_pods: bool,
+    fields: Vec<FieldChange>,
+    conflicts: Vec<PlannedConflict>,
+    /// Why this is not the API server's own prediction.
+    approximate: Option<String>,
+    /// Fields that admission sets to a new value at each request.
+    stamps: Vec<String>,
+    notes: Vec<String>,
+    /// What keeps an object that is being deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    being_deleted: Option<String>,
+}
+
+/// A field that another manager owns.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+struct PlannedConflict {
+    field: String,
+    manager: String,
+    /// What takes it: `--take` with this value.
+    take: String,
+}
+
+/// The plan for programs.
+pub fn json(plan: &Plan, outlook: Option<&Outlook>, warnings: &[String]) -> Planned {
+    Planned {
+        image: plan.goal.image.clone(),
+        digest: super::file::digest(plan),
+        digests: super::file::chain(plan),
+        has_changes: !plan.is_empty(),
+        pods: outlook.cloned(),
+        changes: plan.changes.iter().map(change_json).collect(),
+        warnings: warnings.to_vec(),
     }
-    told
+}
+
+fn change_json(change: &Change) -> PlannedChange {
+    let conflicts = change.conflicts.iter().map(|conflict| PlannedConflict {
+        field: conflict.field.clone(),
+        manager: conflict.manager.clone(),
+        take: take_notation(change, &conflict.field),
+    });
+    PlannedChange {
+        kind: change.id.kind.name(),
+        namespace: change.id.namespace.clone(),
+        name: change.id.name.clone(),
+        action: change.action,
+        restarts_pods: change.restarts_pods(),
+        fields: change.fields.clone(),
+        conflicts: conflicts.collect(),
+        approximate: change.approximate.as_ref().map(Approximate::words),
+        stamps: change.stamps.clone(),
+        notes: change.notes.clone(),
+        being_deleted: change.going.as_ref().map(Going::words),
+    }
 }

@@ -143,7 +143,7 @@ impl Settings {
             .batch_tokens
             .is_some_and(|tokens| tokens < LONGEST_PASS)
         {
-            let why = format!("is below {LONGEST_PASS}, the tokens of one window with its hint");
+            let why = format!("is below {LONGEST_PASS}, the tokens of one window with its prompt");
             found.push(wrong("batch-tokens", &why, &LONGEST_PASS.to_string()));
         }
         for (name, duration, whom) in [

@@ -31,7 +31,7 @@ use uninlu_stack::Stack;
 
 pub use load::{InvalidLoad, Load};
 pub use page::page;
-pub use report::{Options, Report, VERSION};
+pub use report::{Options, Report};
 pub use text::text;
 
 /// Plays the stack under the load, which was given as `text`.

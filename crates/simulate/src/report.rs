@@ -13,9 +13,6 @@ use super::{Micros, SECOND, micros, seconds};
 use crate::profile::Profile;
 use uninlu_stack::Stack;
 
-/// Version of the JSON's form.
-pub const VERSION: u32 = 1;
-
 /// The load's first rate holds for so long before anything is counted, so that metrics and pods have settled.
 const LEAD: Micros = 600 * SECOND;
 /// Lengths of intervals in seconds, of which the first is taken that gives at most [`MOST_INTERVALS`].
@@ -23,11 +20,11 @@ const INTERVALS: [u32; 11] = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_60
 const MOST_INTERVALS: f64 = 120.0;
 
 /// What came out, for programs and people.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Report {
-    pub(super) version: u32,
+    #[serde(skip)]
     pub(super) stack: String,
+    #[serde(skip)]
     pub(super) environment: Option<String>,
     pub(super) load: LoadFacts,
     pub(super) seed: u64,
@@ -43,8 +40,7 @@ pub struct Report {
 }
 
 /// The load.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct LoadFacts {
     /// As it was given.
     pub(super) text: String,
@@ -58,8 +54,7 @@ pub(super) struct LoadFacts {
 }
 
 /// Where the figures of a pod are from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct ProfileFacts {
     pub(super) image: String,
     pub(super) measured_at: String,
@@ -67,8 +62,7 @@ pub(super) struct ProfileFacts {
 }
 
 /// What one pod carries.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct PodFacts {
     /// Highest rate at which the objective held when it was measured, for texts of the measured length.
     pub(super) measured_requests_per_second: f64,
@@ -82,8 +76,7 @@ pub(super) struct PodFacts {
 }
 
 /// One variant with what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct Played {
     pub(super) kind: Kind,
     pub(super) name: String,
@@ -148,7 +141,6 @@ pub(super) fn report(
     let mut variants = play(stack, &scene, saturation.requests_per_second);
     variants.extend(enough(&scene, load.peak() / scene.capacity.most()));
     Report {
-        version: VERSION,
         stack: stack.name.clone(),
         environment: stack.environment.clone(),
         load: LoadFacts::of(load, text, characters),

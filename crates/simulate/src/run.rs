@@ -55,8 +55,7 @@ pub(super) struct Outcome {
 }
 
 /// One interval; requests belong to that in which they came.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub(super) struct Interval {
     /// Its begin in seconds.
     pub(super) at: f64,
@@ -69,8 +68,7 @@ pub(super) struct Interval {
 }
 
 /// How requests fared.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, schemars::JsonSchema)]
 pub(super) struct Requests {
     /// So many came.
     pub(super) offered: usize,

@@ -1,54 +1,107 @@
 //! For programs.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Told, is_refused, summary_of};
-use crate::gate::Finding;
-
-/// Version of the form; it changes when a reader would have to.
-const FORMAT_VERSION: u32 = 1;
+use crate::document::{Document, Place};
+use crate::gate::{self, Severity, Unknown, Waived};
+use crate::ui::json_text;
 
 pub(super) fn write(told: &Told) -> String {
-    format!("{:#}\n", report(told))
+    json_text(&Document::new("gate", told.place.clone(), report(told)))
 }
 
 pub(super) fn write_all(all: &[Told]) -> String {
-    let stacks: Vec<Value> = all.iter().map(report).collect();
-    let report = json!({
-        "format_version": FORMAT_VERSION,
-        "refused": is_refused(all),
-        "summary": summary_of(all),
-        "stacks": stacks,
+    let stacks = all.iter().map(|told| OfStack {
+        place: told.place.clone(),
+        report: report(told),
     });
-    format!("{report:#}\n")
+    let report = Reports {
+        refused: is_refused(all),
+        summary: summary_of(all),
+        stacks: stacks.collect(),
+    };
+    json_text(&Document::new("gate", Place::NONE, report))
 }
 
-fn report(told: &Told) -> Value {
-    let findings: Vec<Value> = told.verdicts.findings.iter().map(finding).collect();
-    json!({
-        "format_version": FORMAT_VERSION,
-        "stack": told.what,
-        "file": told.file,
-        "plan": told.plan,
-        "refused": told.is_refused(),
-        "strict": told.strict,
-        "summary": told.summary(),
-        "findings": findings,
-        "not_looked_at": told.verdicts.unknown,
-    })
+/// What the gate says of a stack.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Report<'a> {
+    /// The stack file.
+    file: &'a str,
+    /// What an apply does, in a line; null where no cluster was asked.
+    plan: Option<&'a str>,
+    refused: bool,
+    /// Whether warnings refuse too.
+    strict: bool,
+    summary: String,
+    findings: Vec<Finding<'a>>,
+    /// Rules that were skipped, and why.
+    skipped: &'a [Unknown],
 }
 
-fn finding(finding: &Finding) -> Value {
+/// What the gate says of a folder's stacks.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Reports<'a> {
+    /// Whether one of them is refused.
+    refused: bool,
+    summary: String,
+    stacks: Vec<OfStack<'a>>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct OfStack<'a> {
+    #[serde(flatten)]
+    place: Place,
+    #[serde(flatten)]
+    report: Report<'a>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Finding<'a> {
+    rule: &'a str,
+    severity: Severity,
+    /// Line of the stack file; null where the key has its default.
+    line: Option<usize>,
+    /// Key that may be the cause.
+    key: Option<&'a str>,
+    message: &'a str,
+    why: &'a str,
+    help: &'a str,
+    /// The rule's page in the project; rules of one's own have none.
+    page: Option<String>,
+    /// The waiver that accepts it.
+    waived: Option<&'a Waived>,
+}
+
+fn report<'a>(told: &Told<'a>) -> Report<'a> {
+    Report {
+        file: told.file,
+        plan: told.plan,
+        refused: told.is_refused(),
+        strict: told.strict,
+        summary: told.summary(),
+        findings: told.verdicts.findings.iter().map(finding).collect(),
+        skipped: &told.verdicts.unknown,
+    }
+}
+
+fn finding(finding: &gate::Finding) -> Finding<'_> {
     let place = finding.place.as_ref();
-    json!({
-        "rule": finding.rule,
-        "severity": finding.severity,
-        "line": place.map(|place| place.line),
-        "key": place.map(|place| place.key.as_str()).or(finding.keys.first().map(String::as_str)),
-        "message": finding.message,
-        "why": finding.why,
-        "mend": finding.mend,
-        "page": finding.page(),
-        "waived": finding.waived,
-    })
+    let likeliest = finding.keys.first();
+    Finding {
+        rule: &finding.rule,
+        severity: finding.severity,
+        line: place.map(|place| place.line),
+        key: place
+            .map(|place| &place.key)
+            .or(likeliest)
+            .map(String::as_str),
+        message: &finding.message,
+        why: &finding.why,
+        help: &finding.mend,
+        page: finding.page(),
+        waived: finding.waived.as_ref(),
+    }
 }

@@ -9,8 +9,11 @@ mod text;
 
 use clap::ValueEnum;
 
+pub use json::{Report, Reports};
+
 use super::rules::STACK_FILE;
 use super::{Finding, Place, Severity, Verdicts, rules};
+use crate::document;
 use crate::escape;
 use crate::stack::Invalid;
 use crate::ui::capitalised;
@@ -36,6 +39,8 @@ pub enum Format {
 /// What there is to tell.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
+    /// Which stack it is.
+    pub place: &'a document::Place,
     /// `siamese-uninlu in namespace nlu of context prod`
     pub what: &'a str,
     /// The stack file, as the reader finds it.
@@ -52,7 +57,7 @@ pub struct Told<'a> {
 pub fn write(format: Format, told: &Told) -> String {
     match format {
         Format::Text => text::write(told),
-        Format::Json => escape::json(&json::write(told)),
+        Format::Json => json::write(told),
         Format::Junit => escape::log(&junit::write_all(&[*told])),
         Format::Sarif => escape::json(&sarif::write(told)),
         Format::Markdown => markdown::write(told),
@@ -64,7 +69,7 @@ pub fn write(format: Format, told: &Told) -> String {
 pub fn write_all(format: Format, folder: &str, all: &[Told]) -> String {
     match format {
         Format::Text => text::write_all(all),
-        Format::Json => escape::json(&json::write_all(all)),
+        Format::Json => json::write_all(all),
         Format::Junit => escape::log(&junit::write_all(all)),
         Format::Sarif => escape::json(&sarif::write_all(folder, all)),
         Format::Markdown => markdown::write_all(folder, all),
