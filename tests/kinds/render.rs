@@ -176,7 +176,7 @@ fn an_error_leaves_stdout_empty_and_tells_the_mend() {
             STACK,
             &["uninlu.toml", "helm"],
             1,
-            "[possible values: objects, service-monitor, adapter]",
+            "write objects, service-monitor or adapter after STACK",
         ),
     ];
     for (text, arguments, code, told) in cases {

@@ -231,10 +231,10 @@ impl File {
                 }
                 _ => break,
             }
-            if let Some(at) = path.iter().position(|word| word == "as") {
-                if path.len() > at + 1 {
-                    break;
-                }
+            if let Some(at) = path.iter().position(|word| word == "as")
+                && path.len() > at + 1
+            {
+                break;
             }
         }
         let mut alias = path.last().cloned();

@@ -178,7 +178,9 @@ fn circles_of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
 #[test]
 fn planted_circles_are_found() {
     let lib = ("lib.rs", "mod a; mod b; mod c;");
-    let cases: [(&str, &[(&str, &str)], &[&str]); 6] = [
+    /// Name, files with their text, and the files of the circle.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 6] = [
         (
             "by imports",
             &[

@@ -189,7 +189,7 @@ fn every_task_is_asked_and_shown() {
         assert_eq!(page.shown(), text, "the text is shown whole");
         marked += page.count("#spans mark");
         assert!(
-            page.text("#status").contains("ms in all"),
+            page.text("#status").contains("ms in total"),
             "{}",
             page.text("#status")
         );
