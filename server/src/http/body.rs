@@ -87,8 +87,13 @@ impl Received {
     /// Keeps all bodies together to their rate, once so many bytes more were taken.
     async fn pause(&self, more: usize) {
         let counted = more.min(self.bytes.len().saturating_sub(UNCOUNTED));
-        if counted > 0 {
-            tokio::time::sleep(self.room.rate.take(counted, Instant::now())).await;
+        if counted == 0 {
+            return;
+        }
+        let wait = self.room.rate.take(counted, Instant::now());
+        // A timer counts whole milliseconds, of none too.
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 
 /// Passes by key: equal ones, of one request or of several, are computed once.
 ///
@@ -58,13 +58,14 @@ impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
         self.order.last_key_value().map(|((mark, _), _)| *mark)
     }
 
-    /// Takes the first pass with a mark in a range that somebody still waits for; it stays known until [`Self::finish`].
+    /// Takes the first pass that a caller still waits for, of those in a range of marks and numbers; it stays known until
+    /// [`Self::finish`].
     pub(super) fn next(
         &mut self,
-        marks: impl RangeBounds<M> + Clone,
+        places: impl RangeBounds<(M, u64)> + Clone,
         waits: impl Fn(&W) -> bool,
     ) -> Option<K> {
-        while let Some(key) = self.pop(marks.clone()) {
+        while let Some(key) = self.pop(places.clone()) {
             let Some(pass) = self.passes.get_mut(&key) else {
                 continue;
             };
@@ -79,17 +80,9 @@ impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
         None
     }
 
-    fn pop(&mut self, marks: impl RangeBounds<M>) -> Option<K> {
-        let first = match marks.start_bound() {
-            Bound::Included(mark) => Bound::Included((*mark, 0)),
-            Bound::Excluded(mark) => Bound::Excluded((*mark, u64::MAX)),
-            Bound::Unbounded => Bound::Unbounded,
-        };
-        let (place, _) = self.order.range((first, Bound::Unbounded)).next()?;
-        let place = *place;
-        marks
-            .contains(&place.0)
-            .then(|| self.order.remove(&place))?
+    fn pop(&mut self, places: impl RangeBounds<(M, u64)>) -> Option<K> {
+        let place = *self.order.range(places).next()?.0;
+        self.order.remove(&place)
     }
 
     /// Who waited for a pass that has run.
@@ -114,9 +107,9 @@ mod tests {
         assert_eq!(agenda.next(.., |_| true), Some("long"));
         assert!(!agenda.add("long", 50, 4), "a running pass is joined");
         assert_eq!(agenda.finish(&"long"), [1, 3, 4]);
-        assert_eq!(agenda.next(501.., |_| true), None);
-        assert_eq!(agenda.next(..500, |_| true), None);
-        assert_eq!(agenda.next(400.., |_| true), Some("other"));
+        assert_eq!(agenda.next((501, 0).., |_| true), None);
+        assert_eq!(agenda.next(..(500, 0), |_| true), None);
+        assert_eq!(agenda.next((400, 0).., |_| true), Some("other"));
         assert_eq!(agenda.next(.., |_| true), None);
     }
 

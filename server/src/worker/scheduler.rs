@@ -245,7 +245,7 @@ impl Scheduler {
     fn next(&mut self, lane: Lane) -> Option<PassKey> {
         let sessions = &self.sessions;
         let waits = |waiter: &Waiter| sessions.contains_key(&waiter.session);
-        let first_large = Mark::Large(self.began);
+        let first_large = (Mark::Large(self.began), 0);
         match lane {
             Lane::Small => self.agenda.next(..first_large, waits),
             Lane::Large => self.agenda.next(first_large.., waits),

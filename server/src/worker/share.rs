@@ -2,8 +2,7 @@
 
 use super::claim::SHARE;
 
-/// Tokens of the longest pass: a window of 384 with a hint of 128.
-const LONGEST_PASS: f64 = 512.0;
+const LONGEST_PASS: f64 = uninlu_settings::LONGEST_PASS as f64;
 
 /// A round's passes are all of small requests, or all of large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
