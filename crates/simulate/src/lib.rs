@@ -15,6 +15,7 @@ mod fleet;
 mod load;
 mod metrics;
 mod page;
+mod play;
 mod pod;
 pub mod profile;
 pub mod quantile;
@@ -25,26 +26,10 @@ mod text;
 mod time;
 mod variant;
 
-use profile::Profile;
 use time::{Micros, SECOND, micros, seconds};
-use uninlu_stack::Stack;
 
 pub use load::{InvalidLoad, Load};
 pub use page::page;
+pub use play::report;
 pub use report::{Options, Report};
 pub use text::text;
-
-/// Plays the stack under the load, which was given as `text`.
-pub fn report(
-    stack: &Stack,
-    profile: &Profile,
-    load: &Load,
-    text: &str,
-    options: Options,
-) -> Report {
-    let report = report::report(stack, profile, load, text, options);
-    Report {
-        answer: text::answer(&report),
-        ..report
-    }
-}
