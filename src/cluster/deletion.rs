@@ -1,9 +1,12 @@
 //! Deletions of single objects.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use kube::Api;
 use kube::api::{DeleteParams, Preconditions, PropagationPolicy};
+use serde::de::DeserializeOwned;
 
 use super::explain::explain;
 use super::retry::retried;
@@ -20,19 +23,31 @@ pub(super) async fn request_deletion(
     id: &ObjectId,
     uid: Option<&str>,
 ) -> Result<(), Error> {
+    let foreground = Some(PropagationPolicy::Foreground);
+    delete(&connection.api(id.kind), &id.name, uid, foreground)
+        .await
+        .map_err(|error| explain(error, connection, "delete", id))
+}
+
+/// Deletes the object of that uid, if one is named; one that is gone is as good.
+pub(super) async fn delete<K: Clone + DeserializeOwned + Debug>(
+    api: &Api<K>,
+    name: &str,
+    uid: Option<&str>,
+    propagation_policy: Option<PropagationPolicy>,
+) -> Result<(), kube::Error> {
     let parameters = DeleteParams {
         preconditions: uid.map(|uid| Preconditions {
             uid: Some(uid.to_owned()),
             resource_version: None,
         }),
-        propagation_policy: Some(PropagationPolicy::Foreground),
+        propagation_policy,
         ..Default::default()
     };
-    let api = connection.api(id.kind);
-    match retried(|| api.delete(&id.name, &parameters)).await {
+    match retried(|| api.delete(name, &parameters)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(explain(error, connection, "delete", id)),
+        Err(error) => Err(error),
     }
 }
 

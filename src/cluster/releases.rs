@@ -8,9 +8,10 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
+use super::deletion;
 use super::explain::explain;
 use super::retry::retried;
 use super::{Connection, Error};
@@ -228,24 +229,10 @@ pub(super) async fn delete(
     name: &str,
     uid: Option<&str>,
 ) -> Result<(), Error> {
-    let parameters = DeleteParams {
-        preconditions: uid.map(|uid| Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        }),
-        ..Default::default()
-    };
-    let api = revisions(connection);
-    match retried(|| api.delete(name, &parameters)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(explain(
-            error,
-            connection,
-            "delete",
-            format!("ControllerRevision {name}"),
-        )),
-    }
+    let object = format!("ControllerRevision {name}");
+    deletion::delete(&revisions(connection), name, uid, None)
+        .await
+        .map_err(|error| explain(error, connection, "delete", object))
 }
 
 fn revisions(connection: &Connection) -> Api<ControllerRevision> {
