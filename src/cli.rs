@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use clap::builder::FalseyValueParser;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use crate::commands::common::{StackArgs, StackFirst, exit};
-pub(crate) use crate::commands::common::{duration, stack_file};
+use crate::commands::common::exit;
 use crate::document::{Document, Failure, Place, Problem};
 use crate::report;
 use crate::ui::{self, Talk, Ui};
@@ -218,7 +217,7 @@ async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::common::Twice;
+    use crate::commands::common::{StackFirst, Twice};
 
     /// Every command with the path to it: `uninlu import helm`.
     fn every(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {

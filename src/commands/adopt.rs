@@ -4,9 +4,9 @@ use miette::{Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::common::{StackArgs, exit};
 use super::consent::Question;
 use super::planning::{goal, planned_image};
-use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
 use crate::document::Document;
 use crate::image;
@@ -29,7 +29,7 @@ pub struct Args {
     /// Also takes the fields of this field manager; can be repeated
     #[arg(long, value_name = "MANAGER")]
     from: Vec<String>,
-    /// Does not ask; needed where nobody can be asked
+    /// Does not ask; needed without a terminal
     #[arg(long, short)]
     yes: bool,
     /// Prints what is taken over as JSON

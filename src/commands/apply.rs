@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, Result};
 
+use super::common::{StackArgs, exit};
 use super::delivery::{DeliveryArgs, deliver, refuse_moved};
 use super::planning::{Delivery, Look, look_ahead, plan_goal, plan_stack, settle};
 use super::saved::{self, Given};
 use super::verify::{self, KeyArgs};
 use super::{findings, fleet};
-use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Trust};
 use crate::plan::Plan;
 use crate::stack::{self, Source};
@@ -30,7 +30,7 @@ pub struct Args {
     stack: StackArgs,
     #[command(flatten)]
     delivery: DeliveryArgs,
-    /// With a folder of stacks: each as it stands, and with each of its environments
+    /// With a folder of stacks: the base of each, and with each of its environments
     #[arg(long, conflicts_with = "env")]
     every_environment: bool,
     /// After the rollout, proves on the running pods what the stack promises, as `uninlu verify` does

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::{StackArgs, exit};
+use super::common::{StackArgs, exit};
 use crate::document::Document;
 use crate::image::docker::LocalImage;
 use crate::image::{self, BuildOptions, Inputs};

@@ -3,7 +3,7 @@
 use clap_complete::Shell;
 use miette::Result;
 
-use crate::cli::exit;
+use super::common::exit;
 use crate::ui::Ui;
 
 /// Prints the completions of a shell: `uninlu completions bash >/etc/bash_completion.d/uninlu`

@@ -20,7 +20,7 @@ use crate::who;
 /// What is asked of the one who applies, and how it is done.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct DeliveryArgs {
-    /// Does not ask; needed where nobody can be asked
+    /// Does not ask; needed without a terminal
     #[arg(long, short)]
     pub(super) yes: bool,
     /// With --yes: also when more than two objects go, or a Deployment or Service is replaced

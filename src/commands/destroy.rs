@@ -6,8 +6,8 @@ use miette::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::common::{StackArgs, exit};
 use super::consent::{NoConsent, Question};
-use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Destruction, Lock, Trust};
 use crate::document::Document;
 use crate::kinds::Going;
@@ -24,7 +24,7 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
-    /// Does not ask; needed where nobody can be asked
+    /// Does not ask; needed without a terminal
     #[arg(long, short)]
     yes: bool,
     /// How many seconds the objects may take to go

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use miette::{Diagnostic, Result};
 
+use super::common::{exit, stack_file};
 use super::history::difference;
 use super::render::facts;
-use crate::cli::{exit, stack_file};
 use crate::document::{Document, Place};
 use crate::kinds::{self, Desired};
 use crate::stack;
 use crate::ui::Ui;
 
-/// Tells in what the objects of two environments differ; asks no cluster
+/// Shows in what the objects of two environments differ; asks no cluster
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "uninlu diff [OPTIONS] [STACK] <FROM> <TO>")]
 #[command(after_help = "\

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::common::{StackArgs, exit};
 use super::planning::{plan_goal, releases};
-use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Trust};
 use crate::document::Document;
 use crate::kinds::Going;
@@ -16,9 +16,9 @@ use crate::plan::{Action, Change, render};
 use crate::stack;
 use crate::ui::{BOLD, RED, Ui, paint};
 
-/// Tells what differs from the last release, and who changed it when; exits with 2 when something does
+/// Shows what differs from the last release, and who changed it when; exits with 2 when something does
 ///
-/// Only fields that the release set count: what autoscalers, webhooks and defaults own is no drift.
+/// Only fields that the release set count: what autoscalers, webhooks and defaults own is not drift.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::{StackFirst, exit};
+use super::common::{StackFirst, exit};
 use crate::document::{Document, Place};
 use crate::stack::{self, Stack};
 use crate::ui::{BOLD, DIM, Ui, paint};

@@ -8,11 +8,11 @@ use miette::{Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::common::exit;
 use super::consent::Question;
 use super::delivery::{self, DeliveryArgs};
 use super::discovery::{self, Found};
 use super::planning::{Delivery, Look, plan_stack, settle};
-use crate::cli::exit;
 use crate::document::{Document, Failure, Place};
 use crate::image::Inputs;
 use crate::plan::render;

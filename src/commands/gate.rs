@@ -6,11 +6,11 @@ use futures::future::join;
 use futures::{StreamExt, stream};
 use miette::{Diagnostic, Report, Result};
 
+use super::common::{StackArgs, exit};
 use super::discovery::Found;
 use super::findings::facts;
 use super::fleet;
 use super::planning::{Look, goal, plan_stack, planned_image};
-use crate::cli::{StackArgs, exit};
 use crate::cluster;
 use crate::document::Place;
 use crate::escape;
@@ -25,9 +25,9 @@ use crate::ui::{Ui, plain};
 /// Refuses what would not run well, for CI: the stack file, the plan, and rules over both
 ///
 /// Exits with 3 when it refuses: for a finding of severity `error`, with --strict for a warning too. Writes nothing to
-/// the cluster. docs/gate.md tells of waivers and rules of your own, docs/rules of each rule.
+/// the cluster. docs/gate.md describes waivers and rules of your own, docs/rules of each rule.
 ///
-/// STACK may also be a folder with stacks below it, at any depth: then one report tells of all, and the exit code is
+/// STACK may also be a folder with stacks below it, at any depth: then one report covers all, and the exit code is
 /// the worst of theirs: 1, 3, 2, 0.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -37,25 +37,25 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
-    /// Asks no cluster and no registry: only what the file and its objects tell
+    /// Asks no cluster and no registry: only what the file and its objects say
     #[arg(long, conflicts_with = "detailed_exitcode")]
     offline: bool,
     /// Refuses warnings too
     #[arg(long)]
     strict: bool,
-    /// In which form the findings are told
+    /// In which form the findings are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Prints the findings as JSON on stdout: short for `--format json`
     #[arg(long, conflicts_with_all = ["format", "out"])]
     json: bool,
-    /// Writes them to a file; people are told on stdout all the same
+    /// Writes them to a file; people see them on stdout all the same
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Exits with 2 when nothing is refused and there are changes
     #[arg(long)]
     detailed_exitcode: bool,
-    /// With a folder of stacks: each as it stands, and with each of its environments
+    /// With a folder of stacks: the base of each, and with each of its environments
     #[arg(long, conflicts_with = "env")]
     every_environment: bool,
 }

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::common::{StackFirst, exit};
 use super::late;
 use super::planning::releases;
-use crate::cli::{StackFirst, exit};
 use crate::cluster::{self, Trust};
 use crate::document::{Document, Place};
 use crate::kinds::Desired;

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, IntoDiagnostic, Result};
 
+use super::common::exit;
 use crate::atomic;
-use crate::cli::exit;
 use crate::cluster::{self, Trust};
 use crate::document::{Document, Place};
 use crate::import::{self, Chart, Given, Source};
 use crate::stack::{self, Target};
 use crate::ui::Ui;
 
-/// Makes a stack file of a Helm chart, of manifests, or of live objects, and tells what is wrong in them
+/// Makes a stack file of a Helm chart, of manifests, or of live objects, and reports what is wrong in them
 ///
-/// The stack file goes to --out or stdout, the report to stderr. Faults found are no error.
+/// The stack file goes to --out or stdout, the report to stderr. Findings are not errors.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +44,7 @@ struct Helm {
     /// Chart's folder, or a values file
     #[arg(value_name = "DIR|VALUES")]
     chart: PathBuf,
-    /// Values laid over the chart's own; can be repeated
+    /// Values merged into the chart's own; can be repeated
     #[arg(long, short = 'f', value_name = "FILE")]
     values: Vec<PathBuf>,
     /// Name of the installed release, whose objects the stack is to take over

@@ -8,8 +8,8 @@ use miette::{Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::common::exit;
 use crate::atomic;
-use crate::cli::exit;
 use crate::cluster::{self, Prospect, Trust};
 use crate::document::{self, Document};
 use crate::stack::{self, MODEL_FILES, Target};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miette::{IntoDiagnostic, Result, WrapErr};
 
-use crate::cli::exit;
+use super::common::exit;
 use crate::ui::Ui;
 
 /// Prints the manual page, or writes it and one of each command into a folder

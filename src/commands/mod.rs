@@ -24,7 +24,7 @@ pub mod status;
 pub mod validate;
 pub mod verify;
 
-pub(crate) mod common;
+pub mod common;
 mod consent;
 mod delivery;
 mod discovery;

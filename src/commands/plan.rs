@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use miette::Result;
 
+use super::common::{StackArgs, exit};
 use super::planning::{Look, plan_stack};
 use super::{findings, fleet, saved};
-use crate::cli::{StackArgs, exit};
 use crate::stack;
 use crate::ui::Ui;
 
@@ -33,7 +33,7 @@ pub struct Args {
     /// Exits with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
-    /// With a folder of stacks: each as it stands, and with each of its environments
+    /// With a folder of stacks: the base of each, and with each of its environments
     #[arg(long, conflicts_with = "env")]
     every_environment: bool,
 }

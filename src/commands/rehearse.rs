@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{StackArgs, duration, exit};
+use super::common::{StackArgs, duration, exit};
 use crate::document::Document;
 use crate::image::container::{Machine, Spec};
 use crate::image::docker::{Engine, LocalImage};

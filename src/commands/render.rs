@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use miette::{Diagnostic, Result};
 
+use super::common::{StackFirst, exit};
 use super::leave::{self, yaml};
-use crate::cli::{StackFirst, exit};
 use crate::image;
 use crate::kinds::{self, Facts, prometheus};
 use crate::stack::{self, Image, Stack};

@@ -2,12 +2,12 @@
 
 use miette::{Diagnostic, Result};
 
+use super::common::{StackFirst, exit};
 use super::delivery::{DeliveryArgs, deliver};
 use super::late;
 use super::planning::{
     Delivery, Look, Refused, goal, look_ahead, plan_goal, refuse_release, releases,
 };
-use crate::cli::{StackFirst, exit};
 use crate::cluster::{self, Releases, Skipped, Trust};
 use crate::image;
 use crate::plan::release::{Release, newest, newest_ready};

@@ -4,10 +4,10 @@ use clap::builder::PossibleValuesParser;
 use miette::Result;
 use serde_json::Value;
 
+use super::common::exit;
 use super::{
     adopt, build, destroy, drift, explain, fleet, history, init, rehearse, status, validate,
 };
-use crate::cli::exit;
 use crate::document::{self, Body, body};
 use crate::gate::report as gate;
 use crate::plan::render::Planned;

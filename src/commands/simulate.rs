@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use miette::{Diagnostic, Result};
 
-use crate::cli::{StackArgs, duration, exit};
+use super::common::{StackArgs, duration, exit};
 use crate::document::Document;
 use crate::profile::{self, Profile};
 use crate::profile_file;
@@ -33,7 +33,7 @@ pub struct Args {
     /// Length of the texts in characters; absent means the length that the profile's highest rate was searched with
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     characters: Option<u32>,
-    /// Length of an interval that is told, from 1s on; absent means the shortest that gives at most 120 of them
+    /// Length of an interval of the report, from 1s on; absent means the shortest that gives at most 120 of them
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     interval: Option<Duration>,
     /// Another number draws other arrivals; the same one gives the same result

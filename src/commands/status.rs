@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::common::{StackArgs, exit};
 use super::late;
-use crate::cli::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
 use crate::document::Document;
 use crate::kinds::{self, Going, Kind, ObjectId, Progress};

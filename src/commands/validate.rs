@@ -6,16 +6,16 @@ use miette::{Report, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::common::exit;
 use super::discovery::Found;
 use super::fleet;
-use crate::cli::exit;
 use crate::document::{Detail, Document, Place};
 use crate::stack::{self, Fault, Invalid, LoadError, Stack};
 use crate::ui::{GREEN, Ui, paint};
 
-/// Tells every fault of stack files at once, offline: as they stand, and with each of their environments
+/// Reports every error of stack files at once, offline: of the base, and with each of their environments
 ///
-/// Exits with 1 when there is a fault.
+/// Exits with 1 when there is an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

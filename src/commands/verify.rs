@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use miette::{Diagnostic, IntoDiagnostic, Result, WrapErr};
 
-use crate::cli::{StackArgs, exit};
+use super::common::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
 use crate::document::Document;
 use crate::image::{self, ImageSize};
@@ -16,7 +16,7 @@ use crate::verify::{self, Check, Facts, render};
 
 /// Proves on the running pods what the stack promises, each promise with what was asked and what was seen
 ///
-/// Looks and asks, and changes nothing. What cannot be looked at is not proven, and fails.
+/// Looks and asks, and changes nothing. What cannot be read is not proven, and fails.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

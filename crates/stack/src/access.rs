@@ -31,7 +31,7 @@ pub struct SecretKey {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Access")]
 pub(super) struct RawAccess {
-    /// The key that callers must send as `Authorization: Bearer`: a Secret's (default: everybody is answered)
+    /// The key that callers must send as `Authorization: Bearer`: a Secret's (default: all callers are answered)
     api_key: Option<At<RawSecretKey>>,
     /// Origins whose pages may call from a browser, such as `https://demo.example.com` (default: none)
     origins: Vec<At<String>>,

@@ -18,7 +18,7 @@ use super::fault::{Faults, Need};
 pub enum Severity {
     /// It will not work: the gate refuses it
     Error,
-    /// It will work, until it matters: the gate tells it, and refuses it with `--strict`
+    /// It will work, until it matters: the gate reports it, and refuses it with `--strict`
     Warning,
 }
 
@@ -101,7 +101,7 @@ struct RawOwnRule {
     expression: Option<At<String>>,
     /// What to say when it is false
     message: Option<At<String>>,
-    /// `error` (default) refuses, `warning` tells
+    /// `error` (default) refuses, `warning` reports
     severity: Option<At<Severity>>,
 }
 

@@ -61,7 +61,7 @@ pub(super) struct RawStack {
     apply: Option<At<RawApply>>,
     gate: Option<At<RawGate>>,
     verify: Option<At<RawVerify>>,
-    /// Environments: the same shape, laid over the file by `--env NAME`
+    /// Environments: the same shape, merged into the file by `--env NAME`
     env: BTreeMap<String, RawStack>,
     /// Whether an environment changed the number of pods and left the disruption budget as it was
     #[serde(skip)]

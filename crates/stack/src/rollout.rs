@@ -43,7 +43,7 @@ pub enum Timeout {
 pub enum OnFailure {
     /// Back to what ran before
     Rollback,
-    /// Left as it is, for somebody to look at
+    /// Left as it is, for a person to look at
     Keep,
 }
 

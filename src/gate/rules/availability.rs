@@ -57,7 +57,7 @@ pub(super) const RULES: [Rule; 6] = [
         id: "rollout-outage",
         severity: Severity::Warning,
         title: "pods keep serving during a rollout",
-        why: "a rollout takes every pod at once, so that nobody is answered until the model is loaded again",
+        why: "a rollout takes every pod at once, so that no request is answered until the model is loaded again",
         mend: "lower `max-unavailable`; with `max-surge = 1` it can be 0",
         keys: &["rollout.max-unavailable"],
         check: rollout_outage,

@@ -49,7 +49,7 @@ pub(super) const RULES: [Rule; 6] = [
     Rule {
         id: "conflict",
         severity: Severity::Error,
-        title: "no field belongs to somebody else",
+        title: "no field belongs to another manager",
         why: "an apply refuses to take it, unless it is asked for by name",
         mend: "leave the field to its owner, or name it: `[apply] take`",
         keys: &["apply.take"],
@@ -58,7 +58,7 @@ pub(super) const RULES: [Rule; 6] = [
     Rule {
         id: "replacement",
         severity: Severity::Warning,
-        title: "no object is deleted and made again",
+        title: "no object is deleted and recreated",
         why: "a field that cannot be changed makes another object of it; with a Deployment all pods go at once",
         mend: "keep the field as it is, or apply when an outage is fine",
         keys: &[],
@@ -190,7 +190,7 @@ fn replacement(subject: &Subject) -> Verdict {
         .filter(|change| change.action == Action::Replace)
         .map(|change| {
             let notes = change.notes.join("; ");
-            format!("{} is deleted and made again: {notes}", change.id)
+            format!("{} is deleted and recreated: {notes}", change.id)
         })
         .collect()
 }

@@ -10,7 +10,7 @@ pub(super) const RULES: [Rule; 5] = [
         id: "runs-as-root",
         severity: Severity::Error,
         title: "no container runs as root",
-        why: "a fault in the server, or in the kernel, becomes the node's",
+        why: "a hole in the server, or in the kernel, becomes the node's",
         mend: "set `runAsNonRoot: true` and a `runAsUser` other than 0 in the pod's or the container's securityContext",
         keys: &[],
         check: runs_as_root,
