@@ -174,7 +174,7 @@ fn written(stack: &Stack, key: &str) -> Option<Written> {
 fn page(keys: &[(String, Value)]) -> String {
     let mut page = String::from(
         "# The stack file\n\
-         Every key of `uninlu.toml`, as `uninlu explain --markdown` prints it; `uninlu explain KEY` tells its value in your file too.\n\
+         Every key of `uninlu.toml`, as `uninlu explain --markdown` prints it; `uninlu explain KEY` also prints its value in your file.\n\
          Quantities and durations are Kubernetes' own (`\"2Gi\"`, `\"500m\"`, `\"90s\"`). An unknown key is an error.\n",
     );
     let is_section = |path: &str| keys.iter().any(|(other, _)| parent_of(other) == Some(path));
