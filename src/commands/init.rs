@@ -75,7 +75,7 @@ enum Stop {
     #[error("{0} is not given")]
     #[diagnostic(help("give {0}, or run on a terminal to be asked"))]
     NotGiven(&'static str),
-    #[error("{} is no model folder: it holds no {missing}", folder.display())]
+    #[error("{} is not a model folder: it has no {missing}", folder.display())]
     #[diagnostic(help("name the folder as it is downloaded"))]
     NoModel { folder: PathBuf, missing: String },
     #[error("cannot write {}", file.display())]

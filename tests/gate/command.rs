@@ -78,7 +78,10 @@ fn a_stack_that_is_none_is_an_error_and_not_a_refusal() {
     let place = &result["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "uninlu.toml");
     assert_eq!(place["region"]["startLine"], 11);
-    assert!(stderr.contains("the expression is no CEL"), "{stderr}");
+    assert!(
+        stderr.contains("the expression is not valid CEL"),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -79,11 +79,11 @@ fn init_that_fails_leaves_nothing_behind() {
         (vec!["init"], "--context is not given"),
         (
             [&GIVEN[..], &["--model", "no-such-folder"]].concat(),
-            "no model folder",
+            "not a model folder",
         ),
         (
             [&GIVEN[..], &["--claim", "Not A Claim"]].concat(),
-            "no name of a PersistentVolumeClaim",
+            "not a valid name of a PersistentVolumeClaim",
         ),
     ] {
         let output = uninlu(&arguments, project.path());

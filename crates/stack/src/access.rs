@@ -54,7 +54,7 @@ impl RawAccess {
             faults.check(
                 is_origin(&at.value),
                 &at.span,
-                format!("`{}` is no origin of pages", at.value),
+                format!("`{}` is not a web origin", at.value),
                 "write scheme and host without a path, such as `https://demo.example.com`; `*` is not taken",
             );
         }
@@ -79,7 +79,7 @@ impl RawSecretKey {
         faults.check(
             is_key(&self.key.value),
             &self.key.span,
-            format!("`{}` is no key of a Secret in Kubernetes", self.key.value),
+            format!("`{}` is not a valid key of a Secret", self.key.value),
             "letters, digits, `-`, `_` and `.`, at most 253",
         );
         SecretKey {

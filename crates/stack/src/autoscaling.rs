@@ -288,7 +288,7 @@ impl RawPolicy {
         faults.check(
             value.value > 0,
             &value.span,
-            "a step of 0 is none",
+            "a step of 0 has no effect",
             "write at least 1, or `select = \"disabled\"`",
         );
         let period = value_or(&self.period, Duration::seconds(60));

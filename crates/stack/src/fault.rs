@@ -31,7 +31,7 @@ fn with_environment(environment: &Option<String>) -> String {
 
 /// A stack file with faults.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file} is no valid stack file ({} fault{})", faults.len(), if faults.len() == 1 { "" } else { "s" })]
+#[error("{file} is not a valid stack file ({} error{})", faults.len(), if faults.len() == 1 { "" } else { "s" })]
 pub struct Invalid {
     /// The file.
     pub file: String,

@@ -161,7 +161,7 @@ fn validate_waiver(index: usize, at: At<RawWaiver>, faults: &mut Faults) -> Waiv
         faults.check(
             until.value.date.is_some(),
             &until.span,
-            "`until` is no day",
+            "`until` is not a date",
             "write a date such as 2027-01-01",
         );
     }
@@ -219,7 +219,7 @@ fn check_expression(expression: &Option<At<String>>, faults: &mut Faults) {
     if let Err(reason) = expression::compile(&at.value) {
         faults.add(
             &at.span,
-            format!("the expression is no CEL: {reason}"),
+            format!("the expression is not valid CEL: {reason}"),
             "such as `object.kind != 'Deployment' || has(object.metadata.labels.team)`; docs/gate.md describes the variables",
         );
     }

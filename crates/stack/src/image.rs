@@ -175,7 +175,10 @@ impl RawImage {
         faults.need(
             Need::Folder(context.clone()),
             &context_span,
-            format!("`context` names {}, which is no folder", context.display()),
+            format!(
+                "`context` names {}, which is not a folder",
+                context.display()
+            ),
             "name the folder to build; a relative path starts at the stack file's folder",
         );
         if check_inside(&dockerfile, &dockerfile_span, faults) {
@@ -254,8 +257,8 @@ fn check_reference(reference: &At<String>, faults: &mut Faults) {
     faults.check(
         is_pinned(&reference.value),
         &reference.span,
-        "`reference` is no image by digest; a tag could mean another image tomorrow",
-        "write `repository@sha256:` and 64 hexadecimal digits (`docker buildx imagetools inspect` tells them)",
+        "`reference` is not an image by digest; a tag can point to another image tomorrow",
+        "write `repository@sha256:` and 64 hexadecimal digits (`docker buildx imagetools inspect` prints them)",
     );
 }
 
@@ -273,7 +276,7 @@ fn check_repository(repository: &At<String>, faults: &mut Faults) {
     faults.check(
         is_repository(&repository.value),
         &repository.span,
-        format!("`{}` is no image repository", repository.value),
+        format!("`{}` is not an image repository", repository.value),
         "lower-case letters, digits and `._-` between slashes, such as `registry.example.com/ai/siamese-uninlu`",
     );
 }

@@ -166,7 +166,7 @@ impl RawSource {
                 faults.check(
                     is_absolute(&host.value),
                     &host.span,
-                    "`host-path` is no absolute path on the node",
+                    "`host-path` is not an absolute path on the node",
                     "write a path such as `/srv/models/siamese-uninlu`",
                 );
                 Some(ModelSource::HostPath { path: host.value })
@@ -205,7 +205,7 @@ fn check_mount(at: &At<String>, faults: &mut Faults) {
     faults.check(
         is_absolute(mount) && !mount.contains(':'),
         &at.span,
-        format!("`{mount}` is no absolute folder"),
+        format!("`{mount}` is not an absolute path"),
         "write a path such as `/app/model`, without `..` and `:`",
     );
     let folder = mount.trim_end_matches('/');
@@ -235,7 +235,7 @@ fn need_model(directory: &Path, span: &Range<usize>, faults: &mut Faults) {
     faults.need(
         Need::Folder(directory.to_owned()),
         span,
-        format!("the model is to come from {folder}, which is no folder"),
+        format!("the model comes from {folder}, which is not a folder"),
         help,
     );
     for files in MODEL_FILES {
@@ -243,7 +243,7 @@ fn need_model(directory: &Path, span: &Range<usize>, faults: &mut Faults) {
             Need::AnyFile(files.iter().map(|file| directory.join(file)).collect()),
             span,
             format!(
-                "{folder} is no model folder: it holds no {}",
+                "{folder} is not a model folder: it has no {}",
                 files.join(" and no ")
             ),
             help,

@@ -33,7 +33,7 @@ pub(super) fn check_subdomain(at: &At<String>, what: &str, faults: &mut Faults) 
     faults.check(
         is_subdomain(&at.value),
         &at.span,
-        format!("`{}` is no name of a {what} in Kubernetes", at.value),
+        format!("`{}` is not a valid name of a {what}", at.value),
         "lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit, at most 253 (RFC 1123)",
     );
 }
@@ -55,7 +55,7 @@ pub(super) fn check_labels(
         faults.check(
             is_qualified_key(key) && (at.value.is_empty() || is_qualified(&at.value)),
             &at.span,
-            format!("`{key} = {}` is no label in Kubernetes", at.value),
+            format!("`{key} = {}` is not a valid label", at.value),
             "letters, digits, `-`, `_`, `.`, beginning and ending with a letter or digit, at most 63",
         );
         faults.check(

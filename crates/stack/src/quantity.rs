@@ -60,7 +60,7 @@ impl Quantity {
                 "write a number with an optional suffix, such as \"500m\" or \"2Gi\"".to_owned(),
                 |meant| format!("did you mean \"{meant}\"?"),
             );
-            Refused::new(format!("`{text}` is no Kubernetes quantity"), help)
+            Refused::new(format!("`{text}` is not a Kubernetes quantity"), help)
         };
         if let Some(positive) = text.strip_prefix('-').filter(|rest| read(rest).is_some()) {
             return Err(Refused::new(

@@ -84,7 +84,7 @@ impl RawService {
             faults.check(
                 at.value > 0,
                 &at.span,
-                "`port` 0 is no port",
+                "`port` cannot be 0",
                 "write a number from 1 to 65535",
             );
         }
@@ -95,7 +95,7 @@ impl RawService {
             faults.check(
                 names::is_qualified_key(key),
                 &at.span,
-                format!("`{key}` is no annotation in Kubernetes"),
+                format!("`{key}` is not a valid annotation"),
                 "write a name, perhaps with a domain before it: `example.com/name`",
             );
         }

@@ -32,7 +32,7 @@ impl RawTracing {
         faults.check(
             port.is_some(),
             &at.span,
-            format!("`{}` is no OTLP/HTTP endpoint", at.value),
+            format!("`{}` is not an OTLP/HTTP endpoint", at.value),
             "write `http://HOST:4318`: the server's image has no certificates, so a collector beside it takes plain HTTP",
         );
         Some(Collector {
