@@ -23,7 +23,7 @@ ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
 # Changes only with server/libtorch: the server's sources come later, so that they never fetch it again.
 FROM base AS libtorch
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends maven python3-pip unzip && rm -rf /var/lib/apt/lists/*
-COPY server/libtorch server/libtorch-wheels.txt /build/
+COPY server/libtorch server/libtorch-headers server/libtorch-wheels.txt /build/
 RUN --mount=type=cache,target=/root/.m2 /build/libtorch /opt/libtorch
 
 FROM base AS build
