@@ -130,13 +130,13 @@ fn layer() -> Vec<u8> {
         env!("CARGO_MANIFEST_DIR"),
         "/tests/deploy/misbehave/main.go"
     );
-    let built = Command::new("go")
+    let built = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/go"))
         .args(["build", "-trimpath", "-o"])
         .arg(&program)
         .arg(source)
         .env("CGO_ENABLED", "0")
         .status()
-        .expect("Go is installed: it built the embedded cluster");
+        .expect("the script that built the embedded cluster");
     assert!(built.success(), "{source} cannot be built");
     let mut layer = tar::Builder::new(Vec::new());
     layer

@@ -5,7 +5,7 @@ kubernetes_version=v1.34.4
 
 # Sets `binaries` to a folder with testcluster, kwok and pause; builds them where they are missing.
 build_binaries() {
-  command -v go >/dev/null || fail "Go is missing" "install Go 1.24 or newer"
+  ensure_go
   binaries=$cache/cluster/$(digest_of_sources)
   [[ -d $binaries ]] && return
   mkdir -p "$cache/cluster"

@@ -3,7 +3,7 @@
 // It belongs to no module of its own. From tests/bench/peers, whose module has Helm:
 //
 //	for chart in usual-chart helm-create constructs; do
-//	  go run ../../import/helm/main.go ../../import/$chart >../../import/helm/$chart.yaml
+//	  ../../cluster/go run ../../import/helm/main.go ../../import/$chart >../../import/helm/$chart.yaml
 //	done
 package main
 
