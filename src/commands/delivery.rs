@@ -12,6 +12,7 @@ use super::planning::{Delivery, plan_goal, refuse_release, releases};
 use crate::cluster::{self, Connection, Lock, Releases};
 use crate::kinds::{AutoscalerMetric, Kind};
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
+use crate::plan::render::Detail;
 use crate::plan::{Action, Change, Goal, Plan, file, moved, render};
 use crate::stack::OnFailure;
 use crate::ui::{Ui, Unwritable};
@@ -170,7 +171,7 @@ fn show(command: &str, args: &DeliveryArgs, delivery: &Delivery, ui: Ui) -> Resu
     if args.json {
         ui.json(&delivery.document(command))
     } else {
-        ui.data(delivery.text())
+        ui.data(delivery.text(Detail::Brief))
     }
 }
 

@@ -15,7 +15,7 @@ use super::discovery::{self, Found};
 use super::planning::{Delivery, Look, plan_stack, settle};
 use crate::document::{Document, Failure, Place};
 use crate::image::Inputs;
-use crate::plan::render;
+use crate::plan::render::{self, Detail};
 use crate::report;
 use crate::stack::{self, LoadError, Stack};
 use crate::ui::{BOLD, GREEN, RED, Talk, Ui, Unwritable, YELLOW, paint};
@@ -163,7 +163,7 @@ pub(super) async fn apply(
     .await;
     let told = planned.iter().map(|one| match one {
         Ok(planned) if planned.delivery.has_work() && !wanted.as_json => Told {
-            line: planned.delivery.text(),
+            line: planned.delivery.text(Detail::Brief),
             ..planned.tell(false)
         },
         Ok(planned) => planned.tell(wanted.as_json),

@@ -7,6 +7,7 @@ use miette::Result;
 use super::common::{StackArgs, exit};
 use super::planning::{Look, plan_stack};
 use super::{findings, fleet, saved};
+use crate::plan::render::Detail;
 use crate::stack;
 use crate::ui::Ui;
 
@@ -27,6 +28,9 @@ pub struct Args {
     /// Prints the plan as Markdown, for a pull request
     #[arg(long)]
     markdown: bool,
+    /// Shows each field of the objects that are created
+    #[arg(long, conflicts_with_all = ["json", "markdown"])]
+    full: bool,
     /// Saves the plan, for `uninlu apply FILE` to carry out exactly this or nothing
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -58,7 +62,12 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     } else if args.markdown {
         ui.data(delivery.markdown())?;
     } else {
-        ui.data(delivery.text())?;
+        let detail = if args.full {
+            Detail::Full
+        } else {
+            Detail::Brief
+        };
+        ui.data(delivery.text(detail))?;
     }
     let plan = delivery.plan;
     findings::tell(&stack, &plan, inputs.as_ref(), ui);
@@ -68,6 +77,8 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
             "saved: `uninlu apply {}` carries out exactly this plan",
             file.display()
         ));
+    } else if !plan.is_empty() && !args.json && !args.markdown {
+        ui.say("to apply exactly this plan: `uninlu plan --out plan.json`, then `uninlu apply plan.json`");
     }
     let has_changes = args.detailed_exitcode && !plan.is_empty();
     Ok(if has_changes { exit::CHANGES } else { exit::OK })

@@ -9,7 +9,7 @@ use crate::gate;
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
 use crate::plan::release::Release;
-use crate::plan::render::Planned;
+use crate::plan::render::{Detail, Planned};
 use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, provenance, render};
 use crate::revision;
 use crate::stack::Stack;
@@ -31,8 +31,8 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// The plan and all that is shown with it.
-    pub(super) fn text(&self) -> String {
-        let plan = render::text(&self.plan, self.outlook.as_ref());
+    pub(super) fn text(&self, detail: Detail) -> String {
+        let plan = render::text(&self.plan, self.outlook.as_ref(), detail);
         plan + &render::warnings(&self.warnings)
     }
 

@@ -25,8 +25,8 @@ fn every_file_names_the_toolchain_of_rust_toolchain_toml() {
     for (file, words) in [
         ("Cargo.toml", format!("\nrust-version = \"{minor}\"\n")),
         ("Dockerfile.cli", format!("=rust:{minor}-")),
-        ("README.md", format!("with Rust {minor},")),
-        ("README.zh-CN.md", format!("Rust {minor}、")),
+        ("README.md", format!("with Rust {minor} ")),
+        ("README.zh-CN.md", format!("Rust {minor}（")),
         (
             ".github/workflows/ci.yml",
             format!("image: rust:{version}-"),

@@ -76,7 +76,7 @@ fn a_plan_as_markdown() {
 fn told(plan: Result<plan::Plan, plan::Refusal>) -> String {
     match plan {
         Ok(plan) => {
-            let text = uninlu::ui::plain(&render::text(&plan, None));
+            let text = uninlu::ui::plain(&render::text(&plan, None, render::Detail::Brief));
             let planned = render::json(&plan, None, &[]);
             let document = Document::new("plan", &plan.goal.target, planned);
             let mut json = serde_json::to_value(document).expect("a plan is JSON");

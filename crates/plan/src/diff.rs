@@ -44,6 +44,40 @@ pub fn diff(from: &Value, to: &Value) -> Vec<FieldChange> {
     changes
 }
 
+/// Every field of an object that is created: its scalars, and its lists that have no keys as a whole.
+pub fn fields_of(object: &Value) -> Vec<FieldChange> {
+    let mut fields = Vec::new();
+    add_fields("", &comparable(object), &mut fields);
+    let is_coordinate = |path: &str| {
+        [
+            ".apiVersion",
+            ".kind",
+            ".metadata.name",
+            ".metadata.namespace",
+        ]
+        .contains(&path)
+    };
+    fields.retain(|field| !is_coordinate(&field.path));
+    fields
+}
+
+fn add_fields(path: &str, value: &Value, fields: &mut Vec<FieldChange>) {
+    match value {
+        Value::Object(of) if !of.is_empty() => {
+            for (key, value) in of {
+                add_fields(&format!("{path}{}", segment(key)), value, fields);
+            }
+        }
+        Value::Array(items) if !items.is_empty() && is_keyed(items) => {
+            for item in items {
+                let key = item_key(item).unwrap_or_default();
+                add_fields(&format!("{path}[{key}]"), item, fields);
+            }
+        }
+        value => fields.push(change(path.to_owned(), None, Some(value))),
+    }
+}
+
 fn comparable(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {

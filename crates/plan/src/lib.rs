@@ -4,6 +4,7 @@ pub mod adoption;
 pub mod apply_set;
 mod approximate;
 mod chosen;
+mod creation;
 pub mod diff;
 pub mod file;
 mod goal;

@@ -2,6 +2,7 @@
 //! refer to is there; and whether their autoscaler can read what it scales by. It is told with the plan and is no part of it: nodes fill and empty while somebody reads.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
     LimitRange, Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota,
@@ -16,6 +17,7 @@ use super::{Action, Change, Goal, Nearby, Plan};
 use uninlu_objects::amounts::{Amounts, add, amounts, limits_of, of_containers, requests};
 use uninlu_objects::{AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState, resume};
 use uninlu_stack::Count;
+use uninlu_text::words::human_elapsed;
 
 /// What a cluster was asked for, or why it did not tell: a user may plan without being allowed to look at nodes.
 pub type Asked<T> = Result<T, String>;
@@ -569,24 +571,27 @@ impl Outlook {
         blocks.map(|obstacle| obstacle.words.as_str())
     }
 
-    /// One line on how the pods are replaced.
+    /// How the pods are replaced, in a sentence.
     pub fn words(&self) -> String {
         let how = if self.steps == 0 {
-            format!("{} go on as they are", self.pods)
+            format!("{} keep running", self.pods)
         } else if self.steps == 1 && self.floor == 0 {
-            format!("{} start at once", self.pods)
+            format!("{} start together", self.pods)
         } else {
             format!(
-                "{} are replaced in {} steps, {} more meanwhile, at least {} serve",
+                "rolling update, replaces {} in {} steps (surge {}, at least {} available)",
                 self.pods, self.steps, self.surge, self.floor
             )
         };
         let expected = self.expected_seconds.map_or(String::new(), |seconds| {
-            format!("; about {seconds} s, as the running ones took")
+            format!(
+                ", about {} (as the running pods took)",
+                human_elapsed(Duration::from_secs(seconds))
+            )
         });
         format!(
-            "{how}{expected}; waited for {} s at most",
-            self.longest_seconds
+            "{how}{expected}, timeout {}",
+            human_elapsed(Duration::from_secs(self.longest_seconds.into()))
         )
     }
 }

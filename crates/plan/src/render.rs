@@ -1,5 +1,6 @@
 //! A plan for people (text) and for programs (JSON).
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use schemars::JsonSchema;
@@ -7,10 +8,12 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use super::creation;
+use super::diff::fields_of;
 use super::file::Digests;
 use super::outlook::Outlook;
 use super::{Action, Approximate, Change, FieldChange, Plan, PlannedImage};
-use uninlu_objects::Going;
+use uninlu_objects::{Going, Kind};
 use uninlu_text::escape;
 use uninlu_text::style::{self, BOLD, DIM, GREEN, RED, YELLOW, paint};
 
@@ -37,8 +40,17 @@ impl Action {
     }
 }
 
+/// How much of an object that is created is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What its reader decides by, in a few lines.
+    Brief,
+    /// Each field.
+    Full,
+}
+
 /// The plan as text: one paragraph per changed object, the rest counted, and what the pods will meet.
-pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
+pub fn text(plan: &Plan, outlook: Option<&Outlook>, detail: Detail) -> String {
     let mut text = String::new();
     let (target, image) = (&plan.goal.target, &plan.goal.image);
     line(
@@ -62,6 +74,17 @@ pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
         .filter(|change| change.action != Action::Keep || !change.stamps.is_empty())
     {
         paragraph(&mut text, change);
+        if change.action == Action::Create
+            && let Some(object) = plan.goal.objects.get(&change.id)
+        {
+            created(&mut text, change.id.kind, object, detail);
+        }
+    }
+    for (words, objects) in approximations(plan) {
+        line(
+            &mut text,
+            paint(DIM, format_args!("{words} ({objects} objects)")),
+        );
     }
     if let Some(going) = &plan.parent.going {
         let words = format_args!("{} {}", plan.parent.id, going.words());
@@ -70,7 +93,7 @@ pub fn text(plan: &Plan, outlook: Option<&Outlook>) -> String {
     if let Some(outlook) = outlook {
         outlook_lines(&mut text, outlook);
     }
-    line(&mut text, summary(plan));
+    line(&mut text, legend(plan));
     text
 }
 
@@ -88,29 +111,72 @@ fn outlook_lines(text: &mut String, outlook: &Outlook) {
     }
 }
 
-/// `2 to create, 1 to update, 0 to replace, 0 to delete, 3 to keep`, or that there is nothing to do.
+fn created(text: &mut String, kind: Kind, object: &Value, detail: Detail) {
+    match detail {
+        Detail::Brief => {
+            for (label, words) in creation::lines(kind, object) {
+                let label = format!("{label}:");
+                line(text, format_args!("    {label:<12} {words}"));
+            }
+        }
+        Detail::Full => {
+            for field in fields_of(object) {
+                field_lines(text, &field);
+            }
+        }
+    }
+}
+
+/// Why parts of the plan are approximate, each reason once, with the number of objects.
+fn approximations(plan: &Plan) -> BTreeMap<String, usize> {
+    let mut reasons = BTreeMap::new();
+    for reason in plan
+        .changes
+        .iter()
+        .filter_map(|change| change.approximate.as_ref())
+    {
+        *reasons.entry(reason.words()).or_default() += 1;
+    }
+    reasons
+}
+
+/// `2 to create, 1 to update, 3 to keep`, or that there is nothing to do.
 pub fn summary(plan: &Plan) -> String {
+    counted(plan, |action, count| {
+        format!("{count} to {}", action.word())
+    })
+}
+
+/// The same with the mark that each paragraph begins with.
+fn legend(plan: &Plan) -> String {
+    counted(plan, |action, count| {
+        format!("{} {count} to {}", action.mark(), action.word())
+    })
+}
+
+fn counted(plan: &Plan, words: impl Fn(Action, usize) -> String) -> String {
     if plan.is_empty() {
         return format!(
             "no differences: {} objects are as the stack wants them",
             plan.changes.len()
         );
     }
-    let count = |action| {
-        plan.changes
-            .iter()
-            .filter(|change| change.action == action)
-            .count()
-    };
-    [
+    let actions = [
         Action::Create,
         Action::Update,
         Action::Replace,
         Action::Delete,
         Action::Keep,
-    ]
-    .map(|action| format!("{} to {}", count(action), action.word()))
-    .join(", ")
+    ];
+    let counts = actions.into_iter().map(|action| {
+        let of_it = plan.changes.iter().filter(|it| it.action == action);
+        (action, of_it.count())
+    });
+    counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(action, count)| words(action, count))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn line(text: &mut String, content: impl std::fmt::Display) {
@@ -121,9 +187,9 @@ fn paragraph(text: &mut String, change: &Change) {
     let restart = match (change.restarts_pods(), change.action) {
         (true, Action::Replace) => paint(
             RED,
-            "  all pods go before new ones come: the service is down meanwhile",
+            "  all pods stop before new ones start: the service is down until then",
         ),
-        (true, _) => paint(YELLOW, "  pods are replaced, rolling"),
+        (true, _) => paint(YELLOW, "  rolling update of the pods"),
         (false, _) => String::new(),
     };
     line(
@@ -145,9 +211,8 @@ fn paragraph(text: &mut String, change: &Change) {
             ),
         );
     }
-    let approximate = change.approximate.as_ref().map(Approximate::words);
     let stamps = stamp_words(change);
-    for note in change.notes.iter().chain(&approximate).chain(&stamps) {
+    for note in change.notes.iter().chain(&stamps) {
         line(text, format_args!("    {}", paint(DIM, note)));
     }
 }
@@ -206,7 +271,7 @@ pub fn drift(change: &Change) -> String {
     };
     for field in &change.fields {
         let by = field.owner.as_ref().map_or_else(
-            || "nobody that the API server names".to_owned(),
+            || "a manager that the API server does not name".to_owned(),
             |owner| format!("{} ({} at {})", owner.manager, owner.operation, owner.time),
         );
         line(
@@ -312,7 +377,7 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
     {
         let pods = match (change.restarts_pods(), change.action) {
             (true, Action::Replace) => "**all down at once**",
-            (true, _) => "replaced, rolling",
+            (true, _) => "rolling update",
             (false, _) => "",
         };
         let row = format_args!(
@@ -323,7 +388,7 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
         );
         line(&mut text, row);
     }
-    let plain = escape::log(&style::plain(&self::text(plan, outlook)));
+    let plain = escape::log(&style::plain(&self::text(plan, outlook, Detail::Brief)));
     // A setting's text may hold a fence of its own.
     let fence = escape::fence(&plain, 3);
     line(
@@ -363,6 +428,7 @@ struct PlannedChange {
     action: Action,
     /// Whether pods are replaced by it.
     restarts_pods: bool,
+    /// The fields that change; of an object that is created, all of them.
     fields: Vec<FieldChange>,
     conflicts: Vec<PlannedConflict>,
     /// Why this is not the API server's own prediction.
@@ -392,12 +458,20 @@ pub fn json(plan: &Plan, outlook: Option<&Outlook>, warnings: &[String]) -> Plan
         digests: super::file::chain(plan),
         has_changes: !plan.is_empty(),
         pods: outlook.cloned(),
-        changes: plan.changes.iter().map(change_json).collect(),
+        changes: plan
+            .changes
+            .iter()
+            .map(|change| change_json(change, plan.goal.objects.get(&change.id)))
+            .collect(),
         warnings: warnings.to_vec(),
     }
 }
 
-fn change_json(change: &Change) -> PlannedChange {
+fn change_json(change: &Change, object: Option<&Value>) -> PlannedChange {
+    let fields = match (change.action, object) {
+        (Action::Create, Some(object)) => fields_of(object),
+        _ => change.fields.clone(),
+    };
     let conflicts = change.conflicts.iter().map(|conflict| PlannedConflict {
         field: conflict.field.clone(),
         manager: conflict.manager.clone(),
@@ -409,7 +483,7 @@ fn change_json(change: &Change) -> PlannedChange {
         name: change.id.name.clone(),
         action: change.action,
         restarts_pods: change.restarts_pods(),
-        fields: change.fields.clone(),
+        fields,
         conflicts: conflicts.collect(),
         approximate: change.approximate.as_ref().map(Approximate::words),
         stamps: change.stamps.clone(),
