@@ -19,8 +19,8 @@ pub(super) struct Question<'a> {
 /// Why there is no consent.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(super) enum NoConsent {
-    #[error("nobody can be asked here")]
-    #[diagnostic(help("look at the {0} above, then run again with --yes"))]
+    #[error("there is no terminal to ask on")]
+    #[diagnostic(help("read the {0} above, then run again with --yes"))]
     CannotAsk(&'static str),
     #[error("not confirmed; nothing was {0}")]
     NotConfirmed(&'static str),

@@ -35,7 +35,7 @@ pub struct Args {
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{stack} has no release in namespace {namespace} of context {context}")]
 #[diagnostic(help(
-    "drift is told against what was applied last; `uninlu plan` compares with the stack file"
+    "drift compares with what was applied last; `uninlu plan` compares with the stack file"
 ))]
 struct NoRelease {
     stack: String,

@@ -33,7 +33,7 @@ pub(super) fn facts(
         model: model(stack),
         exposed: inputs.map(exposed).unwrap_or_default(),
         cluster,
-        ..Facts::unasked("nobody looked")
+        ..Facts::unasked("not checked")
     })
 }
 

@@ -31,7 +31,7 @@ enum Stop {
     #[diagnostic(help("name a stack file, or a folder that holds stacks"))]
     NoStacks(PathBuf),
     #[error("{0} of {1} stacks cannot be applied")]
-    #[diagnostic(help("nothing was changed. Mend those above, or name the stacks one by one"))]
+    #[diagnostic(help("nothing was changed. Fix those above, or name the stacks one by one"))]
     Unplanned(usize, usize),
     #[error("{place} is planned twice: by {}, and by {}", one.display(), other.display())]
     #[diagnostic(help(
@@ -43,7 +43,7 @@ enum Stop {
         other: PathBuf,
     },
     #[error("{0} of {1} stacks were not applied")]
-    #[diagnostic(help("the others are. Mend those above and apply again: it completes them"))]
+    #[diagnostic(help("the others are. Fix those above and apply again: it completes them"))]
     Unapplied(usize, usize),
 }
 

@@ -189,7 +189,7 @@ impl Judged {
         let file = relative(Path::new(&invalid.file));
         Self {
             place: Place::NONE,
-            what: format!("{file} is no valid stack file"),
+            what: format!("{file} is not a valid stack file"),
             file,
             plan: None,
             verdicts: report::faults(invalid),
@@ -204,7 +204,7 @@ impl Judged {
     fn of_failure(what: String, file: &Path, words: String, error: &dyn Diagnostic) -> Self {
         let file = relative(file);
         let mend = error.help().map_or_else(
-            || format!("`uninlu gate {file}` tells more"),
+            || format!("`uninlu gate {file}` says more"),
             |help| help.to_string(),
         );
         Self {

@@ -139,8 +139,8 @@ enum Stop {
     #[error("{} has more than {} MiB", .0.display(), LARGEST_NAMED >> 20)]
     #[diagnostic(help("name the manifests of the service alone"))]
     TooLarge(PathBuf),
-    #[error("{} is no chart: it holds no Chart.yaml", .0.display())]
-    #[diagnostic(help("name the folder that does, or read manifests with `uninlu import yaml`"))]
+    #[error("{} is not a chart: it has no Chart.yaml", .0.display())]
+    #[diagnostic(help("name a folder with one, or read manifests with `uninlu import yaml`"))]
     NoChart(PathBuf),
     #[error("cannot write {}: {reason}", file.display())]
     #[diagnostic(help("is there room, and may you write there?"))]

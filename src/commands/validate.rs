@@ -120,7 +120,7 @@ fn load(path: &Path, environment: Option<&str>) -> Result<Vec<Stack>, LoadError>
 fn summary(stacks: &[Stack]) -> String {
     let environments: Vec<&str> = stacks
         .iter()
-        .map(|stack| stack.environment.as_deref().unwrap_or("as it stands"))
+        .map(|stack| stack.environment.as_deref().unwrap_or("the base"))
         .collect();
     let file = stacks
         .first()

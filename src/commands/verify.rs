@@ -62,7 +62,7 @@ enum Unproven {
     },
     #[error("not everything is as the stack promises: {0}")]
     #[diagnostic(help(
-        "the evidence and the mend of each stand above; docs/verify.md says what each check looks at"
+        "the evidence and the fix of each are above; docs/verify.md describes the checks"
     ))]
     Failed(String),
 }
