@@ -1,4 +1,7 @@
-"""CSV files of measure.py → one SVG chart on stdout: a panel for each figure, a line for each file."""
+"""CSV files of measure.py → one SVG chart on stdout: a panel for each figure, a line for each file.
+
+    chart.py TARGET FILE…      TARGET: requests per second that a pod should have
+"""
 
 import csv
 import sys
@@ -6,10 +9,12 @@ from pathlib import Path
 
 WIDTH, PANEL, GAP, LEFT, RIGHT, TOP = 760, 110, 34, 60, 16, 46
 # Told apart by dashes too, not by the colour alone.
-STYLES = [("#b45309", "6 4"), ("#1d4ed8", "none")]
+STYLES = {"cpu": ("#b45309", "6 4"), "requests": ("#1d4ed8", "none")}
+NAMES = {"cpu": "scaled by CPU alone", "requests": "scaled by CPU and requests"}
+TARGET = int(sys.argv[1])
 PANELS = [
     ("replicas", "replicas", None),
-    ("requests_per_second_and_pod", "requests/s and pod (target 20)", 20),
+    ("requests_per_second_and_pod", f"requests/s and pod (target {TARGET})", TARGET),
     ("cpu_percent", "CPU, % of the request (target 60)", 60),
     ("p95_ms", "P95, ms", None),
 ]
@@ -30,7 +35,7 @@ def polyline(series, style, x, y, is_stepped):
     return f'<polyline points="{" ".join(drawn)}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>'
 
 
-def panel(number, tables, end):
+def panel(number, tables, styles, end):
     column, title, target = PANELS[number]
     top = TOP + number * (PANEL + GAP)
     series = [points(rows, column) for rows in tables]
@@ -48,7 +53,7 @@ def panel(number, tables, end):
         yield f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
     if target:
         yield f'<line x1="{LEFT}" y1="{y(target):.1f}" x2="{WIDTH - RIGHT}" y2="{y(target):.1f}" stroke="#dc2626" stroke-dasharray="2 3"/>'
-    for line, style in zip(series, STYLES, strict=True):
+    for line, style in zip(series, styles, strict=True):
         yield polyline(line, style, x, y, column == "replicas")
 
 
@@ -58,12 +63,13 @@ def main(files):
     height = TOP + len(PANELS) * (PANEL + GAP) + 20
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">')
     print(f'<rect width="{WIDTH}" height="{height}" fill="white"/>')
-    for number, (file, (colour, dashes)) in enumerate(zip(files, STYLES, strict=True)):
+    styles = [STYLES[file.stem] for file in files]
+    for number, (file, (colour, dashes)) in enumerate(zip(files, styles, strict=True)):
         x = LEFT + number * 200
         print(f'<line x1="{x}" y1="16" x2="{x + 28}" y2="16" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>')
-        print(f'<text x="{x + 34}" y="20">scaled by {"CPU alone" if file.stem == "cpu" else "CPU and requests"}</text>')
+        print(f'<text x="{x + 34}" y="20">{NAMES[file.stem]}</text>')
     for number in range(len(PANELS)):
-        print("\n".join(panel(number, tables, end)))
+        print("\n".join(panel(number, tables, styles, end)))
     step = 60
     for second in range(0, int(end) + 1, step):
         x = LEFT + second / end * (WIDTH - LEFT - RIGHT)
@@ -71,4 +77,4 @@ def main(files):
     print("</svg>")
 
 
-main([Path(name) for name in sys.argv[1:]])
+main([Path(name) for name in sys.argv[2:]])

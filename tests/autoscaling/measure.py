@@ -33,9 +33,10 @@ def shape():
 
 
 @contextmanager
-def api_server():
+def api_server(context=None):
     """kubectl's own proxy: it knows the kubeconfig's credentials."""
-    proxy = subprocess.Popen(["kubectl", "proxy", "--port=0"], stdout=subprocess.PIPE, text=True)
+    chosen = ["--context", context] if context else []
+    proxy = subprocess.Popen(["kubectl", *chosen, "proxy", "--port=0"], stdout=subprocess.PIPE, text=True)
     try:
         port = re.search(r":(\d+)\s*$", proxy.stdout.readline()).group(1)
         yield f"http://127.0.0.1:{port}"

@@ -38,6 +38,28 @@ step() {
   fi
 }
 
+# beside NAME COMMAND…: starts it; its output goes to a file, and `wait_for NAME` takes both up again.
+beside() {
+  local name=$1
+  shift
+  : >"$work/beside.$name"
+  (
+    code=0
+    "$@" >"$work/beside.$name" 2>&1 </dev/null || code=$?
+    echo $code >"$work/beside.$name.code"
+  ) &
+  background+=($!)
+}
+
+wait_for() {
+  until [[ -s $work/beside.$1.code ]]; do
+    tail -n 1 "$work/beside.$1"
+    sleep 0.5
+  done
+  cat "$work/beside.$1"
+  return "$(<"$work/beside.$1.code")"
+}
+
 # account TITLE PID LOG STARTED: one line, redrawn, with the step's latest words.
 account() {
   local frames='⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏' frame=0 words
