@@ -1,18 +1,18 @@
-//! Sends a plan, in its order. Decides nothing.
+//! Sends the writes of a plan, in their order. Decides nothing.
 
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::deletion::{PATIENCE, request_deletion, wait_until_gone};
 use super::explain::explain;
 use super::observe::to_value;
 use super::retry::retried;
 use super::{Connection, Error};
-use crate::kinds::{Kind, MANAGER, ObjectId};
-use crate::plan::replicas::{HAND_OVER_MANAGER, Transition, hand_over_body, release};
-use crate::plan::{Action, Change, Plan};
+use crate::kinds::{MANAGER, ObjectId};
+use crate::plan::replicas::release;
+use crate::plan::{Action, Plan, Write};
 use crate::ui::Ui;
 
 /// Makes the namespace, when the plan is to create it: the lock of the apply has to be somewhere.
@@ -20,44 +20,41 @@ use crate::ui::Ui;
 /// # Errors
 /// See [`Error`].
 pub async fn make_namespace(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), Error> {
-    let creation = plan
-        .changes
-        .iter()
-        .find(|change| change.id.kind == Kind::Namespace && change.action == Action::Create);
-    match creation {
-        Some(change) => send(connection, plan, change, ui).await,
-        None => Ok(()),
+    if let Some(write) = plan.namespace_creation() {
+        send(connection, write, PATIENCE).await?;
+        say_done(plan, write.id(), ui);
     }
+    Ok(())
 }
 
-/// Sends the plan's writes: namespace, the ApplySet's parent with the superset of kinds, objects, deletions, the parent
-/// with what remains. A crash anywhere in between leaves a state that the next apply completes.
+/// Sends the plan's writes. A crash anywhere in between leaves a state that the next apply completes.
 ///
 /// # Errors
 /// The first write that is refused ends it; what was written before stays.
 pub async fn apply(connection: &Connection, plan: &Plan, ui: Ui) -> Result<(), Error> {
     wait_for_going(connection, plan, ui).await?;
-    let (namespaces, others): (Vec<&Change>, Vec<&Change>) = plan
-        .changes
-        .iter()
-        .partition(|change| change.id.kind == Kind::Namespace);
-    for change in namespaces {
-        send(connection, plan, change, ui).await?;
-    }
-    if let Some(body) = &plan.parent.before {
-        send_apply(connection, &plan.parent.id, body, MANAGER, false).await?;
-    }
-    // An autoscaler that goes must not scale while its number passes to us.
-    let (first, rest): (Vec<&Change>, Vec<&Change>) = others.into_iter().partition(|change| {
-        change.id.kind == Kind::HorizontalPodAutoscaler && change.action == Action::Delete
-    });
-    for change in first.into_iter().chain(rest) {
-        send(connection, plan, change, ui).await?;
-    }
-    if let Some(body) = &plan.parent.after {
-        send_apply(connection, &plan.parent.id, body, MANAGER, false).await?;
+    for writes in plan.writes.chunk_by(|one, next| one.id() == next.id()) {
+        for write in writes {
+            send(connection, write, PATIENCE).await?;
+        }
+        if let Some(last) = writes.last() {
+            say_done(plan, last.id(), ui);
+        }
     }
     Ok(())
+}
+
+/// The ApplySet's parent is no change of the plan, and is not reported.
+fn say_done(plan: &Plan, id: &ObjectId, ui: Ui) {
+    let mut changes = plan.changes.iter();
+    let done = match changes.find(|change| change.id == *id).map(|it| it.action) {
+        Some(Action::Create) => "created",
+        Some(Action::Update) => "updated",
+        Some(Action::Replace) => "replaced",
+        Some(Action::Delete) => "deleted",
+        Some(Action::Keep) | None => return,
+    };
+    ui.say(format_args!("  {id} {done}"));
 }
 
 /// Waits until what is being deleted is gone, before anything is written: what comes after it needs its name.
@@ -74,40 +71,28 @@ async fn wait_for_going(connection: &Connection, plan: &Plan, ui: Ui) -> Result<
     wait_until_gone(connection, &objects, patience).await
 }
 
-async fn send(connection: &Connection, plan: &Plan, change: &Change, ui: Ui) -> Result<(), Error> {
-    let done = match change.action {
-        Action::Keep => return Ok(()),
-        Action::Create => "created",
-        Action::Update => "updated",
-        Action::Replace => "replaced",
-        Action::Delete => "deleted",
-    };
-    if matches!(change.action, Action::Delete | Action::Replace) {
-        delete(connection, &change.id, change.uid.as_deref()).await?;
+/// Sends one request, and waits where it says so.
+pub(super) async fn send(
+    connection: &Connection,
+    write: &Write,
+    patience: Duration,
+) -> Result<(), Error> {
+    match write {
+        Write::Apply {
+            id,
+            body,
+            manager,
+            force,
+        } => send_apply(connection, id, body, manager, *force).await,
+        Write::ReleaseReplicas { id } => release_number(connection, id).await,
+        Write::Delete { id, uid, wait } => {
+            request_deletion(connection, id, uid.as_deref()).await?;
+            if *wait {
+                wait_until_gone(connection, &[write.object()], patience).await?;
+            }
+            Ok(())
+        }
     }
-    if let Some(body) = plan.body(change) {
-        if let Transition::Begin { minimum } = change.transition {
-            let mut with_number = body.clone();
-            with_number["spec"]["replicas"] = json!(minimum);
-            send_apply(connection, &change.id, &with_number, MANAGER, false).await?;
-        }
-        if let Transition::Begin { minimum: pods } | Transition::HandOver { current: pods } =
-            change.transition
-        {
-            let part = hand_over_body(&body, pods);
-            send_apply(connection, &change.id, &part, HAND_OVER_MANAGER, false).await?;
-        }
-        if let Transition::TakeBack { .. } = change.transition {
-            release_number(connection, &change.id).await?;
-        }
-        // Force takes exactly the fields that the plan showed and the user agreed to: anything else that another
-        // manager owned would have made the plans differ before this was reached.
-        let force = !change.conflicts.is_empty()
-            || matches!(change.transition, Transition::TakeBack { .. });
-        send_apply(connection, &change.id, &body, MANAGER, force).await?;
-    }
-    ui.say(format_args!("  {} {done}", change.id));
-    Ok(())
 }
 
 /// A number that changes so often that it cannot be released stays shared, which a later conflict tells.
@@ -163,16 +148,4 @@ async fn send_apply(
     let result = retried(|| api.patch(&id.name, &parameters, &patch)).await;
     result.map_err(|error| explain(error, connection, "apply", id))?;
     Ok(())
-}
-
-/// Deletes the object with that uid and waits until it is gone; one that is gone already is fine, another one of the
-/// same name is not touched.
-pub(super) async fn delete(
-    connection: &Connection,
-    id: &ObjectId,
-    uid: Option<&str>,
-) -> Result<(), Error> {
-    request_deletion(connection, id, uid).await?;
-    let object = (id.clone(), uid.map(str::to_owned));
-    wait_until_gone(connection, &[object], PATIENCE).await
 }

@@ -1,6 +1,5 @@
 //! Takes a stack away, in reverse order, and proves that nothing is left.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::try_join4;
@@ -8,55 +7,21 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use serde_json::Value;
 
-use super::deletion::{request_deletion, wait_until_gone};
+use super::apply::send;
+use super::deletion::wait_until_gone;
 use super::explain::explain;
 use super::inhabitants::inhabitants;
 use super::retry::retried;
 use super::{Connection, Error, lease, lock, ours, pods, releases};
-use crate::kinds::{Going, Kind, ObjectId, instance_selector};
+use crate::kinds::{Kind, instance_selector};
+use crate::plan::Write;
+use crate::plan::destruction::{self, Destruction, Remains};
 use crate::plan::inhabitants::{Own, others};
-use crate::plan::{apply_set, owner};
 use crate::ui::Step;
 use uninlu_text::words::few;
 
-/// What a destroy would delete, in its order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destruction {
-    /// The objects and their uids, which are the preconditions of their deletion.
-    pub objects: Vec<(ObjectId, Option<String>)>,
-    /// Those of them that are being deleted already.
-    pub going: BTreeMap<ObjectId, Going>,
-    /// What carries the stack's ApplySet label and stays all the same, with the reason.
-    pub kept: Vec<(ObjectId, String)>,
-    /// The records of its releases, by name and uid.
-    records: Vec<(String, String)>,
-    /// Uids of the Deployment's ReplicaSets.
-    replica_sets: BTreeSet<String>,
-    /// Whether an apply that was cut off left its lock.
-    has_lock: bool,
-}
-
-impl Destruction {
-    /// Whether there is nothing to delete.
-    pub fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.records.is_empty() && !self.has_lock
-    }
-
-    fn is_namespace(object: &(ObjectId, Option<String>)) -> bool {
-        object.0.kind == Kind::Namespace
-    }
-
-    fn uids(&self) -> BTreeSet<String> {
-        let objects = self.objects.iter().filter_map(|(_, uid)| uid.clone());
-        let records = self.records.iter().map(|(_, uid)| uid.clone());
-        objects.chain(records).collect()
-    }
-}
-
-/// What belongs to the stack: our ApplySet, our field manager, no other owner. The namespace only when this stack made
-/// it and nothing else lives in it.
+/// What a destroy would delete. The namespace only when this stack made it and nothing else lives in it.
 ///
 /// # Errors
 /// See [`Error`].
@@ -64,109 +29,38 @@ pub async fn destruction(
     connection: &Connection,
     with_namespace: bool,
 ) -> Result<Destruction, Error> {
-    let (live, records, has_lock, sets) = try_join4(
+    let (objects, records, has_lock, replica_sets) = try_join4(
         ours(connection, &Kind::all(with_namespace)),
         releases::records(connection),
         lock::exists(connection),
         replica_sets(connection),
     )
     .await?;
-    let parent = apply_set::parent_id(&connection.target);
-    let members = live
-        .iter()
-        .filter(|(id, value)| is_member(id, value, &parent));
-    let (mine, left): (Vec<_>, Vec<_>) = members.partition(|(_, value)| why_kept(value).is_none());
-    let uid = |value: &Value| value["metadata"]["uid"].as_str().map(str::to_owned);
-    let mut objects: Vec<(ObjectId, Option<String>)> = mine
-        .iter()
-        .map(|(id, value)| ((*id).clone(), uid(value)))
-        .collect();
-    // The parent goes last but for the namespace: a destroy that is cut off still finds what is left.
-    objects.sort_by_key(|(id, _)| (id.kind != Kind::Namespace, *id != parent, id.clone()));
-    objects.reverse();
-    let going = mine
-        .iter()
-        .filter_map(|(id, value)| Some(((*id).clone(), Going::of(value)?)));
-    let kept = left
-        .iter()
-        .filter_map(|(id, value)| Some(((*id).clone(), why_kept(value)?)));
-    let mut destruction = Destruction {
-        going: going.collect(),
-        kept: kept.collect(),
-        replica_sets: owned_by(&sets, &objects),
+    let remains = Remains {
         objects,
         records,
+        replica_sets,
         has_lock,
     };
-    keep_shared_namespace(connection, &mut destruction).await;
+    let mut destruction = destruction::destruction(&connection.target, remains);
+    if let Some(holds) = who_else(connection, &destruction).await {
+        destruction.keep_namespace(holds);
+    }
     Ok(destruction)
-}
-
-fn is_member(id: &ObjectId, value: &Value, parent: &ObjectId) -> bool {
-    let is_parent = id == parent && !apply_set::is_foreign(value, parent);
-    is_parent || value["metadata"]["labels"][apply_set::PART_OF] == apply_set::id(parent)
-}
-
-/// Why an object with the stack's label is not the stack's to delete.
-fn why_kept(value: &Value) -> Option<String> {
-    let owners = value["metadata"]["ownerReferences"].as_array();
-    let owner = owners.and_then(|owners| owners.first());
-    match owner {
-        Some(owner) => Some(format!(
-            "{} {} owns it",
-            owner["kind"].as_str().unwrap_or_default(),
-            owner["name"].as_str().unwrap_or_default()
-        )),
-        None if !owner::is_managed_by_us(value) => Some("uninlu never applied it".to_owned()),
-        None => None,
-    }
-}
-
-fn owned_by(sets: &[ObjectMeta], objects: &[(ObjectId, Option<String>)]) -> BTreeSet<String> {
-    let is_ours = |uid: &str| {
-        objects
-            .iter()
-            .any(|(_, known)| known.as_deref() == Some(uid))
-    };
-    let owned = sets.iter().filter(|set| {
-        let owners = set.owner_references.as_deref().unwrap_or_default();
-        owners.iter().any(|owner| is_ours(&owner.uid))
-    });
-    owned.filter_map(|set| set.uid.clone()).collect()
-}
-
-/// Takes the namespace out of the objects when anything else lives in it. One that is going takes all with it anyway.
-async fn keep_shared_namespace(connection: &Connection, destruction: &mut Destruction) {
-    let namespace = destruction
-        .objects
-        .iter()
-        .find(|one| Destruction::is_namespace(one));
-    let Some((id, _)) = namespace.cloned() else {
-        return;
-    };
-    if destruction.going.contains_key(&id) {
-        return;
-    }
-    if let Some(holds) = who_else(connection, destruction).await {
-        destruction
-            .objects
-            .retain(|one| !Destruction::is_namespace(one));
-        destruction.kept.push((id, holds));
-    }
 }
 
 /// How many inhabitants are named.
 const NAMED: usize = 20;
 
-/// What the namespace holds besides the stack, and what of it may not be looked at, in words; `None` when nothing.
+/// What the namespace that is to go holds besides the stack, and what of it may not be looked at, in words; `None` when
+/// nothing, and where the namespace stays or is going already.
 async fn who_else(connection: &Connection, destruction: &Destruction) -> Option<String> {
-    let services = destruction
-        .objects
-        .iter()
-        .filter(|(id, _)| id.kind == Kind::Service);
+    if !destruction.asks_for_inhabitants() {
+        return None;
+    }
     let own = Own {
         uids: destruction.uids(),
-        services: services.map(|(id, _)| id.name.clone()).collect(),
+        services: destruction.services(),
         lock: lease::name(connection),
     };
     let found = inhabitants(connection).await;
@@ -192,21 +86,11 @@ pub async fn destroy(
     patience: Duration,
     step: &Step,
 ) -> Result<(), Error> {
-    let objects = || {
-        let objects = destruction.objects.iter();
-        objects.filter(|object| !Destruction::is_namespace(object))
-    };
-    for (id, uid) in objects() {
-        step.update(format_args!("deleting {id}"));
-        request_deletion(connection, id, uid.as_deref()).await?;
-        // Pods must be gone before what they stand on, or their last requests fail for a reason that nobody sees.
-        if id.kind == Kind::Deployment {
-            step.update(format_args!("waiting for {id} to go"));
-            wait_until_gone(connection, &[(id.clone(), uid.clone())], patience).await?;
-        }
+    for write in &destruction.writes {
+        delete(connection, write, patience, step).await?;
     }
-    let all: Vec<_> = objects().cloned().collect();
-    wait_until_gone(connection, &all, patience).await?;
+    let all = destruction.writes.iter().map(Write::object);
+    wait_until_gone(connection, &all.collect::<Vec<_>>(), patience).await?;
     prove_nothing_left(connection, destruction).await?;
     for (name, uid) in &destruction.records {
         releases::delete(connection, name, Some(uid)).await?;
@@ -225,20 +109,29 @@ pub async fn destroy_namespace(
     patience: Duration,
     step: &Step,
 ) -> Result<Option<String>, Error> {
-    let mut objects = destruction.objects.iter();
-    let Some((id, uid)) = objects.find(|object| Destruction::is_namespace(object)) else {
+    let Some(write) = &destruction.namespace else {
         return Ok(None);
     };
-    if !destruction.going.contains_key(id)
-        && let Some(holds) = who_else(connection, destruction).await
-    {
-        return Ok(Some(holds));
+    let holds = who_else(connection, destruction).await;
+    if holds.is_none() {
+        delete(connection, write, patience, step).await?;
     }
-    step.update(format_args!("deleting {id}"));
-    request_deletion(connection, id, uid.as_deref()).await?;
-    step.update(format_args!("waiting for {id} to go"));
-    wait_until_gone(connection, &[(id.clone(), uid.clone())], patience).await?;
-    Ok(None)
+    Ok(holds)
+}
+
+async fn delete(
+    connection: &Connection,
+    write: &Write,
+    patience: Duration,
+    step: &Step,
+) -> Result<(), Error> {
+    match write {
+        Write::Delete { id, wait: true, .. } => {
+            step.update(format_args!("deleting {id}, and waiting until it is gone"));
+        }
+        write => step.update(format_args!("deleting {}", write.id())),
+    }
+    send(connection, write, patience).await
 }
 
 /// What the controllers made for the objects, which were waited for one by one.

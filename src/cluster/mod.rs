@@ -36,7 +36,7 @@ pub use adopt::{adopt, live, unowned};
 pub use apply::{apply, make_namespace};
 pub use capabilities::capabilities;
 pub use connect::{Connection, connect};
-pub use destroy::{Destruction, destroy, destroy_namespace, destruction};
+pub use destroy::{destroy, destroy_namespace, destruction};
 pub use error::Error;
 pub use everything::{everything, running_image};
 pub use lock::{Lock, lock};

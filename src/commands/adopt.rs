@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::common::{StackArgs, exit};
 use super::consent::Question;
-use super::planning::{goal, planned_image};
+use super::planning::planned_image;
 use crate::cluster::{self, Connection, Trust};
 use crate::document::Document;
 use crate::image;
 use crate::plan::adoption::{Adoption, Unadoptable, adoption};
+use crate::plan::members;
 use crate::stack;
 use crate::ui::{BOLD, Ui, YELLOW, paint};
 
@@ -57,11 +58,11 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let (resolved, _) = image::resolve(&stack).await?;
-    let goal = goal(&stack, planned_image(resolved));
-    let live = cluster::unowned(&connection, &goal.objects).await?;
+    let objects = members(&stack, &planned_image(resolved));
+    let live = cluster::unowned(&connection, &objects).await?;
     let (mut adoptions, mut refused) = (Vec::new(), Vec::new());
     for (id, object) in &live {
-        match adoption(&goal.target, id, object, &args.from) {
+        match adoption(&connection.target, id, object, &args.from) {
             Ok(adoption) => adoptions.extend(adoption),
             Err(unadoptable) => refused.push(unadoptable),
         }

@@ -7,7 +7,7 @@ use miette::{Diagnostic, Result};
 
 use super::common::{StackArgs, exit};
 use super::delivery::{DeliveryArgs, deliver, refuse_moved};
-use super::planning::{Delivery, Look, look_ahead, plan_goal, plan_stack, settle};
+use super::planning::{Delivery, Look, build, plan_goal, plan_stack};
 use super::saved::{self, Given};
 use super::verify::{self, KeyArgs};
 use super::{findings, fleet};
@@ -79,9 +79,8 @@ async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
     let key = args.key.read()?;
     let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
     findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);
-    let shown = delivery.plan.goal.clone();
-    let settle = async || settle(&stack, shown, inputs.as_ref(), ui).await;
-    deliver("apply", delivery, &args.delivery, settle, ui).await?;
+    let build = async || build(&stack, inputs.as_ref(), ui).await;
+    deliver("apply", delivery, &args.delivery, build, ui).await?;
     if args.verify {
         verify::after_rollout(&stack, key.as_deref(), ui).await?;
     }
@@ -92,18 +91,10 @@ async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
 /// do takes no lock, and what became of its objects is seen here.
 async fn apply_saved(plan: Plan, file: &Path, args: &DeliveryArgs, ui: Ui) -> Result<()> {
     let connection = cluster::connect(&plan.goal.target, &Trust::beside(file)).await?;
-    let goal = plan.goal.clone();
-    let (now, nearby) = plan_goal(&connection, goal.clone()).await?;
+    let (now, nearby) = plan_goal(&connection, plan.goal.clone()).await?;
     if plan.is_empty() {
         refuse_moved(&plan, &now)?;
     }
-    let delivery = Delivery {
-        outlook: look_ahead(&connection, &plan, &nearby, Look::AtChanges).await,
-        warnings: connection.warnings(),
-        connection,
-        plan,
-        take: Vec::new(),
-        back_to: None,
-    };
-    deliver("apply", delivery, args, async || Ok(goal), ui).await
+    let delivery = Delivery::new(connection, (plan, nearby), Look::AtChanges).await;
+    deliver("apply", delivery, args, async || Ok(None), ui).await
 }

@@ -67,7 +67,7 @@ const DELETIONS: usize = 2;
 
 /// Shows a plan, asks, and carries it out; nothing is written when there is nothing to do.
 ///
-/// `settle` makes the goal that is applied out of the one that was shown: the same, or with its image built.
+/// `build` makes the image, where it is still to be built, and returns its reference, pinned by its digest.
 ///
 /// # Errors
 /// Whatever keeps the plan from being carried out; what was written before stays, and applying again completes it.
@@ -75,7 +75,7 @@ pub(super) async fn deliver(
     command: &str,
     delivery: Delivery,
     args: &DeliveryArgs,
-    settle: impl AsyncFnOnce() -> Result<Goal>,
+    build: impl AsyncFnOnce() -> Result<Option<String>>,
     ui: Ui,
 ) -> Result<()> {
     show(command, args, &delivery, ui)?;
@@ -83,7 +83,7 @@ pub(super) async fn deliver(
     if delivery.has_work() {
         agree(&QUESTION, delivery.blocks(), args, ui)?;
     }
-    carry(delivery, args, settle, ui).await
+    carry(delivery, args, build, ui).await
 }
 
 /// Asks, and asks again where a rollout will get stuck; with `--yes` that is a warning.
@@ -140,7 +140,7 @@ pub(super) fn check(delivery: &Delivery, args: &DeliveryArgs) -> Result<()> {
 pub(super) async fn carry(
     delivery: Delivery,
     args: &DeliveryArgs,
-    settle: impl AsyncFnOnce() -> Result<Goal>,
+    build: impl AsyncFnOnce() -> Result<Option<String>>,
     ui: Ui,
 ) -> Result<()> {
     let has_work = delivery.has_work();
@@ -156,7 +156,12 @@ pub(super) async fn carry(
         }
         return wait_for_earlier(&connection, &shown.goal, ui).await;
     }
-    let goal = settle().await?;
+    let mut goal = shown.goal.clone();
+    if goal.image.to_be_built.is_some()
+        && let Some(reference) = build().await?
+    {
+        goal = goal.with_image(reference);
+    }
     cluster::make_namespace(&connection, &shown, ui).await?;
     let lock = take_lock(&connection, args, ui).await?;
     let result = under_lock(lock.connection(), &shown, goal, back_to, args, ui).await;

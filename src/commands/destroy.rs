@@ -8,9 +8,11 @@ use serde::Serialize;
 
 use super::common::{StackArgs, exit};
 use super::consent::{NoConsent, Question};
-use crate::cluster::{self, Connection, Destruction, Lock, Trust};
+use crate::cluster::{self, Connection, Lock, Trust};
 use crate::document::Document;
 use crate::kinds::Going;
+use crate::plan::Write;
+use crate::plan::destruction::Destruction;
 use crate::stack;
 use crate::ui::{RED, Step, Ui, paint};
 use crate::who;
@@ -85,7 +87,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 }
 
 fn show(destruction: &Destruction, ui: Ui) -> Result<()> {
-    for (id, _) in &destruction.objects {
+    for id in destruction.deletions().map(Write::id) {
         let going = destruction.going.get(id);
         let going = going.map_or(String::new(), |going| format!("  {}", going.words()));
         ui.data(format_args!("{} {id}{going}\n", paint(RED, "-")))?;
@@ -121,7 +123,7 @@ struct Kept {
 }
 
 fn as_json(destruction: &Destruction) -> Report {
-    let doomed = destruction.objects.iter().map(|(id, _)| Doomed {
+    let doomed = destruction.deletions().map(Write::id).map(|id| Doomed {
         kind: id.kind.name(),
         namespace: id.namespace.clone(),
         name: id.name.clone(),
@@ -129,7 +131,7 @@ fn as_json(destruction: &Destruction) -> Report {
     });
     let kept = destruction.kept.iter().map(|(id, why)| Kept {
         object: id.to_string(),
-        why: why.to_string(),
+        why: why.clone(),
     });
     Report {
         objects: doomed.collect(),
@@ -142,7 +144,7 @@ fn result_words(destruction: &Destruction, moved_in: Option<&str>) -> String {
     let kept = destruction.kept.iter();
     let mut stays: Vec<String> = kept.map(|(id, why)| format!("{id} stays: {why}")).collect();
     stays.extend(moved_in.map(|why| format!("the namespace stays: {why}")));
-    let gone = destruction.objects.len() - usize::from(moved_in.is_some());
+    let gone = destruction.deletions().count() - usize::from(moved_in.is_some());
     if stays.is_empty() {
         format!("{gone} objects are gone, and nothing is left")
     } else {

@@ -12,7 +12,7 @@ use super::common::exit;
 use super::consent::Question;
 use super::delivery::{self, DeliveryArgs};
 use super::discovery::{self, Found};
-use super::planning::{Delivery, Look, plan_stack, settle};
+use super::planning::{Delivery, Look, build, plan_stack};
 use crate::document::{Document, Failure, Place};
 use crate::image::Inputs;
 use crate::plan::render::{self, Detail};
@@ -361,9 +361,8 @@ impl Planned {
     async fn carry(self, args: &DeliveryArgs) -> Result<String, String> {
         let place = self.place();
         let summary = render::summary(&self.delivery.plan);
-        let shown = self.delivery.plan.goal.clone();
-        let settle = async || settle(&self.stack, shown, self.inputs.as_ref(), SILENT).await;
-        match delivery::carry(self.delivery, args, settle, SILENT).await {
+        let build = async || build(&self.stack, self.inputs.as_ref(), SILENT).await;
+        match delivery::carry(self.delivery, args, build, SILENT).await {
             Ok(()) => Ok(format!("{} {place}  {summary}", paint(GREEN, "✓"))),
             Err(error) => Err(failed(&self.file, self.stack.environment.as_deref(), &error).line),
         }

@@ -10,7 +10,7 @@ use super::common::{StackArgs, exit};
 use super::discovery::Found;
 use super::findings::facts;
 use super::fleet;
-use super::planning::{Look, goal, plan_stack, planned_image};
+use super::planning::{Look, plan_stack, planned_image};
 use crate::cluster;
 use crate::document::Place;
 use crate::escape;
@@ -18,7 +18,7 @@ use crate::gate::report::{self, Format, Told};
 use crate::gate::{self, Cluster, Facts, Subject, Verdicts};
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::Asked;
-use crate::plan::render;
+use crate::plan::{Goal, render};
 use crate::stack::{self, Image, Invalid, LoadError, Stack};
 use crate::ui::{Ui, plain};
 
@@ -263,7 +263,7 @@ async fn offline(stack: &Stack) -> Result<Verdicts> {
             (resolved, Some(inputs))
         }
     };
-    let goal = goal(stack, planned_image(resolved));
+    let goal = Goal::of_stack(stack, planned_image(resolved), None);
     let cluster = Cluster::unasked(gate::UNASKED);
     let facts = Facts {
         image_size: image_size(stack, inputs.as_ref()).await,

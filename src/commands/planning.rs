@@ -10,7 +10,7 @@ use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
 use crate::plan::release::Release;
 use crate::plan::render::{Detail, Planned};
-use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, provenance, render};
+use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, members, provenance, render};
 use crate::revision;
 use crate::stack::Stack;
 use crate::ui::Ui;
@@ -30,6 +30,22 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
+    /// Looks at what the plan's pods will meet.
+    pub(super) async fn new(
+        connection: Connection,
+        (plan, nearby): (Plan, Nearby),
+        look: Look,
+    ) -> Self {
+        Self {
+            outlook: look_ahead(&connection, &plan, &nearby, look).await,
+            warnings: connection.warnings(),
+            connection,
+            plan,
+            take: Vec::new(),
+            back_to: None,
+        }
+    }
+
     /// The plan and all that is shown with it.
     pub(super) fn text(&self, detail: Detail) -> String {
         let plan = render::text(&self.plan, self.outlook.as_ref(), detail);
@@ -76,29 +92,16 @@ pub(super) async fn plan_stack(
     let git = tokio::task::spawn_blocking(move || revision::version(&folder));
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let (resolved, inputs) = image::resolve(stack).await?;
-    let mut goal = goal(stack, planned_image(resolved));
-    let live = cluster::observe(&connection, &goal.objects).await?;
-    goal.git = git.await.unwrap_or_default();
+    let image = planned_image(resolved);
+    let live = cluster::observe(&connection, &members(stack, &image)).await?;
+    let goal = Goal::of_stack(stack, image, git.await.unwrap_or_default());
     let plan = plan::plan(goal, &live)?;
     step.done(format_args!("context {}", connection.target.context));
     let delivery = Delivery {
-        outlook: look_ahead(&connection, &plan, &live.nearby, look).await,
-        warnings: connection.warnings(),
-        connection,
-        plan,
         take: stack.apply.take.clone(),
-        back_to: None,
+        ..Delivery::new(connection, (plan, live.nearby), look).await
     };
     Ok((delivery, inputs))
-}
-
-/// What the stack stands for with that image, but for its git commit.
-pub(super) fn goal(stack: &Stack, image: PlannedImage) -> Goal {
-    Goal {
-        source: Some(stack.source.digest()),
-        places: stack.places(),
-        ..Goal::of_stack(stack, image)
-    }
 }
 
 /// Asks the cluster for its state and its prediction, and derives the plan; besides it returns what else is there.
@@ -153,7 +156,7 @@ pub(super) enum Look {
 }
 
 /// Looks at what the plan's pods will meet; `None` when it leaves them as they are, and nothing is in their way.
-pub(super) async fn look_ahead(
+async fn look_ahead(
     connection: &Connection,
     plan: &Plan,
     nearby: &Nearby,
@@ -193,24 +196,14 @@ pub(super) fn planned_image(resolved: Resolved) -> PlannedImage {
     }
 }
 
-/// Builds and pins the image, where it is still to be built.
-pub(super) async fn settle(
+/// The reference, pinned by its digest, of the image that is built of the inputs.
+pub(super) async fn build(
     stack: &Stack,
-    shown: Goal,
     inputs: Option<&Inputs>,
     ui: Ui,
-) -> Result<Goal> {
-    match (&shown.image.to_be_built, inputs) {
-        (Some(_), Some(inputs)) => {
-            let image = PlannedImage {
-                reference: image::build_and_push(stack, inputs, ui).await?,
-                to_be_built: None,
-            };
-            Ok(Goal {
-                git: shown.git,
-                ..goal(stack, image)
-            })
-        }
-        _ => Ok(shown),
+) -> Result<Option<String>> {
+    match inputs {
+        Some(inputs) => Ok(Some(image::build_and_push(stack, inputs, ui).await?)),
+        None => Ok(None),
     }
 }

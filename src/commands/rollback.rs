@@ -5,13 +5,11 @@ use miette::{Diagnostic, Result};
 use super::common::{StackFirst, exit};
 use super::delivery::{DeliveryArgs, deliver};
 use super::late;
-use super::planning::{
-    Delivery, Look, Refused, goal, look_ahead, plan_goal, refuse_release, releases,
-};
+use super::planning::{Delivery, Look, Refused, plan_goal, refuse_release, releases};
 use crate::cluster::{self, Releases, Skipped, Trust};
 use crate::image;
 use crate::plan::release::{Release, newest, newest_ready};
-use crate::plan::{FieldChange, Plan, PlannedImage};
+use crate::plan::{FieldChange, Goal, Plan, PlannedImage};
 use crate::stack::{self, Image, Stack};
 use crate::ui::Ui;
 
@@ -65,7 +63,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let mut releases = releases(&connection, ui).await?;
     late::record(&connection, &mut releases, ui).await;
     let release = choose(&releases, number, &stack.name)?;
-    refuse_release(release, &goal(&stack, stated_image(&stack)))?;
+    refuse_release(release, &Goal::of_stack(&stack, stated_image(&stack), None))?;
     ui.say(format_args!(
         "back to release {}, applied by {} at {}",
         release.number,
@@ -73,20 +71,16 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         release.record.at.strftime("%FT%TZ")
     ));
     let goal = release.record.goal.clone().at(&connection.target);
-    let (plan, nearby) = plan_goal(&connection, goal.clone()).await?;
-    if changes_image(&plan) {
+    let planned = plan_goal(&connection, goal).await?;
+    if changes_image(&planned.0) {
         check_image(release, ui).await?;
     }
     let delivery = Delivery {
-        outlook: look_ahead(&connection, &plan, &nearby, Look::AtChanges).await,
-        warnings: connection.warnings(),
-        connection,
-        plan,
         take: stack.apply.take.clone(),
         back_to: Some(release.number),
+        ..Delivery::new(connection, planned, Look::AtChanges).await
     };
-    let settle = async || Ok(goal);
-    deliver("rollback", delivery, &args.delivery, settle, ui).await?;
+    deliver("rollback", delivery, &args.delivery, async || Ok(None), ui).await?;
     Ok(exit::OK)
 }
 

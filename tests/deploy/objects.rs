@@ -52,7 +52,7 @@ fn is_told_by_gate(stack: &Stack) -> bool {
         reference: IMAGE.into(),
         to_be_built: None,
     };
-    let goal = Goal::of_stack(stack, image);
+    let goal = Goal::of_stack(stack, image, None);
     let mut facts = Facts::unasked("not here");
     let level = (
         "pod-security.kubernetes.io/enforce".into(),

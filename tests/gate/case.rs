@@ -140,7 +140,7 @@ impl Case {
             reference,
             to_be_built: self.to_be_built.clone(),
         };
-        let mut goal = Goal::of_stack(stack, image);
+        let mut goal = Goal::of_stack(stack, image, None);
         for (kind, patch) in &self.objects {
             goal.objects
                 .retain(|id, _| id.kind.name() != kind || !patch.is_null());
@@ -245,10 +245,9 @@ impl Case {
             changes: changes.collect(),
             parent: Parent {
                 id: apply_set::parent_id(&goal.target),
-                before: None,
-                after: None,
                 going: None,
             },
+            writes: Vec::new(),
             goal: goal.clone(),
         }
     }

@@ -33,7 +33,7 @@ fn offline(stack: &Stack, today: Date) -> Vec<Finding> {
         reference: format!("registry.test/siamese-uninlu@sha256:{}", "0".repeat(64)),
         to_be_built: None,
     };
-    let goal = Goal::of_stack(stack, image);
+    let goal = Goal::of_stack(stack, image, None);
     let facts = Facts {
         document: stack.document(),
         ..Facts::unasked("not here")

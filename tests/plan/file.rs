@@ -1,6 +1,6 @@
 //! Saved plans: read back as they were written, or not at all.
 
-use uninlu::plan::{self, Live, Plan, file};
+use uninlu::plan::{self, Live, Plan, file, moved};
 
 /// The plan of a stack that is not deployed; what it says is of no matter here.
 pub(super) fn plan() -> Plan {
@@ -20,7 +20,10 @@ fn a_plan_is_read_back_as_it_was_written() {
 /// Also where the text stays valid JSON, and where it only is in a number or in a name.
 #[test]
 fn a_plan_with_one_bit_of_any_byte_flipped_is_never_another_plan() {
-    let plan = plan();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan/cases/settings");
+    let mut plan = super::planned(&folder).expect("nothing is in its way");
+    // The time grows with the square of the text.
+    plan.goal.objects.clear();
     let text = file::write(&plan).expect("its image is pinned");
     for index in 0..text.len() {
         let mut bytes = text.clone().into_bytes();
@@ -51,4 +54,23 @@ fn a_plan_whose_image_is_open_cannot_be_saved() {
     plan.goal.image.to_be_built = Some("it is not in the registry".into());
     let error = file::write(&plan).expect_err("what would be applied is not known");
     assert!(matches!(error, file::Unreadable::Open(_)), "{error}");
+}
+
+/// A plan that was saved before plans held their requests: they follow from the rest of it.
+#[test]
+fn a_plan_of_the_first_format_has_the_same_requests() {
+    for name in ["autoscaling-first", "autoscaling-off"] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan");
+        let text = std::fs::read_to_string(folder.join(format!("first-format/{name}.json")));
+        let saved = file::read(&text.expect("it is there")).expect("it is still read");
+        let now = super::planned(&folder.join("cases").join(name)).expect("nothing is in its way");
+        assert_eq!(moved(&saved, &now), [""; 0], "{name}");
+        let ids = |plan: &Plan| {
+            plan.writes
+                .iter()
+                .map(|it| it.id().clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&saved), ids(&now), "{name}");
+    }
 }

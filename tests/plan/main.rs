@@ -3,10 +3,12 @@
 //! `after.toml` is the stack to plan, `before.toml` (if it is there) the stack that was applied earlier: what it renders
 //! is what the cluster holds. `cluster.yaml` (if it is there) says in what the cluster differs from that.
 
+mod destruction;
 mod file;
 mod merge;
 mod moved;
 mod provenance;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,6 +39,10 @@ struct Cluster {
     immutable: BTreeMap<String, Vec<(String, String)>>,
     /// Kinds whose live object the list by our labels does not show: it is somebody else's, or was deleted.
     not_listed: Vec<String>,
+    /// Kinds of `before.toml` whose object does not exist.
+    missing: Vec<String>,
+    /// Kinds that the ApplySet's parent names besides those of `before.toml`: an apply that added them was killed.
+    recorded: Vec<String>,
     /// Why the image must be built first.
     to_be_built: Option<String>,
 }
@@ -44,15 +50,19 @@ struct Cluster {
 #[test]
 fn plans_of_the_cases() {
     insta::glob!("cases/*", |folder| {
-        let mut goal = goal(&folder.join("after.toml")).expect("a case has an after.toml");
-        let before = self::goal(&folder.join("before.toml")).map(|before| before.objects);
-        let cluster = fs::read_to_string(folder.join("cluster.yaml"))
-            .map(|text| serde_saphyr::from_str(&text).expect("cluster.yaml is valid"))
-            .unwrap_or_default();
-        let live = live(&goal, before.as_ref(), &cluster);
-        goal.image.to_be_built = cluster.to_be_built;
-        insta::assert_snapshot!(told(plan::plan(goal, &live)));
+        insta::assert_snapshot!(told(planned(folder)));
     });
+}
+
+fn planned(folder: &Path) -> Result<plan::Plan, plan::Refusal> {
+    let mut goal = goal(&folder.join("after.toml")).expect("a case has an after.toml");
+    let before = self::goal(&folder.join("before.toml")).map(|before| before.objects);
+    let cluster = fs::read_to_string(folder.join("cluster.yaml"))
+        .map(|text| serde_saphyr::from_str(&text).expect("cluster.yaml is valid"))
+        .unwrap_or_default();
+    let live = live(&goal, before.as_ref(), &cluster);
+    goal.image.to_be_built = cluster.to_be_built;
+    plan::plan(goal, &live)
 }
 
 const IMAGE: &str = "registry.test/siamese-uninlu@sha256:0123";
@@ -96,10 +106,7 @@ fn goal(file: &Path) -> Option<Goal> {
         reference: IMAGE.into(),
         to_be_built: None,
     };
-    Some(Goal {
-        places: stack.places(),
-        ..Goal::of_stack(&stack, image)
-    })
+    Some(Goal::of_stack(&stack, image, None))
 }
 
 fn live(goal: &Goal, before: Option<&Desired>, cluster: &Cluster) -> Live {
@@ -115,14 +122,14 @@ fn live(goal: &Goal, before: Option<&Desired>, cluster: &Cluster) -> Live {
         .collect();
     if let Some(before) = before {
         let parent = apply_set::parent_id(&goal.target);
-        let body = apply_set::parent_body(
-            &goal.target.stack,
-            &parent,
-            &before.keys().map(|id| id.kind).collect(),
-        );
+        let recorded = cluster.recorded.iter();
+        let recorded = recorded.map(|name| Kind::by_name(name).expect("a kind of ours"));
+        let kinds = before.keys().map(|id| id.kind).chain(recorded).collect();
+        let body = apply_set::parent_body(&goal.target.stack, &parent, &kinds);
         ours.insert(parent, body);
     }
-    ours.retain(|id, _| !cluster.not_listed.iter().any(|kind| kind == id.kind.name()));
+    let hidden = cluster.not_listed.iter().chain(&cluster.missing);
+    ours.retain(|id, _| !hidden.clone().any(|kind| kind == id.kind.name()));
     Live {
         ours,
         predictions,
@@ -184,7 +191,9 @@ fn prediction(
     }
     match before {
         None if id.kind != Kind::Namespace => Prediction::NamespaceMissing,
-        Some(before) if before.contains_key(id) => Prediction::Applied(existing(body)),
+        Some(before) if before.contains_key(id) && !cluster.missing.iter().any(|it| it == kind) => {
+            Prediction::Applied(existing(body))
+        }
         _ => Prediction::Applied(body.clone()),
     }
 }

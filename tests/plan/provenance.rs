@@ -33,7 +33,7 @@ fn goal_of(stack: &Stack) -> Goal {
         reference: stacks::IMAGE.into(),
         to_be_built: None,
     };
-    Goal::of_stack(stack, image)
+    Goal::of_stack(stack, image, None)
 }
 
 fn goal() -> Goal {

@@ -52,6 +52,16 @@ pub(super) fn render(stack: &Stack, facts: &Facts) -> Value {
     json!({ "metadata": {}, "spec": spec })
 }
 
+/// Puts another image into a rendered Deployment, of which nothing else depends on the image; any other body stays.
+pub fn set_image(body: &mut Value, reference: &str) {
+    let containers = body.pointer_mut("/spec/template/spec/containers");
+    let containers = containers.and_then(Value::as_array_mut);
+    let mut containers = containers.into_iter().flatten();
+    if let Some(server) = containers.find(|container| container["name"] == CONTAINER) {
+        server["image"] = json!(reference);
+    }
+}
+
 /// Seconds without progress after which Kubernetes calls the rollout stuck.
 fn progress_deadline(stack: &Stack) -> u32 {
     stack.probes.startup.budget.seconds + PULL_MARGIN

@@ -1,14 +1,18 @@
 //! A plan as a file: made by `plan --out`, carried out by `apply FILE`, exactly or not at all.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Plan;
+use super::writes::{ParentBodies, writes};
+use super::{Change, Goal, Parent, Plan};
+use uninlu_objects::{Going, ObjectId};
 use uninlu_text::digest::sha256;
 
 /// What the file is; the number changes when a reader would have to.
-pub const FORMAT: &str = "uninlu.plan/v1";
+pub const FORMAT: &str = "uninlu.plan/v2";
+/// The format without the requests, which follow from the rest of it.
+const FIRST_FORMAT: &str = "uninlu.plan/v1";
 
 /// Why a text is not a plan that can be carried out.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -18,7 +22,7 @@ pub enum Unreadable {
     #[diagnostic(help("nothing was changed. Make a plan with `uninlu plan --out FILE`"))]
     Malformed(String),
     /// A plan of another version of the tool.
-    #[error("the plan's format is `{0}`; this uninlu reads `{FORMAT}`")]
+    #[error("the plan's format is `{0}`; this uninlu reads `{FORMAT}` and `{FIRST_FORMAT}`")]
     #[diagnostic(help(
         "nothing was changed. Make the plan anew with this uninlu, or apply it with the one that made it"
     ))]
@@ -72,14 +76,57 @@ pub fn read(text: &str) -> Result<Plan, Unreadable> {
     let malformed = |error: serde_json::Error| Unreadable::Malformed(error.to_string());
     let file: Value = serde_json::from_str(text).map_err(malformed)?;
     let word = |key: &str| file[key].as_str().unwrap_or_default().to_owned();
-    if word("format") != FORMAT {
-        return Err(Unreadable::Format(word("format")));
+    let format = word("format");
+    if format != FORMAT && format != FIRST_FORMAT {
+        return Err(Unreadable::Format(format));
     }
     let (said, found) = (word("digest"), digest_of(&file["plan"]));
     if said != found {
         return Err(Unreadable::Damaged { said, found });
     }
-    serde_json::from_value(file["plan"].clone()).map_err(malformed)
+    let content = file["plan"].clone();
+    if format == FIRST_FORMAT {
+        let first: First = serde_json::from_value(content).map_err(malformed)?;
+        return Ok(first.plan());
+    }
+    serde_json::from_value(content).map_err(malformed)
+}
+
+/// A plan of [`FIRST_FORMAT`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct First {
+    goal: Goal,
+    changes: Vec<Change>,
+    parent: FirstParent,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstParent {
+    id: ObjectId,
+    before: Option<Value>,
+    after: Option<Value>,
+    #[serde(default)]
+    going: Option<Going>,
+}
+
+impl First {
+    fn plan(self) -> Plan {
+        let FirstParent {
+            id,
+            before,
+            after,
+            going,
+        } = self.parent;
+        let bodies = ParentBodies { before, after };
+        Plan {
+            writes: writes(&self.goal, &self.changes, &id, bodies),
+            goal: self.goal,
+            changes: self.changes,
+            parent: Parent { id, going },
+        }
+    }
 }
 
 /// The digest over all of a plan: equal plans have equal digests.

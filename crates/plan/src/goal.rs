@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::apply_set;
 use uninlu_objects::{self as kinds, Desired, Facts, Kind};
@@ -66,14 +66,10 @@ const fn is_usual_nodes(seconds: &u32) -> bool {
 }
 
 impl Goal {
-    /// What the stack stands for with that image, wherever the stack was written.
-    pub fn of_stack(stack: &Stack, image: PlannedImage) -> Self {
-        let facts = Facts {
-            image: image.reference.clone(),
-        };
-        let target = stack.target();
+    /// What the stack stands for with that image, at that commit.
+    pub fn of_stack(stack: &Stack, image: PlannedImage, git: Option<String>) -> Self {
         Self {
-            objects: as_members(kinds::desired(stack, &facts), &target),
+            objects: members(stack, &image),
             wait: Wait {
                 budget: match stack.rollout.timeout {
                     Timeout::Auto => kinds::wait_budget(stack),
@@ -82,12 +78,25 @@ impl Goal {
                 nodes: stack.rollout.wait_for_nodes.seconds,
                 on_failure: stack.rollout.on_failure,
             },
-            target,
+            target: stack.target(),
             image,
-            git: None,
-            source: None,
-            places: BTreeMap::new(),
+            git,
+            source: Some(stack.source.digest()),
+            places: stack.places(),
         }
+    }
+
+    /// The same goal with the image that was built for it.
+    #[must_use]
+    pub fn with_image(mut self, reference: String) -> Self {
+        for body in self.objects.values_mut() {
+            kinds::set_image(body, &reference);
+        }
+        self.image = PlannedImage {
+            reference,
+            to_be_built: None,
+        };
+        self
     }
 
     /// The fewest pods that the autoscaler keeps; 1, as Kubernetes has it, where none is declared.
@@ -116,17 +125,17 @@ impl Goal {
     }
 }
 
-/// Adds to every body the label by which its ApplySet knows it.
-fn as_members(desired: Desired, target: &Target) -> Desired {
-    let id = apply_set::id(&apply_set::parent_id(target));
-    let label = |mut body: Value| {
-        body["metadata"]["labels"][apply_set::PART_OF] = json!(id);
-        body
+/// The stack's objects with that image, as members of its ApplySet.
+pub fn members(stack: &Stack, image: &PlannedImage) -> Desired {
+    let set = apply_set::id(&apply_set::parent_id(&stack.target()));
+    let facts = Facts {
+        image: image.reference.clone(),
     };
-    desired
-        .into_iter()
-        .map(|(object, body)| (object, label(body)))
-        .collect()
+    let mut objects = kinds::desired(stack, &facts);
+    for body in objects.values_mut() {
+        body["metadata"]["labels"][apply_set::PART_OF] = json!(set);
+    }
+    objects
 }
 
 /// The objects as the list of their bodies: which object a body is, it says itself.

@@ -3,8 +3,10 @@
 pub mod adoption;
 pub mod apply_set;
 mod approximate;
+mod change;
 mod chosen;
 mod creation;
+pub mod destruction;
 pub mod diff;
 pub mod file;
 mod goal;
@@ -21,6 +23,7 @@ pub mod replicas;
 pub mod rivals;
 mod room;
 mod stamps;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,12 +32,15 @@ use serde_json::{Value, json};
 
 use uninlu_objects::{Desired, Going, Kind, ObjectId, causes, pause};
 
+pub use change::{Action, Approximate, Change};
 pub use diff::FieldChange;
-pub use goal::{Goal, PlannedImage, Wait};
+pub use goal::{Goal, PlannedImage, Wait, members};
 pub use live::{Cause, Conflict, Live, Nearby, Prediction};
 pub use moved::moved;
 use replicas::Transition;
 pub use stamps::{may_be_a_time, needs_second_look};
+use writes::ParentBodies;
+pub use writes::Write;
 
 /// Everything that an apply would do, in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,95 +50,21 @@ pub struct Plan {
     pub goal: Goal,
     /// One change per object, in the order of apply; deletions come last, in reverse order.
     pub changes: Vec<Change>,
-    /// The ApplySet's parent: before the apply with the kinds of before and after, after it with those that remain.
+    /// What an apply sends, in this order; empty when there is nothing to do.
+    pub writes: Vec<Write>,
+    /// The ApplySet's parent.
     pub parent: Parent,
 }
 
-/// The writes to the ApplySet's parent.
+/// The ApplySet's parent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parent {
     /// Which ConfigMap.
     pub id: ObjectId,
-    /// Sent before everything else in the namespace; `None` when it already says so.
-    pub before: Option<Value>,
-    /// Sent last; `None` when it already says so.
-    pub after: Option<Value>,
     /// It is being deleted: an apply waits until it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub going: Option<Going>,
-}
-
-/// What happens to one object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Change {
-    /// The object.
-    pub id: ObjectId,
-    /// What happens to it.
-    pub action: Action,
-    /// The fields that change.
-    pub fields: Vec<FieldChange>,
-    /// Fields that other managers own and that we would take.
-    pub conflicts: Vec<Conflict>,
-    /// What a reader should know besides the fields.
-    pub notes: Vec<String>,
-    /// What happens to `spec.replicas` besides.
-    pub transition: Transition,
-    /// The live object's uid: the precondition of a deletion.
-    pub uid: Option<String>,
-    /// Why the API server's own prediction is missing; `None` when it is not.
-    pub approximate: Option<Approximate>,
-    /// The object of this name is being deleted: an apply waits until it is gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub going: Option<Going>,
-    /// Fields that admission writes anew at each request, and that are no change for it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stamps: Vec<String>,
-    /// That the live Deployment is paused, and by whom; `None` when it is not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused: Option<String>,
-}
-
-/// Why what is planned for an object is only near to what an apply would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Approximate {
-    /// Nothing can be tried in a namespace that does not exist yet.
-    NamespaceMissing,
-    /// This user may not write, not even to try: the API server's words.
-    Forbidden(String),
-}
-
-impl Approximate {
-    /// As a note for people.
-    pub fn words(&self) -> String {
-        match self {
-            Approximate::NamespaceMissing => {
-                "approximate: nothing can be predicted in a namespace that does not exist yet"
-                    .into()
-            }
-            Approximate::Forbidden(message) => format!(
-                "approximate, since this user may not try it: what would be removed, and what admission says, is not seen ({message})"
-            ),
-        }
-    }
-}
-
-/// What happens to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// It does not exist yet.
-    Create,
-    /// Some fields change.
-    Update,
-    /// It is deleted and created again, since a field cannot be changed.
-    Replace,
-    /// It left the stack.
-    Delete,
-    /// Nothing.
-    Keep,
 }
 
 /// Why no plan can be made.
@@ -177,25 +109,17 @@ fn list(ids: &[ObjectId]) -> String {
 impl Plan {
     /// Whether an apply would write anything.
     pub fn is_empty(&self) -> bool {
-        self.parent.before.is_none()
-            && self.parent.after.is_none()
-            && self
-                .changes
-                .iter()
-                .all(|change| change.action == Action::Keep)
+        self.writes.is_empty()
     }
 
-    /// The body that is sent for a change; `None` for a deletion.
-    pub fn body(&self, change: &Change) -> Option<Value> {
-        let mut body = self.goal.objects.get(&change.id)?.clone();
-        if let Transition::TakeBack { .. } = change.transition {
-            body["spec"]["replicas"] = json!(change.transition.replicas());
-        }
-        if change.action == Action::Update {
-            // Not another object of the same name, and not a new one should it be deleted meanwhile.
-            body["metadata"]["uid"] = json!(change.uid);
-        }
-        Some(body)
+    /// The request that creates the namespace, where the plan does so: an apply sends it before it takes its lock, which
+    /// has to be somewhere.
+    pub fn namespace_creation(&self) -> Option<&Write> {
+        let of_namespace = |write: &&Write| write.id().kind == Kind::Namespace;
+        let is_created =
+            |change: &Change| change.id.kind == Kind::Namespace && change.action == Action::Create;
+        let is_created = self.changes.iter().any(is_created);
+        self.writes.iter().find(of_namespace).filter(|_| is_created)
     }
 
     /// The first object that this user may not write.
@@ -237,18 +161,6 @@ impl Plan {
     }
 }
 
-impl Change {
-    /// Whether running pods are replaced; by a replaced Deployment all at once.
-    pub fn restarts_pods(&self) -> bool {
-        self.id.kind == Kind::Deployment
-            && (self.action == Action::Replace
-                || self
-                    .fields
-                    .iter()
-                    .any(|field| field.path.starts_with(".spec.template")))
-    }
-}
-
 /// Derives the plan from the goal and what the cluster said about its objects.
 ///
 /// # Errors
@@ -275,8 +187,14 @@ pub fn plan(goal: Goal, live: &Live) -> Result<Plan, Refusal> {
     for change in &mut changes {
         justify(change, &goal.places);
     }
+    let bodies = parent_bodies(&goal, &parent_id, &leaving, live);
+    let going = live.ours.get(&parent_id).and_then(Going::of);
     Ok(Plan {
-        parent: parent(&goal, parent_id, &leaving, live),
+        writes: writes::writes(&goal, &changes, &parent_id, bodies),
+        parent: Parent {
+            id: parent_id,
+            going,
+        },
         changes,
         goal,
     })
@@ -406,15 +324,21 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
             .notes
             .extend(change.going.as_ref().map(note_of_going));
         change.action = Action::Create;
-        if id.kind == Kind::Deployment && body["spec"]["replicas"].is_null() {
-            change.transition = Transition::Begin { minimum };
-            change.notes.extend(change.transition.note());
+        if id.kind == Kind::Deployment {
+            set_transition(&mut change, replicas::beginning(body, minimum));
         }
         return change;
     };
     change.uid = current["metadata"]["uid"].as_str().map(str::to_owned);
     if id.kind == Kind::Deployment {
-        set_transition(&mut change, body, current, autoscaler_goes);
+        let mut transition = replicas::transition(body, current, autoscaler_goes);
+        let is_replaced = matches!(live.predictions.get(id), Some(Prediction::Immutable(_)));
+        // Of one that is deleted and created again no number can pass beforehand.
+        if is_replaced && replicas::number(body).is_none() {
+            let pods = replicas::number(current).unwrap_or(0);
+            transition = replicas::beginning(body, minimum.max(pods));
+        }
+        set_transition(&mut change, transition);
     }
     compare_with_prediction(&mut change, body, current, live);
     if id.kind == Kind::Deployment && change.action != Action::Replace {
@@ -438,9 +362,9 @@ fn approximate(prediction: Option<&Prediction>) -> Option<Approximate> {
     }
 }
 
-fn set_transition(change: &mut Change, body: &Value, current: &Value, autoscaler_goes: bool) {
-    change.transition = replicas::transition(body, current, autoscaler_goes);
-    change.notes.extend(change.transition.note());
+fn set_transition(change: &mut Change, transition: Transition) {
+    change.transition = transition;
+    change.notes.extend(transition.note());
 }
 
 fn compare_with_prediction(change: &mut Change, body: &Value, current: &Value, live: &Live) {
@@ -532,27 +456,26 @@ fn because(keys: &[&str], places: &BTreeMap<String, String>) -> Option<String> {
     written.or_else(|| Some(format!("{}, by default", keys.first()?)))
 }
 
-/// The parent names the superset of kinds before the apply and the remaining ones after the prune: wherever a crash
-/// happens in between, the next apply still finds everything.
-fn parent(goal: &Goal, id: ObjectId, leaving: &BTreeMap<&ObjectId, &Value>, live: &Live) -> Parent {
+fn parent_bodies(
+    goal: &Goal,
+    id: &ObjectId,
+    leaving: &BTreeMap<&ObjectId, &Value>,
+    live: &Live,
+) -> ParentBodies {
     let after: BTreeSet<Kind> = goal.objects.keys().map(|id| id.kind).collect();
-    let current = live.ours.get(&id);
+    let current = live.ours.get(id);
     let mut before: BTreeSet<Kind> = leaving
         .keys()
         .map(|id| id.kind)
         .chain(after.iter().copied())
         .collect();
     before.extend(current.map(apply_set::kinds_of).unwrap_or_default());
-    let body = |kinds: &BTreeSet<Kind>| apply_set::parent_body(&goal.target.stack, &id, kinds);
+    let body = |kinds: &BTreeSet<Kind>| apply_set::parent_body(&goal.target.stack, id, kinds);
     let (before_body, after_body) = (body(&before), body(&after));
-    let going = current.and_then(Going::of);
-    let is_said = |body: &Value| {
-        going.is_none() && current.is_some_and(|current| apply_set::says_the_same(current, body))
-    };
-    Parent {
-        before: (!is_said(&before_body)).then(|| before_body.clone()),
+    let stays = current.filter(|current| Going::of(current).is_none());
+    let is_said = stays.is_some_and(|current| apply_set::says_the_same(current, &before_body));
+    ParentBodies {
+        before: (!is_said).then_some(before_body),
         after: (before != after).then_some(after_body),
-        going,
-        id,
     }
 }

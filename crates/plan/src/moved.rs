@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Action, Change, FieldChange, Plan, stamps};
+use super::{Action, Change, FieldChange, Plan, Write, stamps};
 use uninlu_objects::{Kind, ObjectId};
 
 /// In what a plan made now differs from the one that was shown, each as a clause for an error; empty when carrying out
@@ -15,11 +15,34 @@ use uninlu_objects::{Kind, ObjectId};
 /// stamps anew at each request.
 pub fn moved(shown: &Plan, now: &Plan) -> Vec<String> {
     let image_was_open = shown.goal.image.to_be_built.is_some();
-    let (shown, now) = (by_object(shown), by_object(now));
-    let ids: BTreeSet<&ObjectId> = shown.keys().chain(now.keys()).copied().collect();
-    ids.into_iter()
-        .flat_map(|id| compare(id, shown.get(id), now.get(id), image_was_open))
-        .collect()
+    let (before, after) = (by_object(shown), by_object(now));
+    let ids: BTreeSet<&ObjectId> = before.keys().chain(after.keys()).copied().collect();
+    let mut moved: Vec<String> = ids
+        .into_iter()
+        .flat_map(|id| compare(id, before.get(id), after.get(id), image_was_open))
+        .collect();
+    if moved.is_empty() {
+        moved.extend(unplanned(shown, now));
+    }
+    moved
+}
+
+/// Requests that the shown plan holds otherwise, but for the digest of an image that was open. The parent's name the
+/// version of the tool, which may be another one than the saved plan's.
+fn unplanned(shown: &Plan, now: &Plan) -> Vec<String> {
+    let image = &now.goal.image.reference;
+    let pinned = |write: &Write| match shown.goal.image.to_be_built {
+        Some(_) => write.clone().with_image(image),
+        None => write.clone(),
+    };
+    let shown: Vec<Write> = shown.writes.iter().map(pinned).collect();
+    let is_unplanned = |write: &&Write| {
+        let mut planned = shown.iter().filter(|it| it.id() == write.id()).peekable();
+        planned.peek().is_some() && !planned.any(|planned| planned == *write)
+    };
+    let writes = now.writes.iter().filter(|it| *it.id() != now.parent.id);
+    let words = |write: &Write| format!("{}: its request is not the planned one", write.id());
+    writes.filter(is_unplanned).map(words).collect()
 }
 
 fn by_object(plan: &Plan) -> BTreeMap<&ObjectId, &Change> {

@@ -21,7 +21,7 @@ pub enum Transition {
     /// A Deployment with an autoscaler is made: it begins with the autoscaler's minimum, since one without a number would
     /// have one pod until the autoscaler's first look. Then the field passes as in [`Transition::HandOver`].
     Begin {
-        /// The autoscaler's minimum.
+        /// The autoscaler's minimum; the present number, if it is larger, where the Deployment is replaced.
         minimum: i64,
     },
     /// Autoscaling is turned on: simply leaving the field out would make server-side apply remove it, and the
@@ -39,12 +39,25 @@ pub enum Transition {
     },
 }
 
+/// Of a Deployment that does not exist when its body is sent.
+pub fn beginning(body: &Value, minimum: i64) -> Transition {
+    match number(body) {
+        None => Transition::Begin { minimum },
+        Some(_) => Transition::None,
+    }
+}
+
+/// The number of pods that a Deployment asks for.
+pub fn number(deployment: &Value) -> Option<i64> {
+    deployment["spec"]["replicas"].as_i64()
+}
+
 /// `autoscaler_goes`: a HorizontalPodAutoscaler was ours and is not desired any more.
 pub fn transition(body: &Value, current: &Value, autoscaler_goes: bool) -> Transition {
-    let Some(pods) = current["spec"]["replicas"].as_i64() else {
+    let Some(pods) = number(current) else {
         return Transition::None;
     };
-    match body["spec"]["replicas"].as_i64() {
+    match number(body) {
         None if owner::is_applied_by(current, MANAGER, FIELD) => {
             Transition::HandOver { current: pods }
         }
