@@ -6,5 +6,6 @@ mod difference;
 mod hermetic;
 mod progress;
 mod render;
+mod roles;
 mod stacks;
 mod variants;

@@ -3,7 +3,23 @@
 use serde_json::{Map, Value, json};
 use uninlu_settings::{Settings, variables};
 
+use super::Progress;
+use super::row::{Causes, Is, Row};
 use uninlu_stack::Stack;
+
+/// Its row in the table of kinds.
+pub(super) const ROW: Row = Row {
+    group: "",
+    version: "v1",
+    plural: "configmaps",
+    is_namespaced: true,
+    render: |stack, _| Some(render(stack)),
+    progress: |_| Progress::Ready,
+    causes: CAUSES,
+    shapes: &[(&[], &[("data settings.toml", Is::Text)])],
+};
+
+const CAUSES: Causes = &[(".data", &["server"])];
 
 pub(super) fn name(stack: &Stack) -> String {
     name_of(&stack.name)

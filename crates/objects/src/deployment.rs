@@ -5,16 +5,10 @@ use serde_json::{Map, Value, json};
 use uninlu_settings::{Choice, Precision, variables};
 
 use super::pod_disruption_budget::int_or_string;
+use super::row::{Causes, Facts, Is, Row, Shape};
 use super::service::{MANAGEMENT_NAME, PORT_NAME, probed_name};
 use super::{Progress, condition, config_map, is_observed, labels};
 use uninlu_stack::{CONTAINER_PORT, Count, ModelSource, Probe, Replicas, SecretKey, Stack, Target};
-
-/// What a stack file cannot say and rendering must know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    /// Image reference for the container: pinned by digest, or with the tag of what is still to be built.
-    pub image: String,
-}
 
 /// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
 pub const USER: u32 = 1001;
@@ -27,6 +21,230 @@ const API_KEY: &str = "api-key";
 const STOP_MARGIN: u32 = 10;
 /// Seconds on top of the startup budget for scheduling and pulling before a rollout counts as stuck.
 const PULL_MARGIN: u32 = 120;
+
+/// The server's container in the Deployment.
+macro_rules! server {
+    ($field:literal) => {
+        concat!(".spec.template.spec.containers[server]", $field)
+    };
+}
+
+/// Its row in the table of kinds.
+pub(super) const ROW: Row = Row {
+    group: "apps",
+    version: "v1",
+    plural: "deployments",
+    is_namespaced: true,
+    render: |stack, facts| Some(render(stack, facts)),
+    progress,
+    causes: CAUSES,
+    shapes: &[
+        (&[], SHAPE),
+        (&["spec", "template", "spec"], POD),
+        (
+            &["spec", "template", "spec", "containers", CONTAINER],
+            SERVER,
+        ),
+    ],
+};
+
+const CAUSES: Causes = &[
+    (".spec.replicas", &["replicas", "autoscaling"]),
+    (
+        ".spec.strategy.rollingUpdate.maxSurge",
+        &["rollout.max-surge"],
+    ),
+    (
+        ".spec.strategy.rollingUpdate.maxUnavailable",
+        &["rollout.max-unavailable"],
+    ),
+    (".spec.progressDeadlineSeconds", &["probes.startup.budget"]),
+    (
+        ".spec.template.spec.terminationGracePeriodSeconds",
+        &["rollout.drain"],
+    ),
+    (
+        ".spec.template.spec.imagePullSecrets",
+        &["image.pull-secrets"],
+    ),
+    (".spec.template.spec.volumes[secrets]", &["access.api-key"]),
+    (".spec.template.spec.volumes[model]", &["model.source"]),
+    (
+        server!(".image"),
+        &["image", "engine.gpus", "model.source.image"],
+    ),
+    (
+        ".spec.template.metadata.annotations",
+        &["service.management-port"],
+    ),
+    (server!(".ports"), &["service.management-port"]),
+    (
+        server!(".env[UNINLU_MANAGEMENT_LISTEN]"),
+        &["service.management-port"],
+    ),
+    (server!(".env[UNINLU_MODEL]"), &["model.mount"]),
+    (server!(".env[UNINLU_DRAIN]"), &["rollout.drain"]),
+    (server!(".env[UNINLU_WARMUP]"), &["model.warmup"]),
+    (server!(".env[UNINLU_PRECISION]"), &["engine.precision"]),
+    (server!(".env[UNINLU_DEVICE]"), &["engine.gpus"]),
+    (server!(".env[UNINLU_API_KEY_FILE]"), &["access.api-key"]),
+    (server!(".env[UNINLU_CORS_ORIGINS]"), &["access.origins"]),
+    (server!(".env[OTEL_"), &["tracing.endpoint"]),
+    (
+        server!(".resources.requests.cpu"),
+        &["resources.cpu.request"],
+    ),
+    (server!(".resources.limits.cpu"), &["resources.cpu.limit"]),
+    (
+        server!(".resources.requests.memory"),
+        &["resources.memory.request"],
+    ),
+    (
+        server!(".resources.limits.memory"),
+        &["resources.memory.limit"],
+    ),
+    (server!(".resources"), &["engine.gpus", "resources"]),
+    (
+        server!(".startupProbe.httpGet"),
+        &["service.management-port"],
+    ),
+    (
+        server!(".livenessProbe.httpGet"),
+        &["service.management-port"],
+    ),
+    (
+        server!(".readinessProbe.httpGet"),
+        &["service.management-port"],
+    ),
+    (
+        server!(".startupProbe.periodSeconds"),
+        &["probes.startup.period"],
+    ),
+    (
+        server!(".startupProbe.timeoutSeconds"),
+        &["probes.startup.timeout"],
+    ),
+    (
+        server!(".startupProbe.failureThreshold"),
+        &["probes.startup.budget", "probes.startup.period"],
+    ),
+    (
+        server!(".livenessProbe.periodSeconds"),
+        &["probes.liveness.period"],
+    ),
+    (
+        server!(".livenessProbe.timeoutSeconds"),
+        &["probes.liveness.timeout"],
+    ),
+    (
+        server!(".livenessProbe.failureThreshold"),
+        &["probes.liveness.failures"],
+    ),
+    (
+        server!(".readinessProbe.periodSeconds"),
+        &["probes.readiness.period"],
+    ),
+    (
+        server!(".readinessProbe.timeoutSeconds"),
+        &["probes.readiness.timeout"],
+    ),
+    (
+        server!(".readinessProbe.failureThreshold"),
+        &["probes.readiness.failures"],
+    ),
+    (
+        server!(".volumeMounts[/run/secrets/uninlu]"),
+        &["access.api-key"],
+    ),
+    (server!(".volumeMounts[secrets]"), &["access.api-key"]),
+    (
+        server!(".volumeMounts[model].subPath"),
+        &["model.source.path", "model.source"],
+    ),
+    (server!(".volumeMounts"), &["model.source", "model.mount"]),
+];
+
+const SHAPE: Shape = &[
+    ("spec replicas", Is::Number),
+    ("spec revisionHistoryLimit", Is::Number),
+    ("spec progressDeadlineSeconds", Is::Number),
+    ("spec selector matchLabels", Is::Selector),
+    ("spec strategy type", Is::Exactly("RollingUpdate")),
+    ("spec strategy rollingUpdate maxSurge", Is::Amount),
+    ("spec strategy rollingUpdate maxUnavailable", Is::Amount),
+    ("spec template metadata labels", Is::Labels),
+    ("spec template metadata annotations", Is::ScrapeAnnotations),
+];
+
+/// Of `.spec.template.spec`.
+const POD: Shape = &[
+    ("serviceAccountName", Is::StackName),
+    ("automountServiceAccountToken", Is::False),
+    ("enableServiceLinks", Is::False),
+    ("terminationGracePeriodSeconds", Is::Number),
+    ("securityContext runAsNonRoot", Is::True),
+    ("securityContext runAsUser", Is::Id(USER)),
+    ("securityContext runAsGroup", Is::Id(USER)),
+    (
+        "securityContext seccompProfile type",
+        Is::Exactly("RuntimeDefault"),
+    ),
+    ("topologySpreadConstraints * maxSkew", Is::Number),
+    ("topologySpreadConstraints * topologyKey", Is::Text),
+    ("topologySpreadConstraints * whenUnsatisfiable", Is::Text),
+    (
+        "topologySpreadConstraints * labelSelector matchLabels",
+        Is::Selector,
+    ),
+    ("topologySpreadConstraints * matchLabelKeys *", Is::Text),
+    ("imagePullSecrets * name", Is::Text),
+    ("volumes settings name", Is::Text),
+    ("volumes settings configMap name", Is::SettingsName),
+    ("volumes tmp name", Is::Text),
+    ("volumes tmp emptyDir sizeLimit", Is::Text),
+    ("volumes secrets name", Is::Text),
+    ("volumes secrets secret secretName", Is::Text),
+    ("volumes secrets secret items * *", Is::Text),
+    ("volumes model name", Is::Text),
+    ("volumes model persistentVolumeClaim claimName", Is::Text),
+    ("volumes model persistentVolumeClaim readOnly", Is::True),
+    ("volumes model hostPath path", Is::Text),
+    ("volumes model hostPath type", Is::Exactly("Directory")),
+];
+
+/// Of the pods' only container.
+const SERVER: Shape = &[
+    ("name", Is::Exactly(CONTAINER)),
+    ("image", Is::Text),
+    ("imagePullPolicy", Is::Exactly("IfNotPresent")),
+    ("ports * name", Is::Text),
+    ("ports * containerPort", Is::Number),
+    ("ports * protocol", Is::Exactly("TCP")),
+    ("env * name", Is::Variable),
+    ("env * value", Is::Text),
+    ("resources requests cpu", Is::Amount),
+    ("resources requests memory", Is::Amount),
+    ("resources limits cpu", Is::Amount),
+    ("resources limits memory", Is::Amount),
+    ("resources limits", Is::Nothing),
+    ("resources limits nvidia.com/gpu", Is::Amount),
+    ("securityContext allowPrivilegeEscalation", Is::False),
+    ("securityContext capabilities drop", Is::All),
+    ("securityContext readOnlyRootFilesystem", Is::True),
+    ("startupProbe httpGet path", Is::Text),
+    ("startupProbe httpGet port", Is::Text),
+    ("startupProbe *", Is::Number),
+    ("livenessProbe httpGet path", Is::Text),
+    ("livenessProbe httpGet port", Is::Text),
+    ("livenessProbe *", Is::Number),
+    ("readinessProbe httpGet path", Is::Text),
+    ("readinessProbe httpGet port", Is::Text),
+    ("readinessProbe *", Is::Number),
+    ("volumeMounts * name", Is::Text),
+    ("volumeMounts * mountPath", Is::Text),
+    ("volumeMounts * subPath", Is::Text),
+    ("volumeMounts * readOnly", Is::True),
+];
 
 pub(super) fn render(stack: &Stack, facts: &Facts) -> Value {
     let mut spec = json!({

@@ -2,16 +2,56 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, Progress, condition, prometheus};
+use super::row::{Causes, Is, Row, Shape};
+use super::{Progress, condition, prometheus};
 use uninlu_stack::{Autoscaling, Policy, PolicyKind, Replicas, ScalingRules, Select, Stack};
+
+/// Its row in the table of kinds.
+pub(super) const ROW: Row = Row {
+    group: "autoscaling",
+    version: "v2",
+    plural: "horizontalpodautoscalers",
+    is_namespaced: true,
+    render: |stack, _| render(stack),
+    progress,
+    causes: CAUSES,
+    shapes: &[(&[], SHAPE)],
+};
+
+const CAUSES: Causes = &[
+    (".spec.minReplicas", &["autoscaling.replicas.min"]),
+    (".spec.maxReplicas", &["autoscaling.replicas.max"]),
+    (".spec.metrics", &["autoscaling"]),
+    (".spec.behavior.scaleUp", &["autoscaling.behavior.scale-up"]),
+    (
+        ".spec.behavior.scaleDown",
+        &["autoscaling.behavior.scale-down"],
+    ),
+    (".spec.behavior", &["autoscaling.behavior"]),
+    ("", &["autoscaling.enabled", "autoscaling"]),
+];
+
+const SHAPE: Shape = &[
+    ("spec scaleTargetRef apiVersion", Is::Exactly("apps/v1")),
+    ("spec scaleTargetRef kind", Is::Exactly("Deployment")),
+    ("spec scaleTargetRef name", Is::StackName),
+    ("spec minReplicas", Is::Number),
+    ("spec maxReplicas", Is::Number),
+    ("spec metrics * type", Is::OneOf(&["Resource", "Pods"])),
+    ("spec metrics * resource name", Is::Text),
+    ("spec metrics * pods metric name", Is::Text),
+    ("spec metrics * * target *", Is::Amount),
+    ("spec behavior * stabilizationWindowSeconds", Is::Number),
+    ("spec behavior * selectPolicy", Is::Text),
+    ("spec behavior * policies * *", Is::Amount),
+];
 
 pub(super) fn render(stack: &Stack) -> Option<Value> {
     let Replicas::Autoscaled(autoscaling) = &stack.replicas else {
         return None;
     };
-    let deployment = Kind::Deployment.api_resource();
     let mut spec = json!({
-        "scaleTargetRef": { "apiVersion": deployment.api_version, "kind": deployment.kind, "name": stack.name },
+        "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": stack.name },
         "minReplicas": autoscaling.min,
         "maxReplicas": autoscaling.max,
         "metrics": metrics(autoscaling),

@@ -5,43 +5,60 @@ use std::collections::BTreeSet;
 use kube_core::{ApiResource, GroupVersionKind};
 use serde::{Deserialize, Serialize};
 
-/// The kinds that a stack is made of.
-///
-/// The order of the variants *is* the order of apply; its reverse is the order of destroy. What a pod needs to start
-/// comes before the Deployment, what looks at the Deployment comes after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
+use super::row::Row;
+
+/// The table of kinds: each name with the file that has its row.
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $kind:ident: $file:ident,)+) => {
+        /// The kinds that a stack is made of.
+        ///
+        /// The order of the variants *is* the order of apply; its reverse is the order of destroy. What a pod needs to
+        /// start comes before the Deployment, what looks at the Deployment comes after it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Kind {
+            $($(#[$doc])+ $kind,)+
+        }
+
+        impl Kind {
+            /// Every kind, in the order of apply.
+            pub const ALL: [Kind; [$(stringify!($kind)),+].len()] = [$(Kind::$kind),+];
+
+            /// The kind's name, `Deployment`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => stringify!($kind),)+
+                }
+            }
+
+            pub(super) const fn row(self) -> &'static Row {
+                match self {
+                    $(Kind::$kind => &super::$file::ROW,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// `v1`, only on request.
-    Namespace,
+    Namespace: namespace,
     /// `v1`
-    ServiceAccount,
+    ServiceAccount: service_account,
     /// `v1`: the hot settings, and the ApplySet parent.
-    ConfigMap,
+    ConfigMap: config_map,
     /// `networking.k8s.io/v1`
-    NetworkPolicy,
+    NetworkPolicy: network_policy,
     /// `v1`
-    Service,
+    Service: service,
     /// `apps/v1`
-    Deployment,
+    Deployment: deployment,
     /// `policy/v1`
-    PodDisruptionBudget,
+    PodDisruptionBudget: pod_disruption_budget,
     /// `autoscaling/v2`
-    HorizontalPodAutoscaler,
+    HorizontalPodAutoscaler: horizontal_pod_autoscaler,
 }
 
 impl Kind {
-    /// Every kind, in the order of apply.
-    pub const ALL: [Kind; 8] = [
-        Kind::Namespace,
-        Kind::ServiceAccount,
-        Kind::ConfigMap,
-        Kind::NetworkPolicy,
-        Kind::Service,
-        Kind::Deployment,
-        Kind::PodDisruptionBudget,
-        Kind::HorizontalPodAutoscaler,
-    ];
-
     /// Every kind of which a stack can have objects: whoever has rights in a namespace alone may not list namespaces,
     /// and needs not where the stack does not make its own.
     pub fn all(with_namespace: bool) -> BTreeSet<Kind> {
@@ -51,40 +68,6 @@ impl Kind {
             .collect()
     }
 
-    /// API group (empty for the core group), version, kind and plural.
-    const fn coordinates(self) -> (&'static str, &'static str, &'static str, &'static str) {
-        match self {
-            Kind::Namespace => ("", "v1", "Namespace", "namespaces"),
-            Kind::ServiceAccount => ("", "v1", "ServiceAccount", "serviceaccounts"),
-            Kind::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
-            Kind::NetworkPolicy => (
-                "networking.k8s.io",
-                "v1",
-                "NetworkPolicy",
-                "networkpolicies",
-            ),
-            Kind::Service => ("", "v1", "Service", "services"),
-            Kind::Deployment => ("apps", "v1", "Deployment", "deployments"),
-            Kind::PodDisruptionBudget => (
-                "policy",
-                "v1",
-                "PodDisruptionBudget",
-                "poddisruptionbudgets",
-            ),
-            Kind::HorizontalPodAutoscaler => (
-                "autoscaling",
-                "v2",
-                "HorizontalPodAutoscaler",
-                "horizontalpodautoscalers",
-            ),
-        }
-    }
-
-    /// The kind's name, `Deployment`.
-    pub const fn name(self) -> &'static str {
-        self.coordinates().2
-    }
-
     /// The kind by its name.
     pub fn by_name(name: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.name() == name)
@@ -92,23 +75,22 @@ impl Kind {
 
     /// Whether objects of the kind live in a namespace.
     pub const fn is_namespaced(self) -> bool {
-        !matches!(self, Kind::Namespace)
+        self.row().is_namespaced
     }
 
     /// `Kind.group` as ApplySets write it (`Deployment.apps`, `Service`).
     pub fn group_kind(self) -> String {
-        let (group, _, kind, _) = self.coordinates();
-        if group.is_empty() {
-            kind.to_owned()
-        } else {
-            format!("{kind}.{group}")
+        match self.row().group {
+            "" => self.name().to_owned(),
+            group => format!("{}.{group}", self.name()),
         }
     }
 
     /// What `kube` needs to address the kind without discovery.
     pub fn api_resource(self) -> ApiResource {
-        let (group, version, kind, plural) = self.coordinates();
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+        let row = self.row();
+        let kind = GroupVersionKind::gvk(row.group, row.version, self.name());
+        ApiResource::from_gvk_with_plural(&kind, row.plural)
     }
 }
 

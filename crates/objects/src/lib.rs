@@ -17,6 +17,7 @@ mod pod_disruption_budget;
 mod progress;
 pub mod prometheus;
 pub mod rollout;
+mod row;
 mod service;
 mod service_account;
 pub mod shape;
@@ -29,12 +30,13 @@ use uninlu_stack::Stack;
 
 pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
-pub use deployment::{CONTAINER, Facts, USER, pause, resume, set_image, wait_budget};
+pub use deployment::{CONTAINER, USER, pause, resume, set_image, wait_budget};
 pub use going::Going;
 pub use kind::{Kind, ObjectId};
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 pub use progress::Progress;
 use progress::{condition, is_observed};
+pub use row::Facts;
 
 /// The objects that a stack stands for, each as the body of a server-side apply.
 pub type Desired = BTreeMap<ObjectId, Value>;
@@ -51,16 +53,7 @@ pub fn desired(stack: &Stack, facts: &Facts) -> Desired {
 }
 
 fn render(kind: Kind, stack: &Stack, facts: &Facts) -> Option<Value> {
-    let body = match kind {
-        Kind::Namespace => namespace::render(stack)?,
-        Kind::ServiceAccount => service_account::render(stack),
-        Kind::ConfigMap => config_map::render(stack),
-        Kind::NetworkPolicy => network_policy::render(stack)?,
-        Kind::Service => service::render(stack),
-        Kind::Deployment => deployment::render(stack, facts),
-        Kind::PodDisruptionBudget => pod_disruption_budget::render(stack)?,
-        Kind::HorizontalPodAutoscaler => horizontal_pod_autoscaler::render(stack)?,
-    };
+    let body = (kind.row().render)(stack, facts)?;
     Some(with_identity(kind, stack, body))
 }
 
@@ -111,14 +104,5 @@ pub fn progress(kind: Kind, live: &Value) -> Progress {
     if let Some(going) = Going::of(live) {
         return Progress::Failed(going.words());
     }
-    match kind {
-        Kind::Deployment => deployment::progress(live),
-        Kind::HorizontalPodAutoscaler => horizontal_pod_autoscaler::progress(live),
-        Kind::PodDisruptionBudget => pod_disruption_budget::progress(live),
-        Kind::Namespace
-        | Kind::ServiceAccount
-        | Kind::ConfigMap
-        | Kind::NetworkPolicy
-        | Kind::Service => Progress::Ready,
-    }
+    (kind.row().progress)(live)
 }

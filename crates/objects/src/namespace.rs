@@ -2,7 +2,26 @@
 
 use serde_json::{Value, json};
 
+use super::Progress;
+use super::row::{Causes, Row};
 use uninlu_stack::{ModelSource, Stack};
+
+/// Its row in the table of kinds.
+pub(super) const ROW: Row = Row {
+    group: "",
+    version: "v1",
+    plural: "namespaces",
+    is_namespaced: false,
+    render: |stack, _| render(stack),
+    progress: |_| Progress::Ready,
+    causes: CAUSES,
+    shapes: &[],
+};
+
+const CAUSES: Causes = &[
+    (".metadata.labels[\"pod-security", &["model.source"]),
+    ("", &["cluster.create-namespace"]),
+];
 
 /// PodSecurity's level is enforced at `restricted`, which our pods meet; a model from a host path meets no level, so
 /// that such a namespace only warns.

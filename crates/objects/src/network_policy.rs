@@ -2,8 +2,49 @@
 
 use serde_json::{Value, json};
 
-use super::labels;
+use super::row::{Causes, Is, PROTOCOLS, Row, Shape};
+use super::{Progress, labels};
 use uninlu_stack::{CONTAINER_PORT, Stack};
+
+/// Its row in the table of kinds.
+pub(super) const ROW: Row = Row {
+    group: "networking.k8s.io",
+    version: "v1",
+    plural: "networkpolicies",
+    is_namespaced: true,
+    render: |stack, _| render(stack),
+    progress: |_| Progress::Ready,
+    causes: CAUSES,
+    shapes: &[(&[], SHAPE)],
+};
+
+const CAUSES: Causes = &[
+    (".spec.egress", &["tracing.endpoint"]),
+    (
+        ".spec.ingress",
+        &["network.from-namespaces", "service.management-port"],
+    ),
+    ("", &["network.policy"]),
+];
+
+const SHAPE: Shape = &[
+    ("spec podSelector matchLabels", Is::Selector),
+    ("spec policyTypes *", Is::OneOf(&["Ingress", "Egress"])),
+    ("spec * * ports * port", Is::Number),
+    ("spec * * ports * protocol", PROTOCOLS),
+    (
+        "spec ingress * from * namespaceSelector matchExpressions * key",
+        Is::Text,
+    ),
+    (
+        "spec ingress * from * namespaceSelector matchExpressions * operator",
+        Is::Exactly("In"),
+    ),
+    (
+        "spec ingress * from * namespaceSelector matchExpressions * values *",
+        Is::Text,
+    ),
+];
 
 pub(super) fn render(stack: &Stack) -> Option<Value> {
     if !stack.network.policy {

@@ -2,8 +2,43 @@
 
 use serde_json::{Value, json};
 
+use super::row::{Causes, Is, Row, Shape};
 use super::{Progress, is_observed, labels};
 use uninlu_stack::{Count, Disruption, Stack};
+
+/// Its row in the table of kinds.
+pub(super) const ROW: Row = Row {
+    group: "policy",
+    version: "v1",
+    plural: "poddisruptionbudgets",
+    is_namespaced: true,
+    render: |stack, _| render(stack),
+    progress,
+    causes: CAUSES,
+    shapes: &[(&[], SHAPE)],
+};
+
+const CAUSES: Causes = &[
+    (
+        ".spec.minAvailable",
+        &["disruption.min-available", "disruption.max-unavailable"],
+    ),
+    (
+        ".spec.maxUnavailable",
+        &["disruption.max-unavailable", "disruption.min-available"],
+    ),
+    ("", &["disruption", "replicas", "autoscaling.replicas.min"]),
+];
+
+const SHAPE: Shape = &[
+    ("spec selector matchLabels", Is::Selector),
+    (
+        "spec unhealthyPodEvictionPolicy",
+        Is::Exactly("AlwaysAllow"),
+    ),
+    ("spec minAvailable", Is::Amount),
+    ("spec maxUnavailable", Is::Amount),
+];
 
 /// Broken pods may always be evicted: a budget that protects them would block the drain that could mend them.
 pub(super) fn render(stack: &Stack) -> Option<Value> {

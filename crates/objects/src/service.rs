@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::labels;
+use super::row::{Causes, Is, PROTOCOLS, Row, Shape};
+use super::{Progress, labels};
 use uninlu_stack::Stack;
 
 /// Name of the port in the container, the Service and the ServiceMonitor.
@@ -17,6 +18,41 @@ pub(super) fn probed_name(stack: &Stack) -> &'static str {
         None => PORT_NAME,
     }
 }
+
+/// Its row in the table of kinds.
+pub(super) const ROW: Row = Row {
+    group: "",
+    version: "v1",
+    plural: "services",
+    is_namespaced: true,
+    render: |stack, _| Some(render(stack)),
+    progress: |_| Progress::Ready,
+    causes: CAUSES,
+    shapes: &[(&[], SHAPE)],
+};
+
+const CAUSES: Causes = &[
+    (
+        ".spec.ports[management",
+        &["service.management-port", "service.port"],
+    ),
+    (".spec.ports", &["service.port", "service.management-port"]),
+    (".spec.type", &["service.type"]),
+    (".metadata.annotations", &["service.annotations"]),
+];
+
+const SHAPE: Shape = &[
+    ("metadata annotations", Is::Texts),
+    (
+        "spec type",
+        Is::OneOf(&["ClusterIP", "NodePort", "LoadBalancer"]),
+    ),
+    ("spec selector", Is::Selector),
+    ("spec ports * name", Is::Text),
+    ("spec ports * protocol", PROTOCOLS),
+    ("spec ports * port", Is::Number),
+    ("spec ports * targetPort", Is::Text),
+];
 
 pub(super) fn render(stack: &Stack) -> Value {
     let mut metadata = json!({});

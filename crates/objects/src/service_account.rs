@@ -2,7 +2,21 @@
 
 use serde_json::{Value, json};
 
+use super::Progress;
+use super::row::{Is, Row};
 use uninlu_stack::Stack;
+
+/// Its row in the table of kinds.
+pub(super) const ROW: Row = Row {
+    group: "",
+    version: "v1",
+    plural: "serviceaccounts",
+    is_namespaced: true,
+    render: |stack, _| Some(render(stack)),
+    progress: |_| Progress::Ready,
+    causes: &[],
+    shapes: &[(&[], &[("automountServiceAccountToken", Is::False)])],
+};
 
 pub(super) fn render(_: &Stack) -> Value {
     json!({ "metadata": {}, "automountServiceAccountToken": false })

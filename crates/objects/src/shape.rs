@@ -6,8 +6,8 @@
 use serde_json::{Map, Value};
 use uninlu_settings::variables;
 
-use super::deployment::{CONTAINER, USER};
 use super::labels::{INSTANCE, MANAGED_BY, MANAGER, NAME, NAME_LABEL};
+use super::row::{Is, Shape};
 use super::{Desired, Kind, config_map};
 
 /// Whose objects they are.
@@ -52,60 +52,7 @@ fn foreign_field(kind: Kind, body: &Value, owner: &Owner) -> Option<String> {
     found.or_else(|| subject.missing(body))
 }
 
-/// A field's path, its keys with a space between, `*` for any key or item, and what stands there. What is no field's path
-/// or beginning is foreign.
-type Row = (&'static str, Is);
-type Shape = &'static [Row];
 type Field = (Vec<&'static str>, Is);
-
-#[derive(Debug, Clone, Copy)]
-enum Is {
-    Text,
-    Texts,
-    Number,
-    /// A number or a text: quantities, and Kubernetes' IntOrString.
-    Amount,
-    Exactly(&'static str),
-    OneOf(&'static [&'static str]),
-    Id(u32),
-    True,
-    False,
-    /// `["ALL"]`
-    All,
-    /// No entries: anywhere else `{}` means "everything".
-    Nothing,
-    ApiVersion,
-    Kind,
-    ObjectName,
-    StackName,
-    SettingsName,
-    Namespace,
-    /// Labels of an object, which is a member of the set.
-    MemberLabels,
-    Labels,
-    Selector,
-    ScrapeAnnotations,
-    Variable,
-}
-
-impl Is {
-    const fn is_needed(self) -> bool {
-        use Is::{
-            ApiVersion, Kind, Labels, MemberLabels, Namespace, ObjectName, Selector, StackName,
-        };
-        matches!(
-            self,
-            ApiVersion
-                | Kind
-                | ObjectName
-                | StackName
-                | Namespace
-                | MemberLabels
-                | Labels
-                | Selector
-        )
-    }
-}
 
 const COMMON: Shape = &[
     ("apiVersion", Is::ApiVersion),
@@ -115,183 +62,22 @@ const COMMON: Shape = &[
     ("metadata labels", Is::MemberLabels),
 ];
 
-/// The tables of a kind, each with the path that all of its fields begin with.
-const fn of_kind(kind: Kind) -> &'static [(&'static [&'static str], Shape)] {
-    match kind {
-        Kind::Namespace => &[],
-        Kind::ServiceAccount => &[(&[], &[("automountServiceAccountToken", Is::False)])],
-        Kind::ConfigMap => &[(&[], &[("data settings.toml", Is::Text)])],
-        Kind::NetworkPolicy => &[(&[], NETWORK_POLICY)],
-        Kind::Service => &[(&[], SERVICE)],
-        Kind::Deployment => &[
-            (&[], DEPLOYMENT),
-            (&["spec", "template", "spec"], POD),
-            (
-                &["spec", "template", "spec", "containers", CONTAINER],
-                SERVER,
-            ),
-        ],
-        Kind::PodDisruptionBudget => &[(&[], BUDGET)],
-        Kind::HorizontalPodAutoscaler => &[(&[], AUTOSCALER)],
-    }
-}
-
 /// Every field of a kind, with its path.
 fn fields(kind: Kind) -> Vec<Field> {
-    let of_kind = of_kind(kind).iter().copied();
+    let of_kind = kind.row().shapes.iter().copied();
     let tables = [(&[] as &[&str], COMMON)].into_iter().chain(of_kind);
     tables
         .flat_map(|(prefix, shape)| shape.iter().map(move |row| field(prefix, row)))
         .collect()
 }
 
-fn field(prefix: &[&'static str], (path, is): &Row) -> Field {
+fn field(prefix: &[&'static str], (path, is): &(&'static str, Is)) -> Field {
     let path = prefix.iter().copied().chain(path.split(' '));
     (path.collect(), *is)
 }
 
 /// The level of PodSecurity that a namespace enforces.
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
-const PROTOCOLS: Is = Is::OneOf(&["TCP", "UDP"]);
-
-const BUDGET: Shape = &[
-    ("spec selector matchLabels", Is::Selector),
-    (
-        "spec unhealthyPodEvictionPolicy",
-        Is::Exactly("AlwaysAllow"),
-    ),
-    ("spec minAvailable", Is::Amount),
-    ("spec maxUnavailable", Is::Amount),
-];
-
-const NETWORK_POLICY: Shape = &[
-    ("spec podSelector matchLabels", Is::Selector),
-    ("spec policyTypes *", Is::OneOf(&["Ingress", "Egress"])),
-    ("spec * * ports * port", Is::Number),
-    ("spec * * ports * protocol", PROTOCOLS),
-    (
-        "spec ingress * from * namespaceSelector matchExpressions * key",
-        Is::Text,
-    ),
-    (
-        "spec ingress * from * namespaceSelector matchExpressions * operator",
-        Is::Exactly("In"),
-    ),
-    (
-        "spec ingress * from * namespaceSelector matchExpressions * values *",
-        Is::Text,
-    ),
-];
-
-const SERVICE: Shape = &[
-    ("metadata annotations", Is::Texts),
-    (
-        "spec type",
-        Is::OneOf(&["ClusterIP", "NodePort", "LoadBalancer"]),
-    ),
-    ("spec selector", Is::Selector),
-    ("spec ports * name", Is::Text),
-    ("spec ports * protocol", PROTOCOLS),
-    ("spec ports * port", Is::Number),
-    ("spec ports * targetPort", Is::Text),
-];
-
-const AUTOSCALER: Shape = &[
-    ("spec scaleTargetRef apiVersion", Is::Exactly("apps/v1")),
-    ("spec scaleTargetRef kind", Is::Exactly("Deployment")),
-    ("spec scaleTargetRef name", Is::StackName),
-    ("spec minReplicas", Is::Number),
-    ("spec maxReplicas", Is::Number),
-    ("spec metrics * type", Is::OneOf(&["Resource", "Pods"])),
-    ("spec metrics * resource name", Is::Text),
-    ("spec metrics * pods metric name", Is::Text),
-    ("spec metrics * * target *", Is::Amount),
-    ("spec behavior * stabilizationWindowSeconds", Is::Number),
-    ("spec behavior * selectPolicy", Is::Text),
-    ("spec behavior * policies * *", Is::Amount),
-];
-
-const DEPLOYMENT: Shape = &[
-    ("spec replicas", Is::Number),
-    ("spec revisionHistoryLimit", Is::Number),
-    ("spec progressDeadlineSeconds", Is::Number),
-    ("spec selector matchLabels", Is::Selector),
-    ("spec strategy type", Is::Exactly("RollingUpdate")),
-    ("spec strategy rollingUpdate maxSurge", Is::Amount),
-    ("spec strategy rollingUpdate maxUnavailable", Is::Amount),
-    ("spec template metadata labels", Is::Labels),
-    ("spec template metadata annotations", Is::ScrapeAnnotations),
-];
-
-/// Of `.spec.template.spec`.
-const POD: Shape = &[
-    ("serviceAccountName", Is::StackName),
-    ("automountServiceAccountToken", Is::False),
-    ("enableServiceLinks", Is::False),
-    ("terminationGracePeriodSeconds", Is::Number),
-    ("securityContext runAsNonRoot", Is::True),
-    ("securityContext runAsUser", Is::Id(USER)),
-    ("securityContext runAsGroup", Is::Id(USER)),
-    (
-        "securityContext seccompProfile type",
-        Is::Exactly("RuntimeDefault"),
-    ),
-    ("topologySpreadConstraints * maxSkew", Is::Number),
-    ("topologySpreadConstraints * topologyKey", Is::Text),
-    ("topologySpreadConstraints * whenUnsatisfiable", Is::Text),
-    (
-        "topologySpreadConstraints * labelSelector matchLabels",
-        Is::Selector,
-    ),
-    ("topologySpreadConstraints * matchLabelKeys *", Is::Text),
-    ("imagePullSecrets * name", Is::Text),
-    ("volumes settings name", Is::Text),
-    ("volumes settings configMap name", Is::SettingsName),
-    ("volumes tmp name", Is::Text),
-    ("volumes tmp emptyDir sizeLimit", Is::Text),
-    ("volumes secrets name", Is::Text),
-    ("volumes secrets secret secretName", Is::Text),
-    ("volumes secrets secret items * *", Is::Text),
-    ("volumes model name", Is::Text),
-    ("volumes model persistentVolumeClaim claimName", Is::Text),
-    ("volumes model persistentVolumeClaim readOnly", Is::True),
-    ("volumes model hostPath path", Is::Text),
-    ("volumes model hostPath type", Is::Exactly("Directory")),
-];
-
-/// Of the pods' only container.
-const SERVER: Shape = &[
-    ("name", Is::Exactly(CONTAINER)),
-    ("image", Is::Text),
-    ("imagePullPolicy", Is::Exactly("IfNotPresent")),
-    ("ports * name", Is::Text),
-    ("ports * containerPort", Is::Number),
-    ("ports * protocol", Is::Exactly("TCP")),
-    ("env * name", Is::Variable),
-    ("env * value", Is::Text),
-    ("resources requests cpu", Is::Amount),
-    ("resources requests memory", Is::Amount),
-    ("resources limits cpu", Is::Amount),
-    ("resources limits memory", Is::Amount),
-    ("resources limits", Is::Nothing),
-    ("resources limits nvidia.com/gpu", Is::Amount),
-    ("securityContext allowPrivilegeEscalation", Is::False),
-    ("securityContext capabilities drop", Is::All),
-    ("securityContext readOnlyRootFilesystem", Is::True),
-    ("startupProbe httpGet path", Is::Text),
-    ("startupProbe httpGet port", Is::Text),
-    ("startupProbe *", Is::Number),
-    ("livenessProbe httpGet path", Is::Text),
-    ("livenessProbe httpGet port", Is::Text),
-    ("livenessProbe *", Is::Number),
-    ("readinessProbe httpGet path", Is::Text),
-    ("readinessProbe httpGet port", Is::Text),
-    ("readinessProbe *", Is::Number),
-    ("volumeMounts * name", Is::Text),
-    ("volumeMounts * mountPath", Is::Text),
-    ("volumeMounts * subPath", Is::Text),
-    ("volumeMounts * readOnly", Is::True),
-];
 
 struct Subject<'a> {
     kind: Kind,

@@ -1,0 +1,91 @@
+//! What is known of a kind: each kind's file has its row, and `kind.rs` has the table of them.
+
+use serde_json::Value;
+
+use super::Progress;
+use uninlu_stack::Stack;
+
+/// A kind: how the API addresses it, and what is known of its objects.
+pub(super) struct Row {
+    /// Empty for the core group.
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+    pub(super) plural: &'static str,
+    pub(super) is_namespaced: bool,
+    /// `None` when the stack does not want the object.
+    pub(super) render: fn(&Stack, &Facts) -> Option<Value>,
+    /// How far a live object is that is not being deleted.
+    pub(super) progress: fn(&Value) -> Progress,
+    pub(super) causes: Causes,
+    pub(super) shapes: Shapes,
+}
+
+/// What a stack file cannot say and rendering must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Image reference for the container: pinned by digest, or with the tag of what is still to be built.
+    pub image: String,
+}
+
+/// A kind's fields by the beginning of their path, and the keys that set them, likeliest first. The first entry that fits
+/// decides, so what is narrower stands first. The empty path is the object itself: why it is there at all.
+pub(super) type Causes = &'static [(&'static str, &'static [&'static str])];
+
+/// A field's path, its keys with a space between, `*` for any key or item, and what stands there. What is no field's path
+/// or beginning is foreign.
+pub(super) type Shape = &'static [(&'static str, Is)];
+
+/// The shapes of a kind, each with the path that all of its fields begin with.
+pub(super) type Shapes = &'static [(&'static [&'static str], Shape)];
+
+/// What stands at a field.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Is {
+    Text,
+    Texts,
+    Number,
+    /// A number or a text: quantities, and Kubernetes' IntOrString.
+    Amount,
+    Exactly(&'static str),
+    OneOf(&'static [&'static str]),
+    Id(u32),
+    True,
+    False,
+    /// `["ALL"]`
+    All,
+    /// No entries: anywhere else `{}` means "everything".
+    Nothing,
+    ApiVersion,
+    Kind,
+    ObjectName,
+    StackName,
+    SettingsName,
+    Namespace,
+    /// Labels of an object, which is a member of the set.
+    MemberLabels,
+    Labels,
+    Selector,
+    ScrapeAnnotations,
+    Variable,
+}
+
+impl Is {
+    pub(super) const fn is_needed(self) -> bool {
+        use Is::{
+            ApiVersion, Kind, Labels, MemberLabels, Namespace, ObjectName, Selector, StackName,
+        };
+        matches!(
+            self,
+            ApiVersion
+                | Kind
+                | ObjectName
+                | StackName
+                | Namespace
+                | MemberLabels
+                | Labels
+                | Selector
+        )
+    }
+}
+
+pub(super) const PROTOCOLS: Is = Is::OneOf(&["TCP", "UDP"]);
