@@ -55,8 +55,20 @@ fn plans_of_the_cases() {
 }
 
 fn planned(folder: &Path) -> Result<plan::Plan, plan::Refusal> {
-    let mut goal = goal(&folder.join("after.toml")).expect("a case has an after.toml");
-    let before = self::goal(&folder.join("before.toml")).map(|before| before.objects);
+    let goal = goal(&folder.join("after.toml")).expect("a case has an after.toml");
+    planned_from(folder, applied_before(folder), goal)
+}
+
+/// What `before.toml` renders.
+fn applied_before(folder: &Path) -> Option<Desired> {
+    goal(&folder.join("before.toml")).map(|before| before.objects)
+}
+
+fn planned_from(
+    folder: &Path,
+    before: Option<Desired>,
+    mut goal: Goal,
+) -> Result<plan::Plan, plan::Refusal> {
     let cluster = fs::read_to_string(folder.join("cluster.yaml"))
         .map(|text| serde_saphyr::from_str(&text).expect("cluster.yaml is valid"))
         .unwrap_or_default();
@@ -74,10 +86,7 @@ fn a_plan_as_markdown() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/plan/cases")
             .join(case);
-        let goal = goal(&folder.join("after.toml")).expect("a case has an after.toml");
-        let before = self::goal(&folder.join("before.toml")).map(|before| before.objects);
-        let live = live(&goal, before.as_ref(), &Cluster::default());
-        let plan = plan::plan(goal, &live).expect("nothing is in its way");
+        let plan = planned(&folder).expect("nothing is in its way");
         insta::assert_snapshot!(format!("markdown-{case}"), render::markdown(&plan, None));
     }
 }
