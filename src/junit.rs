@@ -1,8 +1,21 @@
-//! JUnit XML, as CI systems show it.
+//! JUnit XML, as CI systems read it. There is no one schema; this is what Jenkins, GitLab and GitHub's readers share.
 
 use std::fmt::Write as _;
 
 use crate::escape;
+
+/// A suite of test cases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suite {
+    /// Its name.
+    pub name: String,
+    /// `uninlu.gate`, by which CI systems group cases.
+    pub class: String,
+    /// The file that is tested, if there is one.
+    pub file: Option<String>,
+    /// In their order.
+    pub cases: Vec<Case>,
+}
 
 /// One test case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +24,8 @@ pub struct Case {
     pub name: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was seen, for whoever unfolds it.
-    pub output: String,
+    /// What was seen besides.
+    pub output: Vec<String>,
 }
 
 /// How a test case ended.
@@ -20,45 +33,80 @@ pub struct Case {
 pub enum Outcome {
     /// As it should.
     Passed,
-    /// Not as it should, and why.
-    Failed(String),
+    /// Not as it should.
+    Failed(Vec<Failure>),
     /// It was not tried, and why.
     Skipped(String),
 }
 
-/// The file's text: one suite with its cases.
-pub fn junit(suite: &str, cases: &[Case]) -> String {
-    let count = |is: fn(&Outcome) -> bool| cases.iter().filter(|case| is(&case.outcome)).count();
-    let mut text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">\n",
-        escaped(suite),
-        cases.len(),
+/// Why a test case failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// `error` or `warning`.
+    pub kind: &'static str,
+    /// In a line.
+    pub message: String,
+    /// In full.
+    pub text: String,
+}
+
+/// The file's text.
+pub fn write(suites: &[Suite]) -> String {
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for suite in suites {
+        write_suite(&mut text, suite);
+    }
+    text + "</testsuites>\n"
+}
+
+fn write_suite(text: &mut String, suite: &Suite) {
+    let count = |is: fn(&Outcome) -> bool| {
+        let cases = suite.cases.iter();
+        cases.filter(|case| is(&case.outcome)).count()
+    };
+    let _ = writeln!(
+        text,
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\">",
+        escaped(&suite.name),
+        suite.cases.len(),
         count(|outcome| matches!(outcome, Outcome::Failed(_))),
         count(|outcome| matches!(outcome, Outcome::Skipped(_))),
     );
-    for case in cases {
-        write_case(&mut text, suite, case);
+    let file = suite.file.as_ref();
+    let file = file.map_or(String::new(), |file| format!(" file=\"{}\"", escaped(file)));
+    let class = escaped(&suite.class);
+    for case in &suite.cases {
+        let name = escaped(&case.name);
+        let _ = writeln!(
+            text,
+            "    <testcase classname=\"{class}\" name=\"{name}\"{file}>"
+        );
+        write_case(text, case);
+        *text += "    </testcase>\n";
     }
-    text + "  </testsuite>\n</testsuites>\n"
+    *text += "  </testsuite>\n";
 }
 
-fn write_case(text: &mut String, suite: &str, case: &Case) {
-    let (suite, name) = (escaped(suite), escaped(&case.name));
-    let _ = writeln!(text, "    <testcase classname=\"{suite}\" name=\"{name}\">");
+fn write_case(text: &mut String, case: &Case) {
     match &case.outcome {
         Outcome::Passed => (),
-        Outcome::Failed(why) => {
-            let _ = writeln!(text, "      <failure message=\"{}\"/>", escaped(why));
+        Outcome::Failed(failures) => {
+            for failure in failures {
+                let (message, body) = (escaped(&failure.message), escaped(&failure.text));
+                let _ = writeln!(
+                    text,
+                    "      <failure type=\"{}\" message=\"{message}\">{body}</failure>",
+                    failure.kind
+                );
+            }
         }
         Outcome::Skipped(why) => {
             let _ = writeln!(text, "      <skipped message=\"{}\"/>", escaped(why));
         }
     }
-    if !case.output.is_empty() {
-        let output = escaped(&case.output);
-        let _ = writeln!(text, "      <system-out>{output}</system-out>");
+    for output in &case.output {
+        let _ = writeln!(text, "      <system-out>{}</system-out>", escaped(output));
     }
-    *text += "    </testcase>\n";
 }
 
 /// For attributes and text alike. What XML 1.0 cannot hold at all becomes the replacement character.
@@ -87,31 +135,38 @@ mod tests {
 
     #[test]
     fn a_suite_counts_its_cases_and_escapes_their_words() {
-        let case = |name: &str, outcome| Case {
+        let case = |name: &str, outcome, output: &[&str]| Case {
             name: name.into(),
             outcome,
-            output: String::new(),
+            output: output.iter().map(|it| (*it).to_owned()).collect(),
         };
-        let cases = [
-            Case {
-                output: "a < b & c\nd\u{1b}[0m".into(),
-                ..case("first", Outcome::Passed)
-            },
-            case("second", Outcome::Failed("\"x\" > 'y'\nz".into())),
-            case("third", Outcome::Skipped("the stack has none".into())),
-        ];
+        let failure = Failure {
+            kind: "error",
+            message: "\"x\" > 'y'\nz".into(),
+            text: "fix: a > b".into(),
+        };
+        let suite = Suite {
+            name: "verify <nlu>".into(),
+            class: "uninlu".into(),
+            file: Some("a&b.toml".into()),
+            cases: vec![
+                case("first", Outcome::Passed, &["a < b & c\nd\u{1b}[0m"]),
+                case("second", Outcome::Failed(vec![failure]), &[]),
+                case("third", Outcome::Skipped("the stack has none".into()), &[]),
+            ],
+        };
         assert_eq!(
-            junit("verify <nlu>", &cases),
+            write(&[suite]),
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites>
-  <testsuite name="verify &lt;nlu&gt;" tests="3" failures="1" skipped="1">
-    <testcase classname="verify &lt;nlu&gt;" name="first">
+  <testsuite name="verify &lt;nlu&gt;" tests="3" failures="1" errors="0" skipped="1">
+    <testcase classname="uninlu" name="first" file="a&amp;b.toml">
       <system-out>a &lt; b &amp; c&#10;d\u{1b}[0m</system-out>
     </testcase>
-    <testcase classname="verify &lt;nlu&gt;" name="second">
-      <failure message="&quot;x&quot; &gt; 'y'&#10;z"/>
+    <testcase classname="uninlu" name="second" file="a&amp;b.toml">
+      <failure type="error" message="&quot;x&quot; &gt; 'y'&#10;z">fix: a &gt; b</failure>
     </testcase>
-    <testcase classname="verify &lt;nlu&gt;" name="third">
+    <testcase classname="uninlu" name="third" file="a&amp;b.toml">
       <skipped message="the stack has none"/>
     </testcase>
   </testsuite>

@@ -28,6 +28,7 @@ pub mod profile_file;
 pub mod rehearse;
 mod report;
 mod revision;
+pub mod rules;
 pub mod stack;
 pub mod ui;
 pub mod verify;

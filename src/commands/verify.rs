@@ -8,6 +8,7 @@ use miette::{Diagnostic, IntoDiagnostic, Result, WrapErr};
 use super::common::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
 use crate::document::Document;
+use crate::gate;
 use crate::image::{self, ImageSize};
 use crate::plan::outlook::Asked;
 use crate::stack::{self, Image, Stack};
@@ -134,7 +135,7 @@ async fn look(stack: &Stack, key: Option<&str>, patience: Duration, ui: Ui) -> R
             size = image_size(stack, &facts).await;
         }
         facts.image.clone_from(&size);
-        let checks = verify::check(stack, &facts);
+        let checks = verify::check(stack, &facts, gate::today());
         let failed = verify::failed(&checks);
         if failed.is_empty() {
             step.done(render::summary(&checks));

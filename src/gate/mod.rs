@@ -4,19 +4,17 @@
 mod cost;
 mod own;
 pub mod report;
-mod rules;
-pub mod secrets;
-mod subject;
 
 use serde::Serialize;
-use serde_json::Value;
 use toml::value::Date;
 
-use crate::kinds::{Desired, Kind};
-
-pub use crate::stack::Severity;
-use crate::stack::{OwnRule, Waiver};
-pub use subject::{Access, Cluster, Exposed, Facts, Listing, ModelFile, Subject, Version};
+use crate::kinds::{self, Desired, Kind};
+use crate::rules::{self, At, Check, Fields, Found, Pod, Rule, Spot, Verdict, accepted};
+pub use crate::rules::{
+    Access, Cluster, Exposed, Facts, Listing, ModelFile, Severity, Subject, UNASKED, Version,
+    Waived, secret_forms as secrets,
+};
+use crate::stack::OwnRule;
 
 /// One rule's verdict on one matter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,15 +44,6 @@ pub struct Place {
     pub key: String,
     /// Counted from 1.
     pub line: usize,
-}
-
-/// Why a finding is accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Waived {
-    /// In its owner's words.
-    pub reason: String,
-    /// Last day, `2027-01-01`; `None` without an end.
-    pub until: Option<String>,
 }
 
 /// What a rule could not look at.
@@ -99,135 +88,95 @@ impl Verdicts {
     }
 }
 
-/// A rule: everything about it in one value. Its page is `docs/rules/ID.md`.
-pub struct Rule {
-    /// By which findings and waivers name it.
-    pub id: &'static str,
-    /// How bad its findings are.
-    pub severity: Severity,
-    /// What it looks at, in a few words.
-    pub title: &'static str,
-    /// Why it matters.
-    pub why: &'static str,
-    /// What to do.
-    pub mend: &'static str,
-    /// The keys that may be the cause, likeliest first.
-    pub keys: &'static [&'static str],
-    pub(crate) check: fn(&Subject) -> Verdict,
-}
-
-/// What a rule found, and what it could not look at.
-#[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    found: Vec<Found>,
-    unknown: Option<String>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Found {
-    message: String,
-    /// More exact than the rule's own.
-    key: Option<String>,
-}
-
-impl Verdict {
-    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
-        Self {
-            found: Vec::new(),
-            unknown: Some(reason.into()),
-        }
-    }
-
-    /// Findings, each with the key that it is about.
-    pub(crate) fn at(found: impl IntoIterator<Item = (String, String)>) -> Self {
-        let found = found.into_iter().map(|(key, message)| Found {
-            message,
-            key: Some(key),
-        });
-        Self {
-            found: found.collect(),
-            unknown: None,
-        }
-    }
-}
-
-impl FromIterator<String> for Verdict {
-    fn from_iter<I: IntoIterator<Item = String>>(messages: I) -> Self {
-        let found = messages
-            .into_iter()
-            .map(|message| Found { message, key: None });
-        Self {
-            found: found.collect(),
-            unknown: None,
-        }
-    }
-}
-
-impl From<Option<String>> for Verdict {
-    fn from(message: Option<String>) -> Self {
-        message.into_iter().collect()
-    }
-}
-
-/// Why rules that need a cluster say nothing without one.
-pub const UNASKED: &str = "no cluster was asked (--offline)";
-
-/// Every rule that is built in, in the order in which findings are told.
+/// Every rule that the gate runs, in the order in which findings are shown.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    rules::FAMILIES.iter().copied().flatten()
-}
-
-/// Their ids.
-pub fn ids() -> impl Iterator<Item = &'static str> {
-    rules().map(|rule| rule.id)
+    rules::all().filter(|rule| rule.is_of_gate())
 }
 
 /// Applies every rule in its order, then the stack's own.
 pub fn check(subject: &Subject) -> Verdicts {
+    let objects = subject.objects();
     let mut verdicts = Verdicts::default();
     for rule in rules() {
-        let verdict = (rule.check)(subject);
-        verdicts.add(subject, rule, verdict);
+        for check in rule.checks {
+            match check {
+                Check::Pod(find) => verdicts.add_spots(subject, rule, find(&objects.pod)),
+                Check::Objects(find) => verdicts.add_spots(subject, rule, find(&objects)),
+                Check::Planned(look) => verdicts.add_verdict(subject, rule, look(subject)),
+                Check::Waivers(look) => {
+                    verdicts.add_verdict(subject, rule, look(subject, rules::is_known));
+                }
+                Check::Files(_) | Check::Running(_) | Check::Settling(_) => (),
+            }
+        }
     }
     own::check(subject, &mut verdicts);
     verdicts
 }
 
-/// What the rules over pods refuse of objects that no stack file stands for (an earlier release): `rule: finding`. No
-/// waiver accepts it, since nothing that is rendered needs one.
+/// What the rules over pods refuse of objects that no stack file stands for (an earlier release): `rule: finding`.
 pub fn refuse_pods(objects: &Desired) -> Vec<String> {
     let mut deployments = objects.iter().filter(|(id, _)| id.kind == Kind::Deployment);
-    let pod = deployments
-        .next()
-        .map(|(_, body)| &body["spec"]["template"]["spec"]);
-    let verdicts = rules::of_pod(pod.unwrap_or(&Value::Null)).into_iter();
-    let of_rule = |(rule, verdict): (&str, Verdict)| {
-        let found = verdict.found.into_iter();
-        let words = found.map(|found| format!("{rule}: {}", found.message));
-        words.collect::<Vec<_>>()
-    };
-    verdicts.flat_map(of_rule).collect()
+    let deployment = deployments.next().map(|(_, body)| body);
+    deployment.map_or_else(Vec::new, |body| {
+        rules::refuse_pod(&Pod::of_deployment(body))
+    })
+}
+
+/// Most findings are about the Deployment; others name their object.
+fn message(spot: &Spot) -> String {
+    match spot.at.first() {
+        Some(At::Field(object, _)) if object.kind() != Kind::Deployment.name() => {
+            format!("{}: {}", object.id(), spot.what)
+        }
+        _ => spot.what.clone(),
+    }
+}
+
+/// The keys that set the field where something is found.
+fn keys(spot: &Spot) -> Vec<String> {
+    let fields = spot.at.iter().filter_map(|at| match at {
+        At::Field(object, pointer) => Some((Kind::by_name(object.kind())?, object.path(pointer))),
+        At::Line(_) => None,
+    });
+    let keys = fields.flat_map(|(kind, path)| kinds::causes(kind, &path));
+    keys.map(|key| (*key).to_owned()).collect()
 }
 
 impl Verdicts {
-    fn add(&mut self, subject: &Subject, rule: &Rule, verdict: Verdict) {
+    fn add_spots(&mut self, subject: &Subject, rule: &Rule, spots: Vec<Spot>) {
+        for spot in spots {
+            let keys = match rule.keys {
+                [] => keys(&spot),
+                _ => Vec::new(),
+            };
+            let message = message(&spot);
+            self.add(subject, rule, Found { message, keys });
+        }
+    }
+
+    fn add_verdict(&mut self, subject: &Subject, rule: &Rule, verdict: Verdict) {
         for found in verdict.found {
-            let keys = rule.keys.iter().map(|key| (*key).to_owned());
-            self.findings.push(Finding {
-                rule: rule.id.to_owned(),
-                severity: rule.severity,
-                keys: found.key.into_iter().chain(keys).collect(),
-                message: found.message,
-                why: rule.why.to_owned(),
-                mend: rule.mend.to_owned(),
-                place: None,
-                waived: waiver(subject, rule.id),
-            });
+            self.add(subject, rule, found);
         }
         self.unknown.extend(verdict.unknown.map(|reason| Unknown {
             rule: rule.id.to_owned(),
             reason,
         }));
+    }
+
+    fn add(&mut self, subject: &Subject, rule: &Rule, found: Found) {
+        let keys = rule.keys.iter().map(|key| (*key).to_owned());
+        self.findings.push(Finding {
+            rule: rule.id.to_owned(),
+            severity: rule.severity,
+            keys: found.keys.into_iter().chain(keys).collect(),
+            message: found.message,
+            why: rule.why.to_owned(),
+            mend: rule.fix.to_owned(),
+            place: None,
+            waived: rule.waived(&subject.stack.gate.allow, subject.today),
+        });
     }
 
     fn add_own(&mut self, subject: &Subject, index: usize, rule: &OwnRule, found: own::Found) {
@@ -244,24 +193,9 @@ impl Verdicts {
             why: format!("this stack's own rule: {}", rule.expression),
             mend: "change the keys that set it, or the rule".to_owned(),
             place: None,
-            waived: waiver(subject, &rule.id),
+            waived: accepted(&subject.stack.gate.allow, subject.today, |id| id == rule.id),
         });
     }
-}
-
-/// The waiver that accepts the rule's findings today.
-fn waiver(subject: &Subject, rule: &str) -> Option<Waived> {
-    let mut waivers = subject.stack.gate.allow.iter();
-    let waiver = waivers.find(|waiver| waiver.rule == rule && holds(waiver, subject.today))?;
-    Some(Waived {
-        reason: waiver.reason.clone(),
-        until: waiver.until.map(|until| until.to_string()),
-    })
-}
-
-fn holds(waiver: &Waiver, today: Date) -> bool {
-    let key = |date: Date| (date.year, date.month, date.day);
-    waiver.until.is_none_or(|until| key(today) <= key(until))
 }
 
 /// The present day in UTC: the only clock here, read by the commands.
@@ -273,29 +207,5 @@ pub fn today() -> Date {
         year: today.year().unsigned_abs(),
         month: today.month().unsigned_abs(),
         day: today.day().unsigned_abs(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_unique() {
-        let mut ids: Vec<&str> = ids().collect();
-        ids.sort_unstable();
-        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
-    }
-
-    #[test]
-    fn a_waiver_holds_up_to_its_last_day() {
-        let date = |year, month, day| Date { year, month, day };
-        let waiver = Waiver {
-            rule: "single-replica".into(),
-            reason: "a test".into(),
-            until: Some(date(2026, 12, 31)),
-        };
-        assert!(holds(&waiver, date(2026, 12, 31)));
-        assert!(!holds(&waiver, date(2027, 1, 1)));
     }
 }

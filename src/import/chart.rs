@@ -9,6 +9,7 @@ use super::modern::modern;
 use super::template::{self, Data, Engine, Line, Node, Value};
 use super::view::View;
 use super::{Object, Place, Source, yaml};
+use crate::rules::Fields;
 
 /// What a chart is rendered with.
 #[derive(Debug, Clone, Default)]
@@ -541,6 +542,9 @@ pub fn running_pods(source: &Source, name: Option<&str>) -> Option<(String, Stri
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    let container = view.deployment.text(&view.in_container("/name")).to_owned();
+    let container = view
+        .deployment
+        .text(&view.pod.in_container("/name"))
+        .to_owned();
     (!labels.is_empty()).then(|| (labels.join(","), container))
 }

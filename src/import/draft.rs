@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::view::{POD, View, deployments};
+use super::view::{View, deployments};
 use super::{Object, Place, Refused, Source};
 use crate::kinds::{MANAGED_BY, MANAGER};
+use crate::rules::{Fields, TEMPLATE};
 
 /// What the user said, and objects cannot say.
 #[derive(Debug, Clone, Default)]
@@ -180,7 +181,7 @@ fn refused(source: &Source, name: Option<&str>) -> Refused {
             },
         };
     }
-    let kinds: BTreeSet<&str> = source.objects.iter().map(Object::kind).collect();
+    let kinds: BTreeSet<&str> = source.objects.iter().map(|object| object.kind()).collect();
     let kinds: Vec<&str> = kinds.into_iter().collect();
     let found = match kinds.is_empty() {
         true => String::new(),
@@ -341,5 +342,5 @@ fn seconds(seconds: i64) -> Value {
 }
 
 fn in_pod(field: &str) -> String {
-    format!("{POD}{field}")
+    format!("{TEMPLATE}{field}")
 }

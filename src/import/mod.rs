@@ -10,10 +10,10 @@
 
 mod chart;
 mod draft;
+mod findings;
 mod modern;
 mod object;
 mod report;
-mod rules;
 mod view;
 mod write;
 
@@ -21,8 +21,8 @@ use uninlu_helm_template::{self as template, yaml};
 
 pub use chart::{Chart, Refused, live, running_pods};
 pub use draft::{Draft, Given, Left, draft};
+pub use findings::{Finding, check};
 pub use object::{Object, Source};
 pub use report::{Report, json, text};
-pub use rules::{Finding, check};
 pub use uninlu_helm_template::Place;
 pub use write::{Action, Effect, Imported, Noted, written};

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Object;
 use super::yaml::step;
+use crate::rules::Fields;
 
 /// Where `autoscaling/v1` keeps what it has no fields for.
 const ANNOTATIONS: [(&str, &str); 2] = [

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Place;
+use crate::rules::Fields;
 
 /// What runs pods besides a Deployment: beginning of the group, and kind. Without a group the kind says enough.
 const WORKLOADS: [(&str, &str); 17] = [
@@ -45,14 +46,6 @@ impl Object {
         }
     }
 
-    pub(super) fn kind(&self) -> &str {
-        self.text("/kind")
-    }
-
-    pub(super) fn name(&self) -> &str {
-        self.text("/metadata/name")
-    }
-
     /// Group of its API, empty for the core's.
     pub(super) fn group(&self) -> &str {
         let version = self.text("/apiVersion");
@@ -72,50 +65,6 @@ impl Object {
         WORKLOADS.iter().any(is_it)
     }
 
-    /// `Deployment nlu`
-    pub(super) fn id(&self) -> String {
-        format!("{} {}", self.kind(), self.name()).trim().to_owned()
-    }
-
-    /// The field, unless it is absent or null.
-    pub(super) fn at(&self, pointer: &str) -> Option<&Value> {
-        self.body.pointer(pointer).filter(|value| !value.is_null())
-    }
-
-    /// The field's text; empty when it is none.
-    pub(super) fn text(&self, pointer: &str) -> &str {
-        self.at(pointer).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    pub(super) fn int(&self, pointer: &str) -> Option<i64> {
-        self.at(pointer).and_then(Value::as_i64)
-    }
-
-    /// The items of a list, each with its pointer.
-    pub(super) fn items(&self, pointer: &str) -> Vec<(String, &Value)> {
-        let items = self
-            .at(pointer)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        items
-            .enumerate()
-            .map(|(index, item)| (format!("{pointer}/{index}"), item))
-            .collect()
-    }
-
-    /// The entries of a map of texts.
-    pub(super) fn entries(&self, pointer: &str) -> BTreeMap<String, String> {
-        let entries = self
-            .at(pointer)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten();
-        entries
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect()
-    }
-
     /// Where the field is written; where it is not, the place of the nearest field around it.
     pub(super) fn places(&self, pointer: &str) -> Vec<Place> {
         if let Some(places) = self.places.get(pointer) {
@@ -133,26 +82,13 @@ impl Object {
             .into_iter()
             .collect()
     }
+}
 
-    /// The field as people write it: `.spec.template.spec.containers[server].image`.
-    pub(super) fn path(&self, pointer: &str) -> String {
-        let mut path = String::new();
-        let mut here = String::new();
-        for key in pointer.split('/').skip(1) {
-            here = format!("{here}/{key}");
-            let plain = key.replace("~1", "/").replace("~0", "~");
-            let named = self
-                .body
-                .pointer(&here)
-                .and_then(|item| item["name"].as_str());
-            match (plain.parse::<usize>(), named) {
-                (Ok(_), Some(name)) => path.push_str(&format!("[{name}]")),
-                (Ok(index), None) => path.push_str(&format!("[{index}]")),
-                _ if plain.contains(['.', '/']) => path.push_str(&format!("[\"{plain}\"]")),
-                _ => path.push_str(&format!(".{plain}")),
-            }
-        }
-        path
+impl std::ops::Deref for Object {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.body
     }
 }
 
@@ -183,4 +119,13 @@ pub struct Source {
     pub(super) is_only_values: bool,
     /// Whether it is what a cluster holds.
     pub(super) is_live: bool,
+}
+
+impl Source {
+    /// Where a field of an object's body is written.
+    pub(super) fn lines(&self, body: &Value, pointer: &str) -> Vec<Place> {
+        let mut all = self.objects.iter().chain(&self.adapters);
+        let object = all.find(|object| std::ptr::eq(&object.body, body));
+        object.map_or_else(Vec::new, |object| object.places(pointer))
+    }
 }

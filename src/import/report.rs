@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::write::{Effect, Imported, Noted};
 use super::{Finding, Left, Place, Source};
-use crate::gate::Severity;
+use crate::rules::Severity;
 use crate::ui::{BOLD, RED, YELLOW, paint};
 
 /// For people: findings first, then what became of what was read.

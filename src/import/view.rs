@@ -1,19 +1,16 @@
 //! Which of the objects make up the service: the rules and the draft look at the same ones.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value as Json;
-use uninlu_settings::variables;
+use uninlu_settings::variables::SETTINGS_FILE;
 
 use super::{Object, Source};
-use crate::stack::Quantity;
+use crate::rules::{Fields, MODEL_VARIABLES, Objects, Pod, TEMPLATE, quantity, selects};
 
 /// The objects of one inference service.
 pub(super) struct View<'s> {
     pub(super) source: &'s Source,
     pub(super) deployment: &'s Object,
-    /// Pointer of the server's container.
-    pub(super) container: String,
+    pub(super) pod: Pod<'s>,
     pub(super) autoscaler: Option<&'s Object>,
     pub(super) budget: Option<&'s Object>,
     pub(super) service: Option<&'s Object>,
@@ -22,14 +19,11 @@ pub(super) struct View<'s> {
     pub(super) settings: Option<&'s Object>,
 }
 
-/// The pod's spec in a Deployment.
-pub(super) const POD: &str = "/spec/template/spec";
-
 impl<'s> View<'s> {
     /// Finds the service's objects; `name` chooses among several Deployments. `None` when there is none.
     pub(super) fn of(source: &'s Source, name: Option<&str>) -> Option<Self> {
         let deployment = deployment(source, name)?;
-        let container = container(deployment);
+        let pod = Pod::of_deployment(&deployment.body);
         let pods = deployment.entries("/spec/template/metadata/labels");
         let scaled =
             |object: &&Object| object.text("/spec/scaleTargetRef/name") == deployment.name();
@@ -37,7 +31,7 @@ impl<'s> View<'s> {
             let pods = pods.clone();
             move |object: &&Object| selects(&object.entries(pointer), &pods)
         };
-        let account = deployment.text(&format!("{POD}/serviceAccountName"));
+        let account = deployment.text(&pod.field("/serviceAccountName"));
         Some(Self {
             source,
             deployment,
@@ -54,8 +48,8 @@ impl<'s> View<'s> {
                 selected("/spec/podSelector/matchLabels"),
             ),
             account: choose(source, "ServiceAccount", |object| object.name() == account),
-            settings: settings(source, deployment, &container),
-            container,
+            settings: settings(source, &pod),
+            pod,
         })
     }
 
@@ -66,132 +60,22 @@ impl<'s> View<'s> {
         others.map(|other| other.name().to_owned()).collect()
     }
 
-    /// Every container of the pods, the server's, those beside it, and those before it.
-    pub(super) fn containers(&self) -> Vec<String> {
-        let containers = containers(self.deployment).into_iter();
-        containers.map(|(pointer, _)| pointer).collect()
-    }
-
-    /// Pointer of a field of the container.
-    pub(super) fn in_container(&self, field: &str) -> String {
-        format!("{}{field}", self.container)
-    }
-
-    /// Of the container's environment: values by name, with the pointer of each.
-    pub(super) fn environment(&self) -> BTreeMap<String, (String, String)> {
-        self.environment_of(&self.container)
-    }
-
-    /// The same of any container.
-    pub(super) fn environment_of(&self, container: &str) -> BTreeMap<String, (String, String)> {
-        let variables = self
-            .deployment
-            .items(&format!("{container}/env"))
-            .into_iter();
-        variables
-            .filter_map(|(pointer, item)| {
-                let value = match &item["value"] {
-                    serde_json::Value::String(text) => text.clone(),
-                    other if other.is_null() => return None,
-                    other => other.to_string(),
-                };
-                Some((item["name"].as_str()?.to_owned(), (value, pointer)))
-            })
-            .collect()
-    }
-
-    /// The volume of that name: its pointer and what it is.
-    pub(super) fn volume(&self, name: &str) -> Option<(String, &'s serde_json::Value)> {
-        let volumes = self.deployment.items(&format!("{POD}/volumes"));
-        volumes
-            .into_iter()
-            .find(|(_, volume)| volume["name"] == name)
-    }
-
-    /// Mounts of the container, each with its pointer.
-    pub(super) fn mounts(&self) -> Vec<(String, &'s serde_json::Value)> {
-        self.deployment.items(&self.in_container("/volumeMounts"))
-    }
-
-    /// The CPU target of an autoscaler's metric, of the pods or of the server's container, in percent of the request.
-    pub(super) fn cpu_target(&self, metric: &Json) -> Option<i64> {
-        let container = self.deployment.text(&self.in_container("/name"));
-        let of_container = &metric["containerResource"];
-        let source = match of_container["container"] == container {
-            true if !container.is_empty() => of_container,
-            _ => &metric["resource"],
-        };
-        let is_cpu = source["name"] == "cpu";
-        source["target"]["averageUtilization"]
-            .as_i64()
-            .filter(|_| is_cpu)
-    }
-
-    /// Where the model is read: as the environment says, or a mount that is called so.
-    pub(super) fn model_path(&self) -> Option<String> {
-        let environment = self.environment();
-        let named = environment.iter().find(|(name, (value, _))| {
-            MODEL_VARIABLES.contains(&name.as_str()) && value.starts_with('/')
-        });
-        named
-            .map(|(_, (value, _))| value.trim_end_matches('/').to_owned())
-            .or_else(|| {
-                let mounts = self.mounts();
-                let paths = mounts.iter().filter_map(|(_, mount)| {
-                    let path = mount["mountPath"].as_str()?;
-                    let name = mount["name"].as_str().unwrap_or_default();
-                    (path.contains("model") || name.contains("model")).then(|| path.to_owned())
-                });
-                paths.into_iter().next()
-            })
-    }
-
-    /// The mount at which the model is, or below which it is.
-    pub(super) fn model_mount(&self) -> Option<(String, &'s serde_json::Value)> {
-        let path = self.model_path()?;
-        let holds = |mount: &serde_json::Value| {
-            let at = mount["mountPath"]
-                .as_str()
-                .unwrap_or_default()
-                .trim_end_matches('/');
-            !at.is_empty() && (path == at || path.starts_with(&format!("{at}/")))
-        };
-        let mounts = self.mounts().into_iter().filter(|(_, mount)| holds(mount));
-        mounts.max_by_key(|(_, mount)| mount["mountPath"].as_str().map_or(0, str::len))
-    }
-
-    /// Whether the image is `uninlu`'s own server, by its environment.
-    pub(super) fn is_own_server(&self) -> bool {
-        self.environment().contains_key(variables::MODEL)
-    }
-
-    /// The fewest pods that run, and whose field says so.
-    pub(super) fn minimum(&self) -> (i64, &'s Object, &'static str) {
-        match self.autoscaler {
-            Some(autoscaler) => {
-                let field = "/spec/minReplicas";
-                (autoscaler.int(field).unwrap_or(1), autoscaler, field)
-            }
-            None => {
-                let field = "/spec/replicas";
-                (
-                    self.deployment.int(field).unwrap_or(1),
-                    self.deployment,
-                    field,
-                )
-            }
+    /// What rules over objects look at.
+    pub(super) fn objects(&self) -> Objects<'s> {
+        let body = |object: Option<&'s Object>| object.map(|object| &object.body);
+        Objects {
+            all: self.source.objects.iter().map(|it| &it.body).collect(),
+            deployment: &self.deployment.body,
+            pod: self.pod.clone(),
+            autoscaler: body(self.autoscaler),
+            budget: body(self.budget),
+            service: body(self.service),
+            account: body(self.account),
+            policy: body(self.policy),
+            is_live: self.source.is_live,
         }
     }
 }
-
-/// Names under which servers of this model are told where it is.
-pub(super) const MODEL_VARIABLES: [&str; 5] = [
-    variables::MODEL,
-    "MODEL_PATH",
-    "MODEL_DIR",
-    "MODEL_HOME",
-    "MODEL_NAME_OR_PATH",
-];
 
 /// The one that is named; else the one that looks most like the model's server; of equal ones the first.
 fn deployment<'s>(source: &'s Source, name: Option<&str>) -> Option<&'s Object> {
@@ -230,7 +114,7 @@ fn likeness(source: &Source, deployment: &Object, largest: Option<i128>) -> (u32
     });
     let memory = memory(deployment);
     let is_largest = memory > 0 && Some(memory) == largest;
-    let pod = deployment.body.pointer(POD).unwrap_or(&Json::Null);
+    let pod = deployment.body.pointer(TEMPLATE).unwrap_or(&Json::Null);
     let claims = pod["volumes"].as_array().into_iter().flatten();
     let has_claim = claims.into_iter().any(|volume| {
         volume["persistentVolumeClaim"].is_object() || volume["ephemeral"].is_object()
@@ -250,12 +134,8 @@ fn likeness(source: &Source, deployment: &Object, largest: Option<i128>) -> (u32
     (weight.sum(), memory)
 }
 
-/// Every container of the pods: those that serve, then those that run before.
-pub(super) fn containers(deployment: &Object) -> Vec<(String, &Json)> {
-    ["containers", "initContainers", "ephemeralContainers"]
-        .into_iter()
-        .flat_map(|field| deployment.items(&format!("{POD}/{field}")))
-        .collect()
+fn containers(deployment: &Object) -> Vec<(String, &Json)> {
+    Pod::of_deployment(&deployment.body).containers()
 }
 
 fn has_gpu(deployment: &Object) -> bool {
@@ -299,34 +179,13 @@ fn memory(deployment: &Object) -> i128 {
         let quantities = bounds.into_iter().filter_map(quantity);
         quantities.map(|quantity| quantity.milli).max()
     };
-    let containers = deployment.items(&format!("{POD}/containers")).into_iter();
+    let containers = deployment
+        .items(&format!("{TEMPLATE}/containers"))
+        .into_iter();
     containers
         .filter_map(|(_, container)| of(container))
         .max()
         .unwrap_or_default()
-}
-
-/// A quantity as text or as a number.
-pub(super) fn quantity(value: &Json) -> Option<Quantity> {
-    let text = match value {
-        Json::String(text) => text.clone(),
-        Json::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    Quantity::parse(&text).ok()
-}
-
-/// The container that mounts the model or is told of it; else the first.
-fn container(deployment: &Object) -> String {
-    let containers = deployment.items(&format!("{POD}/containers"));
-    let has_model = containers.iter().find(|(_, container)| {
-        let text = format!("{}{}", container["env"], container["volumeMounts"]).to_lowercase();
-        text.contains("model")
-    });
-    let chosen = has_model.or(containers.first());
-    chosen.map_or(format!("{POD}/containers/0"), |(pointer, _)| {
-        pointer.clone()
-    })
 }
 
 /// The object of the kind that belongs to the service; a lone one belongs to it even when it misses.
@@ -347,26 +206,11 @@ fn choose<'s>(
     own.or_else(|| all.first().copied().filter(|_| is_alone))
 }
 
-/// Whether a selector finds pods with these labels.
-pub(super) fn selects(
-    selector: &BTreeMap<String, String>,
-    labels: &BTreeMap<String, String>,
-) -> bool {
-    !selector.is_empty()
-        && selector
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
-}
-
 /// The ConfigMap of the hot settings of our own server, or of a mounted `config.json`.
-fn settings<'s>(source: &'s Source, deployment: &Object, container: &str) -> Option<&'s Object> {
-    let mounts = deployment.items(&format!("{container}/volumeMounts"));
-    let volumes = deployment.items(&format!("{POD}/volumes"));
-    let mounted = mounts.iter().filter_map(|(_, mount)| {
-        let volume = volumes
-            .iter()
-            .find(|(_, volume)| volume["name"] == mount["name"])?;
-        volume.1["configMap"]["name"].as_str()
+fn settings<'s>(source: &'s Source, pod: &Pod<'s>) -> Option<&'s Object> {
+    let mounted = pod.mounts().into_iter().filter_map(|(_, mount)| {
+        let (_, volume) = pod.volume(mount["name"].as_str()?)?;
+        volume["configMap"]["name"].as_str()
     });
     let mut maps = mounted.filter_map(|name| {
         let mut objects = source.objects.iter();
@@ -374,6 +218,6 @@ fn settings<'s>(source: &'s Source, deployment: &Object, container: &str) -> Opt
     });
     maps.find(|map| {
         let data = map.entries("/data");
-        data.contains_key("settings.toml") || data.contains_key("config.json")
+        data.contains_key(SETTINGS_FILE) || data.contains_key("config.json")
     })
 }

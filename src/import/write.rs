@@ -10,6 +10,7 @@ use super::view::View;
 use super::{Object, Source};
 use crate::kinds::{self, Desired, Facts, Kind};
 use crate::plan::{diff, rivals};
+use crate::rules::Fields;
 use crate::stack::{self, Image, Invalid, Stack};
 
 /// A stack file, and what is to be known of it.

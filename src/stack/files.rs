@@ -8,7 +8,7 @@ use miette::Diagnostic;
 
 use uninlu_stack::{Invalid, Need, Source, Stack, parse_every, parse_given};
 
-use crate::{bounded, gate};
+use crate::{bounded, rules};
 
 /// Why a stack could not be loaded.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -122,6 +122,6 @@ fn is_met(need: &Need) -> bool {
     match need {
         Need::Folder(folder) => folder.is_dir(),
         Need::AnyFile(files) => files.iter().any(|file| file.is_file()),
-        Need::FreeRuleId(id) => !gate::ids().any(|known| known == id),
+        Need::FreeRuleId(id) => !rules::is_known(id),
     }
 }

@@ -3,49 +3,19 @@
 //! ```text
 //! Stack + Facts ──check──▶ Checks ──render──▶ text, JSON, JUnit      pure; the facts come from `cluster::facts`
 //! ```
+//! The rules are those of `crate::rules`: over what runs, and over the live objects and each pod as it was admitted.
 //! What cannot be looked at is not proven, and so it failed: a check is skipped only where the stack promises nothing.
 
-pub mod exposition;
-mod facts;
 pub mod render;
-mod rules;
 
-pub use facts::{Answer, Capabilities, Facts, Inspection, PodFacts, Process, Trial};
+use serde_json::Value;
+use toml::value::Date;
 
-use serde::Serialize;
-
+use crate::rules::{self, At, Fields, Look, Objects, Pod, Rule, Severity, Spot, Waived};
+pub use crate::rules::{
+    Answer, Capabilities, Evidence, Inspection, PodFacts, Process, Running as Facts, Trial,
+};
 use crate::stack::Stack;
-
-/// A promise and how it is looked at: everything about it in one value.
-struct Rule {
-    id: &'static str,
-    /// What must hold.
-    promise: &'static str,
-    mend: &'static str,
-    /// Whether it may come true by itself soon after an apply.
-    settles: bool,
-    look: fn(&Stack, &Facts) -> Look,
-}
-
-/// What a rule found.
-enum Look {
-    /// The stack promises nothing here, and why.
-    NotPromised(&'static str),
-    Seen(Vec<Evidence>),
-}
-
-/// What was asked of whom, and what was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Evidence {
-    /// Kind and name of the object.
-    pub of: String,
-    /// The question.
-    pub asked: String,
-    /// The answer, or why there is none.
-    pub seen: String,
-    /// Whether the promise is kept there.
-    pub holds: bool,
-}
 
 /// One promise, looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +24,7 @@ pub struct Check {
     pub id: &'static str,
     /// What must hold.
     pub promise: &'static str,
-    /// What to do when it does not.
+    /// What to do when it does not hold.
     pub mend: &'static str,
     /// How it ended.
     pub verdict: Verdict,
@@ -64,7 +34,7 @@ pub struct Check {
 }
 
 /// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Everywhere as promised.
     Passed,
@@ -72,39 +42,109 @@ pub enum Verdict {
     Failed,
     /// Nothing is promised, and why.
     Skipped(&'static str),
+    /// Not as promised, and a waiver of the stack accepts it.
+    Waived(Waived),
 }
 
 impl Verdict {
     /// As it is printed.
-    pub const fn word(self) -> &'static str {
+    pub const fn word(&self) -> &'static str {
         match self {
             Verdict::Passed => "passed",
             Verdict::Failed => "failed",
             Verdict::Skipped(_) => "skipped",
+            Verdict::Waived(_) => "waived",
         }
     }
 }
 
-/// Looks at every promise, in the order in which one would by hand.
-pub fn check(stack: &Stack, facts: &Facts) -> Vec<Check> {
-    let checks = rules::RULES.iter().map(|rule| {
-        let (verdict, evidence) = match (rule.look)(stack, facts) {
-            Look::NotPromised(why) => (Verdict::Skipped(why), Vec::new()),
-            Look::Seen(evidence) if evidence.iter().all(|one| one.holds) => {
-                (Verdict::Passed, evidence)
-            }
-            Look::Seen(evidence) => (Verdict::Failed, evidence),
+/// Looks at every promise, in the order in which one would by hand. `today` decides which waivers hold.
+pub fn check(stack: &Stack, facts: &Facts, today: Date) -> Vec<Check> {
+    let pods = facts.pods.iter();
+    let pods: Vec<Value> = pods
+        .map(|pod| serde_json::to_value(&pod.pod).unwrap_or_default())
+        .collect();
+    let live = [
+        &facts.deployment,
+        &facts.settings,
+        &facts.budget,
+        &facts.autoscaler,
+    ];
+    let mut live = Objects::of_stack(live.into_iter().flatten().collect());
+    live.is_live = true;
+    let checks = rules::all().filter_map(|rule| {
+        let (verdict, evidence, settles) = judged(rule, stack, facts, &pods, &live)?;
+        let waived = rule.waived(&stack.gate.allow, today);
+        let verdict = match (verdict, waived) {
+            (Verdict::Failed, Some(waived)) => Verdict::Waived(waived),
+            (verdict, _) => verdict,
         };
-        Check {
+        Some(Check {
             id: rule.id,
-            promise: rule.promise,
-            mend: rule.mend,
+            promise: rule.title,
+            mend: rule.fix,
             verdict,
             evidence,
-            settles: rule.settles,
-        }
+            settles,
+        })
     });
     checks.collect()
+}
+
+/// `None` where nothing that runs is looked at, and the objects are as they should be or no error.
+fn judged(
+    rule: &Rule,
+    stack: &Stack,
+    facts: &Facts,
+    pods: &[Value],
+    live: &Objects,
+) -> Option<(Verdict, Vec<Evidence>, bool)> {
+    let mut found = Vec::new();
+    let mut running = None;
+    for check in rule.checks {
+        match check {
+            rules::Check::Pod(find) => {
+                let spots = pods.iter().flat_map(|pod| find(&Pod::running(pod)));
+                found.extend(spots.map(evidence));
+            }
+            rules::Check::Objects(find) => found.extend(find(live).into_iter().map(evidence)),
+            rules::Check::Running(look) => running = Some((look(stack, facts), false)),
+            rules::Check::Settling(look) => running = Some((look(stack, facts), true)),
+            rules::Check::Planned(_) | rules::Check::Waivers(_) | rules::Check::Files(_) => (),
+        }
+    }
+    match running {
+        None if found.is_empty() || rule.severity != Severity::Error => None,
+        None => Some((Verdict::Failed, found, false)),
+        Some((Look::NotPromised(why), settles)) if found.is_empty() => {
+            Some((Verdict::Skipped(why), found, settles))
+        }
+        Some((Look::NotPromised(_), _)) => Some((Verdict::Failed, found, false)),
+        Some((Look::Seen(mut seen), settles)) => {
+            let settles = settles && found.is_empty();
+            seen.extend(found);
+            let verdict = match seen.iter().all(|one| one.holds) {
+                true => Verdict::Passed,
+                false => Verdict::Failed,
+            };
+            Some((verdict, seen, settles))
+        }
+    }
+}
+
+/// What a rule over objects found, as what is seen of the object.
+fn evidence(spot: Spot) -> Evidence {
+    let field = spot.at.iter().find_map(|at| match at {
+        At::Field(object, pointer) => Some((object.id(), object.path(pointer))),
+        At::Line(_) => None,
+    });
+    let (of, asked) = field.unwrap_or_default();
+    Evidence {
+        of,
+        asked,
+        seen: spot.what,
+        holds: false,
+    }
 }
 
 /// The ids of the checks that failed.
@@ -124,16 +164,4 @@ pub fn may_settle(checks: &[Check]) -> bool {
         .find(has_failed)
         .is_some_and(|first| first.id == rules::ROLLOUT);
     is_rolling || checks.iter().filter(has_failed).all(|check| check.settles)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_unique() {
-        let mut ids: Vec<&str> = rules::RULES.iter().map(|rule| rule.id).collect();
-        ids.sort_unstable();
-        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
-    }
 }

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Check, Evidence, Verdict, failed};
-use crate::junit::{self, Case, Outcome};
+use crate::junit::{self, Case, Failure, Outcome, Suite};
+use crate::rules::Severity;
 use crate::stack::Stack;
 use crate::ui::{DIM, GREEN, RED, paint};
 
@@ -15,10 +16,14 @@ pub fn text(checks: &[Check]) -> String {
 
 fn check_text(check: &Check) -> String {
     let head = |mark: String| format!("{mark} {}  {}\n", check.id, check.promise);
-    match check.verdict {
+    match &check.verdict {
         Verdict::Skipped(why) => {
             let line = format!("- {}  skipped: {why}", check.id);
             format!("{}\n", paint(DIM, line))
+        }
+        Verdict::Waived(waived) => {
+            let line = format!("- {}  {waived}", check.id);
+            format!("{}\n", paint(DIM, line)) + &evidence_text(&check.evidence)
         }
         Verdict::Passed => head(paint(GREEN, "✓")) + &evidence_text(&check.evidence),
         Verdict::Failed => {
@@ -53,11 +58,15 @@ fn who(names: &[&str]) -> String {
 
 /// How many passed, failed and were skipped.
 pub fn summary(checks: &[Check]) -> String {
-    let count = |is: fn(Verdict) -> bool| checks.iter().filter(|check| is(check.verdict)).count();
+    let count = |is: fn(&Verdict) -> bool| checks.iter().filter(|check| is(&check.verdict)).count();
+    let waived = match count(|verdict| matches!(verdict, Verdict::Waived(_))) {
+        0 => String::new(),
+        waived => format!(", {waived} waived"),
+    };
     format!(
-        "{} passed, {} failed, {} skipped",
-        count(|verdict| verdict == Verdict::Passed),
-        count(|verdict| verdict == Verdict::Failed),
+        "{} passed, {} failed, {} skipped{waived}",
+        count(|verdict| *verdict == Verdict::Passed),
+        count(|verdict| *verdict == Verdict::Failed),
         count(|verdict| matches!(verdict, Verdict::Skipped(_))),
     )
 }
@@ -75,10 +84,10 @@ struct CheckReport<'a> {
     id: &'a str,
     /// What must hold.
     promise: &'a str,
-    /// `passed`, `failed` or `skipped`.
+    /// `passed`, `failed`, `skipped` or `waived`.
     result: &'a str,
-    /// Why it was skipped.
-    reason: Option<&'a str>,
+    /// Why it was skipped or waived.
+    reason: Option<String>,
     /// What to do when it failed.
     help: Option<&'a str>,
     evidence: &'a [Evidence],
@@ -93,10 +102,11 @@ pub fn json(checks: &[Check]) -> Report<'_> {
 }
 
 fn check_json(check: &Check) -> CheckReport<'_> {
-    let (help, reason) = match check.verdict {
+    let (help, reason) = match &check.verdict {
         Verdict::Passed => (None, None),
         Verdict::Failed => (Some(check.mend), None),
-        Verdict::Skipped(why) => (None, Some(why)),
+        Verdict::Skipped(why) => (None, Some((*why).to_owned())),
+        Verdict::Waived(waived) => (None, Some(waived.to_string())),
     };
     CheckReport {
         id: check.id,
@@ -110,30 +120,33 @@ fn check_json(check: &Check) -> CheckReport<'_> {
 
 /// A test suite with a case for each check.
 pub fn junit(stack: &Stack, checks: &[Check]) -> String {
-    let cases: Vec<Case> = checks.iter().map(case).collect();
-    junit::junit(&format!("uninlu verify {}", stack.name), &cases)
+    let name = format!("uninlu verify {}", stack.name);
+    junit::write(&[Suite {
+        class: name.clone(),
+        name,
+        file: None,
+        cases: checks.iter().map(case).collect(),
+    }])
 }
 
 fn case(check: &Check) -> Case {
-    let outcome = match check.verdict {
+    let outcome = match &check.verdict {
         Verdict::Passed => Outcome::Passed,
-        Verdict::Skipped(why) => Outcome::Skipped(why.to_owned()),
+        Verdict::Skipped(why) => Outcome::Skipped((*why).to_owned()),
+        Verdict::Waived(waived) => Outcome::Skipped(waived.to_string()),
         Verdict::Failed => {
             let failing = check.evidence.iter().filter(|one| !one.holds);
             let words: Vec<String> = failing.map(Evidence::to_string).collect();
-            Outcome::Failed(format!("{}; mend: {}", words.join("; "), check.mend))
+            Outcome::Failed(vec![Failure {
+                kind: Severity::Error.word(),
+                message: words.join("; "),
+                text: format!("fix: {}", check.mend),
+            }])
         }
     };
-    let evidence: Vec<String> = check.evidence.iter().map(Evidence::to_string).collect();
     Case {
         name: check.id.to_owned(),
         outcome,
-        output: evidence.join("\n"),
-    }
-}
-
-impl std::fmt::Display for Evidence {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}, {}: {}", self.of, self.asked, self.seen)
+        output: check.evidence.iter().map(Evidence::to_string).collect(),
     }
 }

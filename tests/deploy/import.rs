@@ -110,10 +110,10 @@ async fn of_what_kubectl_made_the_report_tells_what_the_first_apply_does() {
     let findings = report["findings"].as_array().expect("a list");
     let found = |rule: &str| findings.iter().find(|finding| finding["rule"] == rule);
     for rule in [
-        "replicas-beside-autoscaler",
-        "initial-delay-for-startup",
-        "budget-blocks-drains",
-        "root-file-system-writable",
+        "replicas-contended",
+        "startup-probe",
+        "disruption-budget",
+        "writable-root",
     ] {
         let finding = found(rule).unwrap_or_else(|| panic!("no {rule} in {findings:#?}"));
         assert_eq!(

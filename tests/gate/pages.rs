@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
-use uninlu::gate;
+use uninlu::rules::{self, Check, Rule, Severity};
+
+fn folder(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
 
 #[test]
 fn each_rule_has_its_page_and_each_page_its_rule() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
-    let pages: BTreeSet<String> = std::fs::read_dir(&folder)
+    let pages: BTreeSet<String> = std::fs::read_dir(folder("docs/rules"))
         .expect("the pages' folder")
         .map(|entry| entry.expect("readable").path())
         .map(|path| {
@@ -19,32 +22,82 @@ fn each_rule_has_its_page_and_each_page_its_rule() {
                 .into_owned()
         })
         .collect();
-    let rules: BTreeSet<String> = gate::ids().map(str::to_owned).collect();
+    let rules: BTreeSet<String> = rules::all().map(|rule| rule.id.to_owned()).collect();
     assert_eq!(pages, rules);
+}
+
+/// The commands that run a rule.
+fn commands(rule: &Rule) -> Vec<&'static str> {
+    let has = |is: fn(&Check) -> bool| rule.checks.iter().any(is);
+    let is_of_objects = has(|check| matches!(check, Check::Pod(_) | Check::Objects(_)));
+    let commands = [
+        ("gate", rule.is_of_gate()),
+        (
+            "import",
+            is_of_objects || has(|check| matches!(check, Check::Files(_))),
+        ),
+        (
+            "verify",
+            is_of_objects && rule.severity == Severity::Error
+                || has(|check| matches!(check, Check::Running(_) | Check::Settling(_))),
+        ),
+    ];
+    let run = commands.into_iter().filter(|(_, runs)| *runs);
+    run.map(|(command, _)| command).collect()
 }
 
 #[test]
 fn a_page_says_what_its_rule_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
-    for rule in gate::rules() {
-        let page =
-            std::fs::read_to_string(folder.join(format!("{}.md", rule.id))).expect("readable");
+    for rule in rules::all() {
+        let page = std::fs::read_to_string(folder(&rule.page())).expect("readable");
         let heading = format!("# {} ({})\n", rule.id, rule.severity.word());
         assert!(
             page.starts_with(&heading),
             "{}: no heading `{heading}`",
             rule.id
         );
-        for (part, text) in [("Why", rule.why), ("Mend", rule.mend)] {
-            assert!(page.contains(text), "{}: {part} is not `{text}`", rule.id);
+        let commands = commands(rule);
+        let aliases: Vec<String> = rule.aliases.iter().map(|it| format!("`{it}`")).collect();
+        let aliases = match aliases.as_slice() {
+            [] => String::new(),
+            aliases => format!(" Earlier ids: {}.", aliases.join(", ")),
+        };
+        let run = format!("\nRun by: {}.{aliases}\n", commands.join(", "));
+        let title = uninlu::ui::capitalised(rule.title);
+        for text in [
+            &run,
+            &format!("\n**{title}.** "),
+            &format!("\nWhy: {}.\n", rule.why),
+            &format!("\nFix: {}.\n", rule.fix),
+        ] {
+            assert!(page.contains(text.as_str()), "{}: no `{text}`", rule.id);
         }
         let waiver = format!("rule = \"{}\"", rule.id);
-        let can_be_waived = rule.id != "stack-file";
+        let can_be_waived = rule.id != "stack-file" && commands != ["import"];
         assert_eq!(
             page.contains(&waiver),
             can_be_waived,
             "{}: its waiver",
             rule.id
+        );
+    }
+}
+
+/// The tables of docs/import.md and docs/verify.md name the rules that the command runs, and no others.
+#[test]
+fn tables_of_rules_are_those_of_the_list() {
+    for command in ["import", "verify"] {
+        let page = std::fs::read_to_string(folder(&format!("docs/{command}.md"))).expect("a page");
+        let table: BTreeSet<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| [`")?.split_once("`](rules/"))
+            .map(|(id, _)| id)
+            .collect();
+        let run = rules::all().filter(|rule| commands(rule).contains(&command));
+        assert_eq!(
+            table,
+            run.map(|rule| rule.id).collect(),
+            "docs/{command}.md"
         );
     }
 }

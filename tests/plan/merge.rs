@@ -13,6 +13,9 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
         (Value::Array(target), Value::Object(patch)) => {
             for (index, value) in patch {
                 let index: usize = index.parse().expect("a list is patched by index");
+                if index == target.len() {
+                    target.push(Value::Null);
+                }
                 merge(&mut target[index], value);
             }
         }

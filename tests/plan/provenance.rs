@@ -403,21 +403,24 @@ fn a_release_without_its_security_context_is_refused_by_the_gate() {
     let of = |key: &str| format!("{SERVER}{key}");
     assert_eq!(
         refused(&of("/securityContext"), json!({})),
-        ["capabilities: container `server` keeps capabilities, or can gain privileges"]
+        [
+            "capabilities: container `server` keeps capabilities, or can gain privileges: no `allowPrivilegeEscalation: false`, no `capabilities.drop: [ALL]`"
+        ]
     );
     assert_eq!(
         refused(&format!("{POD}/securityContext"), json!({})),
-        ["runs-as-root: container `server` may run as root"]
+        [
+            "runs-as-root: container `server` may run as root: neither `runAsNonRoot` nor `runAsUser` is set"
+        ]
     );
     assert_eq!(
         refused(&of("/securityContext/privileged"), json!(true)),
         [
-            "capabilities: container `server` keeps capabilities, or can gain privileges",
-            "pod-security: container `server` is privileged"
+            "capabilities: container `server` keeps capabilities, or can gain privileges: `privileged: true`"
         ]
     );
     assert_eq!(
         refused(&format!("{POD}/hostPID"), json!(true)),
-        ["pod-security: hostPID"]
+        ["host-namespaces: the pods have `hostPID: true`"]
     );
 }

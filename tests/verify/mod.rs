@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use toml::value::Datetime;
 use uninlu::stack::{self, Stack};
 use uninlu::verify::{self, Check, Facts, render};
 
@@ -38,7 +39,9 @@ fn checks(case: &Case) -> (Stack, Vec<Check>) {
     }
     merge(&mut facts, &case.facts);
     let facts: Facts = serde_json::from_value(facts).expect("facts");
-    let checks = verify::check(&stack, &facts);
+    let today = "2026-06-15".parse::<Datetime>().ok();
+    let today = today.and_then(|today| today.date).expect("a date");
+    let checks = verify::check(&stack, &facts, today);
     (stack, checks)
 }
 

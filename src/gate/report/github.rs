@@ -21,7 +21,7 @@ pub(super) fn write_all(all: &[Told]) -> String {
 fn commands(told: &Told) -> String {
     let mut text = String::new();
     for finding in &told.verdicts.findings {
-        let waiver = finding.words_of_waiver();
+        let waiver = finding.waived.as_ref();
         let command = match waiver {
             Some(_) => "notice",
             None => finding.severity.word(),

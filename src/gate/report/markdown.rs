@@ -15,9 +15,8 @@ pub(super) fn write(told: &Told) -> String {
         text.push_str("\n| | rule | where | what | mend |\n|---|---|---|---|---|\n");
     }
     for finding in &told.verdicts.findings {
-        let mend = finding
-            .words_of_waiver()
-            .unwrap_or_else(|| finding.mend.clone());
+        let waived = finding.waived.as_ref().map(ToString::to_string);
+        let mend = waived.unwrap_or_else(|| finding.mend.clone());
         let cells = [
             finding.word(),
             &code(&finding.rule).replace('|', "\\|"),

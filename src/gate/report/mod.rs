@@ -11,10 +11,10 @@ use clap::ValueEnum;
 
 pub use json::{Report, Reports};
 
-use super::rules::STACK_FILE;
 use super::{Finding, Place, Severity, Verdicts, rules};
 use crate::document;
 use crate::escape;
+use crate::rules::{Rule, STACK_FILE};
 use crate::stack::Invalid;
 use crate::ui::capitalised;
 
@@ -58,7 +58,7 @@ pub fn write(format: Format, told: &Told) -> String {
     match format {
         Format::Text => text::write(told),
         Format::Json => json::write(told),
-        Format::Junit => escape::log(&junit::write_all(&[*told])),
+        Format::Junit => junit::write_all(&[*told]),
         Format::Sarif => escape::json(&sarif::write(told)),
         Format::Markdown => markdown::write(told),
         Format::Github => github::write(told),
@@ -70,7 +70,7 @@ pub fn write_all(format: Format, folder: &str, all: &[Told]) -> String {
     match format {
         Format::Text => text::write_all(all),
         Format::Json => json::write_all(all),
-        Format::Junit => escape::log(&junit::write_all(all)),
+        Format::Junit => junit::write_all(all),
         Format::Sarif => escape::json(&sarif::write_all(folder, all)),
         Format::Markdown => markdown::write_all(folder, all),
         Format::Github => github::write_all(all),
@@ -214,21 +214,7 @@ impl Finding {
 
     /// The rule's page in the project; rules of one's own have none.
     fn page(&self) -> Option<String> {
-        rules()
-            .any(|rule| rule.id == self.rule)
-            .then(|| page(&self.rule))
+        let mut rules = rules().filter(|rule| rule.id == self.rule);
+        rules.next().map(Rule::page)
     }
-
-    /// `accepted until 2027-01-01: …`
-    fn words_of_waiver(&self) -> Option<String> {
-        let waived = self.waived.as_ref()?;
-        let until = waived.until.as_ref();
-        let until = until.map_or(String::new(), |until| format!(" until {until}"));
-        Some(format!("accepted{until}: {}", waived.reason))
-    }
-}
-
-/// A rule's page, relative to the project.
-fn page(rule: &str) -> String {
-    format!("docs/rules/{rule}.md")
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Told, page};
+use super::Told;
 use crate::escape;
 use crate::gate::{Finding, Severity, rules};
 
@@ -65,8 +65,8 @@ fn rules_of(all: &[Told]) -> Vec<Value> {
                 "id": rule.id,
                 "shortDescription": { "text": rule.title },
                 "fullDescription": { "text": rule.why },
-                "help": { "text": rule.mend },
-                "helpUri": page(rule.id),
+                "help": { "text": rule.fix },
+                "helpUri": rule.page(),
                 "defaultConfiguration": { "level": level(rule.severity) },
             })
         })
@@ -100,8 +100,8 @@ fn result(file: &str, finding: &Finding) -> Value {
             "region": { "startLine": finding.line() },
         } }],
     });
-    if let Some(waiver) = finding.words_of_waiver() {
-        let waiver = message(&waiver);
+    if let Some(waiver) = finding.waived.as_ref() {
+        let waiver = message(&waiver.to_string());
         result["suppressions"] =
             json!([{ "kind": "inSource", "status": "accepted", "justification": waiver }]);
     }

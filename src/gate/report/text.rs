@@ -42,7 +42,7 @@ fn paragraph(text: &mut String, file: &str, finding: &Finding) {
         finding.words_of_place(file),
         finding.message
     );
-    if let Some(waiver) = finding.words_of_waiver() {
+    if let Some(waiver) = finding.waived.as_ref() {
         let _ = writeln!(text, "    {waiver}");
         return;
     }

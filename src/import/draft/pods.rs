@@ -4,7 +4,8 @@ use serde_json::Value;
 use uninlu_settings::variables;
 
 use super::{Draft, Given, in_pod, seconds, table, whole};
-use crate::import::view::{MODEL_VARIABLES, View};
+use crate::import::view::View;
+use crate::rules::{Fields, MODEL_VARIABLES};
 use crate::stack::Quantity;
 
 /// A digest that no image has.
@@ -15,10 +16,10 @@ const ANOTHER_SERVER: &str =
     "if that is another server than uninlu's, name an image of `uninlu-server` instead";
 
 pub(super) fn image(view: &View<'_>, given: &Given, draft: &mut Draft) {
-    let pointer = view.in_container("/image");
+    let pointer = view.pod.in_container("/image");
     let image = view.deployment.text(&pointer);
     let repository = repository(image);
-    if image.contains('@') && view.is_own_server() {
+    if image.contains('@') && view.pod.is_own_server() {
         draft.set("image", "reference", image);
     } else if image.contains('@') {
         draft.mend("image", "reference", image, ANOTHER_SERVER);
@@ -66,8 +67,8 @@ fn repository(image: &str) -> String {
 }
 
 pub(super) fn model(view: &View<'_>, given: &Given, draft: &mut Draft) {
-    let mount = view.model_mount().map(|(_, mount)| mount);
-    let path = view.model_path();
+    let mount = view.pod.model_mount().map(|(_, mount)| mount);
+    let path = view.pod.model_path();
     // The model may lie below what is mounted.
     let below = mount.zip(path.as_deref()).map(|(mount, path)| {
         let at = mount["mountPath"].as_str().unwrap_or_default();
@@ -75,11 +76,11 @@ pub(super) fn model(view: &View<'_>, given: &Given, draft: &mut Draft) {
         below.unwrap_or_default().trim_matches('/').to_owned()
     });
     source(view, given, mount, &below.unwrap_or_default(), draft);
-    let is_mounted = given.model.is_none() && (mount.is_some() || view.is_own_server());
+    let is_mounted = given.model.is_none() && (mount.is_some() || view.pod.is_own_server());
     if let Some(path) = path.filter(|path| is_mounted && path != variables::DEFAULT_MODEL) {
         draft.set("model", "mount", path);
     }
-    let environment = view.environment();
+    let environment = view.pod.environment();
     let warmup = [variables::WARMUP, "WARMUP_TEXT", "WARMUP"]
         .into_iter()
         .find_map(|name| environment.get(name));
@@ -96,7 +97,7 @@ fn source(view: &View<'_>, given: &Given, mount: Option<&Value>, below: &str, dr
     if let Some(claim) = &given.claim {
         return set(table([("pvc", claim.as_str().into())]));
     }
-    let volume = mount.and_then(|mount| view.volume(mount["name"].as_str()?));
+    let volume = mount.and_then(|mount| view.pod.volume(mount["name"].as_str()?));
     let volume = volume.map_or(&Value::Null, |(_, volume)| volume);
     let sub_path = mount.and_then(|mount| mount["subPath"].as_str());
     let inside: Vec<&str> = [sub_path.unwrap_or_default(), below]
@@ -128,7 +129,7 @@ fn source(view: &View<'_>, given: &Given, mount: Option<&Value>, below: &str, dr
         Some(kind) => {
             format!("it came from a volume of the kind `{kind}`, which a stack does not mount")
         }
-        None if view.is_own_server() => {
+        None if view.pod.is_own_server() => {
             "it is in the image; --model names its folder on this machine".to_owned()
         }
         None => "nothing mounts it: it is in the image, or downloaded".to_owned(),
@@ -178,12 +179,12 @@ fn toml_as_json(value: toml::Value) -> Value {
 }
 
 pub(super) fn engine(view: &View<'_>, draft: &mut Draft) {
-    if let Some((precision, _)) = view.environment().get(variables::PRECISION) {
+    if let Some((precision, _)) = view.pod.environment().get(variables::PRECISION) {
         draft.set("engine", "precision", precision.as_str());
     }
     let gpus = view
         .deployment
-        .at(&view.in_container("/resources/limits/nvidia.com~1gpu"))
+        .at(&view.pod.in_container("/resources/limits/nvidia.com~1gpu"))
         .and_then(whole);
     if let Some(gpus) = gpus.filter(|gpus| *gpus > 0) {
         match gpus {
@@ -203,7 +204,7 @@ pub(super) fn resources(view: &View<'_>, draft: &mut Draft) {
         let bound = |bound: &str| {
             let value = view
                 .deployment
-                .at(&view.in_container(&format!("/resources/{bound}/{name}")))?;
+                .at(&view.pod.in_container(&format!("/resources/{bound}/{name}")))?;
             Some(
                 value
                     .as_str()
@@ -248,7 +249,7 @@ pub(super) fn probes(view: &View<'_>, draft: &mut Draft) {
         ("livenessProbe", "liveness"),
         ("readinessProbe", "readiness"),
     ] {
-        let pointer = view.in_container(&format!("/{name}"));
+        let pointer = view.pod.in_container(&format!("/{name}"));
         let number = |field: &str| view.deployment.int(&format!("{pointer}/{field}"));
         let (period, timeout) = (number("periodSeconds"), number("timeoutSeconds"));
         let failures = number("failureThreshold").filter(|failures| *failures != 3);
@@ -280,7 +281,7 @@ pub(super) fn probes(view: &View<'_>, draft: &mut Draft) {
 const PULL_MARGIN: i64 = 120;
 
 fn startup(view: &View<'_>, draft: &mut Draft) {
-    let pointer = view.in_container("/startupProbe");
+    let pointer = view.pod.in_container("/startupProbe");
     let number = |field: &str| view.deployment.int(&format!("{pointer}/{field}"));
     if view.deployment.at(&pointer).is_some() {
         let (period, failures) = (
@@ -293,8 +294,9 @@ fn startup(view: &View<'_>, draft: &mut Draft) {
             .int("/spec/progressDeadlineSeconds")
             .unwrap_or_default()
             - PULL_MARGIN;
-        let is_it =
-            view.is_own_server() && deadline > 0 && (deadline + period - 1) / period == failures;
+        let is_it = view.pod.is_own_server()
+            && deadline > 0
+            && (deadline + period - 1) / period == failures;
         let budget = if is_it { deadline } else { period * failures };
         let timeout =
             number("timeoutSeconds").map(|timeout| ("timeout", seconds(timeout.min(period))));
@@ -306,8 +308,11 @@ fn startup(view: &View<'_>, draft: &mut Draft) {
     let delays = ["livenessProbe", "readinessProbe"]
         .into_iter()
         .filter_map(|probe| {
-            view.deployment
-                .int(&view.in_container(&format!("/{probe}/initialDelaySeconds")))
+            view.deployment.int(
+                &view
+                    .pod
+                    .in_container(&format!("/{probe}/initialDelaySeconds")),
+            )
         });
     if let Some(delay) = delays.max().filter(|delay| *delay > 0) {
         let comment = format!(
@@ -382,12 +387,12 @@ const OF_CONTAINER: [(&str, &str); 5] = [
 
 /// What of the pods was not taken, each with the reason.
 pub(super) fn leave_rest(view: &View<'_>, draft: &mut Draft) {
-    if view.is_own_server() {
+    if view.pod.is_own_server() {
         return;
     }
     let deployment = view.deployment;
     for (pointer, container) in deployment.items(&in_pod("/containers")) {
-        if pointer != view.container {
+        if pointer != view.pod.server {
             let name = container["name"].as_str().unwrap_or_default();
             draft.leave(
                 deployment,
@@ -405,12 +410,12 @@ pub(super) fn leave_rest(view: &View<'_>, draft: &mut Draft) {
         }
     }
     for (field, why) in OF_CONTAINER {
-        let pointer = view.in_container(&format!("/{field}"));
+        let pointer = view.pod.in_container(&format!("/{field}"));
         if deployment.at(&pointer).is_some_and(is_something) {
             draft.leave(deployment, &pointer, why);
         }
     }
-    for (pointer, item) in deployment.items(&view.in_container("/env")) {
+    for (pointer, item) in deployment.items(&view.pod.in_container("/env")) {
         let name = item["name"].as_str().unwrap_or_default();
         if !TAKEN.contains(&name) && !MODEL_VARIABLES.contains(&name) {
             draft.leave(
@@ -420,8 +425,8 @@ pub(super) fn leave_rest(view: &View<'_>, draft: &mut Draft) {
             );
         }
     }
-    let model = view.model_mount().map(|(pointer, _)| pointer);
-    for (pointer, mount) in view.mounts() {
+    let model = view.pod.model_mount().map(|(pointer, _)| pointer);
+    for (pointer, mount) in view.pod.mounts() {
         if Some(&pointer) != model.as_ref() {
             let path = mount["mountPath"].as_str().unwrap_or_default();
             draft.leave(deployment, &pointer, format!("nothing is mounted at {path}: the server reads the model's folder and its own settings"));

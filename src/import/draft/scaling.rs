@@ -1,12 +1,14 @@
 //! How many pods run, and how they go.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Draft, count, in_pod, seconds, table};
 use crate::import::Object;
 use crate::import::view::View;
 use crate::kinds::prometheus::REQUESTS_PER_SECOND;
-use crate::stack::Quantity;
+use crate::rules::{Fields, quantity};
+use crate::stack::{Count, Disruption, Quantity};
 
 pub(super) fn autoscaling(view: &View<'_>, draft: &mut Draft) {
     let Some(autoscaler) = view.autoscaler else {
@@ -79,7 +81,7 @@ fn take_metric(
             .flat_map(|section| &section.entries)
             .any(|entry| entry.key == key)
     };
-    if let Some(target) = view.cpu_target(metric) {
+    if let Some(target) = view.pod.cpu_target(metric) {
         if has(draft, "cpu") {
             return false;
         }
@@ -133,13 +135,8 @@ fn is_reachable(view: &View<'_>, target: i64) -> bool {
     let bound = |bound: &str| {
         let value = view
             .deployment
-            .at(&view.in_container(&format!("/resources/{bound}/cpu")))?;
-        Quantity::parse(
-            &value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned),
-        )
-        .ok()
+            .at(&view.pod.in_container(&format!("/resources/{bound}/cpu")))?;
+        quantity(value)
     };
     match (bound("requests"), bound("limits")) {
         (Some(request), Some(limit)) => i128::from(target) * request.milli < limit.milli * 100,
@@ -193,7 +190,7 @@ fn policy(policy: &Value) -> Option<Value> {
 
 pub(super) fn disruption(view: &View<'_>, draft: &mut Draft) {
     let Some(budget) = view.budget else { return };
-    let (minimum, ..) = view.minimum();
+    let (minimum, ..) = view.objects().minimum();
     for (field, key) in [
         ("/spec/minAvailable", "min-available"),
         ("/spec/maxUnavailable", "max-unavailable"),
@@ -201,20 +198,14 @@ pub(super) fn disruption(view: &View<'_>, draft: &mut Draft) {
         let Some(value) = budget.at(field).and_then(count) else {
             continue;
         };
-        let number = match &value {
-            Value::Number(number) => number.as_i64().unwrap_or_default(),
-            Value::String(text) => {
-                let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(100);
-                (minimum * percent + 99) / 100
-            }
-            _ => continue,
+        let Ok(number) = Count::deserialize(&value) else {
+            continue;
         };
-        let left = if key == "min-available" {
-            minimum - number
-        } else {
-            number
+        let disruption = match key {
+            "min-available" => Disruption::MinAvailable(number),
+            _ => Disruption::MaxUnavailable(number),
         };
-        match (left > 0, minimum >= 2) {
+        match (disruption.allowed(minimum) > 0, minimum >= 2) {
             (true, _) => draft.set("disruption", key, value),
             (false, true) => {
                 let comment = format!(

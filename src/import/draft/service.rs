@@ -6,6 +6,7 @@ use uninlu_settings::variables;
 use super::{Draft, in_pod};
 use crate::import::view::View;
 use crate::kinds::{MANAGED_BY, MANAGER};
+use crate::rules::Fields;
 
 pub(super) fn service(view: &View<'_>, draft: &mut Draft) {
     let Some(service) = view.service else { return };
@@ -50,7 +51,7 @@ pub(super) fn service(view: &View<'_>, draft: &mut Draft) {
 
 pub(super) fn network(view: &View<'_>, draft: &mut Draft) {
     let Some(policy) = view.policy else {
-        if view.is_own_server() {
+        if view.pod.is_own_server() {
             draft.set("network", "policy", false);
         }
         return;
@@ -82,7 +83,7 @@ pub(super) fn network(view: &View<'_>, draft: &mut Draft) {
     if !namespaces.is_empty() {
         draft.set("network", "from-namespaces", namespaces);
     }
-    if !view.is_own_server() && policy.at("/spec/egress").is_some() {
+    if !view.pod.is_own_server() && policy.at("/spec/egress").is_some() {
         draft.leave(
             policy,
             "/spec/egress",
@@ -92,7 +93,7 @@ pub(super) fn network(view: &View<'_>, draft: &mut Draft) {
 }
 
 pub(super) fn access(view: &View<'_>, draft: &mut Draft) {
-    let environment = view.environment();
+    let environment = view.pod.environment();
     if environment.contains_key(variables::API_KEY_FILE) {
         let secrets = view.deployment.items(&in_pod("/volumes"));
         let secret = secrets

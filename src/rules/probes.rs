@@ -1,0 +1,257 @@
+//! Whether the kubelet learns the truth about a pod, in time.
+
+use serde_json::Value;
+
+use super::fields::Fields;
+use super::objects::called;
+use super::resources::NO_PROFILE;
+use super::running::container;
+use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
+
+pub(super) const RULES: [Rule; 7] = [
+    Rule {
+        id: "startup-budget",
+        aliases: &["start-up"],
+        severity: Severity::Error,
+        title: "the startup budget is longer than the start",
+        why: "the kubelet ends the pod before it is ready, again and again",
+        fix: "raise `startup.budget`, with room for a slower node, or give the pods more CPU; the log of a start shows what took long",
+        keys: &["probes.startup.budget", "probes.startup"],
+        checks: &[
+            Check::Planned(startup_budget),
+            Check::Settling(container::start_up),
+        ],
+    },
+    Rule {
+        id: "startup-probe",
+        aliases: &["initial-delay-for-startup", "no-startup-guard"],
+        severity: Severity::Warning,
+        title: "a startup probe guards the model's load",
+        why: "an initial delay is a guess: too long where the model loads fast, and where it loads slowly the liveness probe kills the pod while it loads, again and again",
+        fix: "give the container a startupProbe (`[probes] startup = { period = …, budget = … }`), and the others no initialDelaySeconds",
+        keys: &["probes.startup"],
+        checks: &[Check::Pod(startup_probe)],
+    },
+    Rule {
+        id: "liveness-before-readiness",
+        severity: Severity::Warning,
+        title: "a pod is taken out of service before it is restarted",
+        why: "a pod that is slow for a moment should get fewer requests, not lose its model and all that it was answering",
+        fix: "let liveness fail later: a longer `period`, or more `failures`",
+        keys: &[
+            "probes.liveness.period",
+            "probes.liveness.failures",
+            "probes.liveness",
+            "probes.readiness",
+        ],
+        checks: &[Check::Pod(liveness_before_readiness)],
+        ..Rule::PLAIN
+    },
+    Rule {
+        id: "probes-identical",
+        severity: Severity::Warning,
+        title: "liveness and readiness ask different questions",
+        why: "a server that is only busy or not ready yet fails its liveness probe too and is killed, while the others get its load",
+        fix: "liveness asks whether the process lives (/health), readiness whether it can answer (/ready)",
+        keys: &["probes"],
+        checks: &[Check::Pod(identical)],
+        ..Rule::PLAIN
+    },
+    Rule {
+        id: "probe-missing",
+        severity: Severity::Warning,
+        title: "the server has a liveness and a readiness probe",
+        why: "without a readiness probe a pod gets requests before its model is loaded; without a liveness probe one that hangs stays",
+        fix: "give the container both; a stack has all three probes",
+        keys: &["probes"],
+        checks: &[Check::Pod(missing)],
+        ..Rule::PLAIN
+    },
+    Rule {
+        id: "probe-timeout",
+        severity: Severity::Warning,
+        title: "no probe's timeout is longer than its period",
+        why: "probes of a pod in trouble pile up on it",
+        fix: "shorten the timeout or lengthen the period",
+        keys: &["probes"],
+        checks: &[Check::Pod(timeout)],
+        ..Rule::PLAIN
+    },
+    Rule {
+        id: "probe-port",
+        severity: Severity::Error,
+        title: "each probe asks a port that the container has",
+        why: "the probe never succeeds: no pod becomes ready, or all are restarted for ever",
+        fix: "name a port that the container has",
+        checks: &[Check::Pod(port)],
+        ..Rule::PLAIN
+    },
+];
+
+const PROBES: [&str; 3] = ["startupProbe", "livenessProbe", "readinessProbe"];
+
+/// A probe's number, or Kubernetes' default.
+fn number(probe: &Value, key: &str) -> u64 {
+    let default = match key {
+        "periodSeconds" => 10,
+        "failureThreshold" => 3,
+        "timeoutSeconds" => 1,
+        _ => 0,
+    };
+    probe[key].as_u64().unwrap_or(default)
+}
+
+/// Seconds of failing until the probe counts as failed.
+fn patience(probe: &Value) -> u64 {
+    number(probe, "periodSeconds") * number(probe, "failureThreshold")
+}
+
+/// A probe of the server; null where there is none.
+fn probe<'a>(pod: &Pod<'a>, probe: &str) -> &'a Value {
+    let pointer = pod.in_container(&format!("/{probe}"));
+    pod.object.pointer(&pointer).unwrap_or(&Value::Null)
+}
+
+/// At a field of the server.
+fn at_server<'a>(pod: &Pod<'a>, field: &str, what: impl Into<String>) -> Spot<'a> {
+    Spot::at(pod.object, &pod.in_container(field), what)
+}
+
+fn startup_budget(subject: &Subject) -> Verdict {
+    let pod = subject.pod();
+    let probe = probe(&pod, "startupProbe");
+    if probe.is_null() {
+        return Verdict::default();
+    }
+    let Some(profile) = &subject.facts.profile else {
+        return Verdict::unknown(NO_PROFILE);
+    };
+    let budget = number(probe, "initialDelaySeconds") + patience(probe);
+    (profile.startup >= budget as f64)
+        .then(|| {
+            format!(
+                "the budget is {budget} s, and a start of {:.1} s was measured",
+                profile.startup
+            )
+        })
+        .into()
+}
+
+fn startup_probe<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    let mut spots = Vec::new();
+    let liveness = probe(pod, "livenessProbe");
+    let delay = |name: &str| number(probe(pod, name), "initialDelaySeconds");
+    if probe(pod, "startupProbe").is_null() {
+        let what = match liveness.is_object() {
+            true => format!(
+                "there is no startupProbe, and liveness kills after {} s",
+                delay("livenessProbe") + patience(liveness)
+            ),
+            false => "there is no startupProbe".to_owned(),
+        };
+        spots.push(at_server(pod, "/livenessProbe", what));
+    }
+    for name in PROBES.into_iter().filter(|name| delay(name) > 0) {
+        let what = format!("the {name} waits for an initial delay of {} s", delay(name));
+        spots.push(at_server(
+            pod,
+            &format!("/{name}/initialDelaySeconds"),
+            what,
+        ));
+    }
+    spots
+}
+
+fn liveness_before_readiness<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    let (liveness, readiness) = (probe(pod, "livenessProbe"), probe(pod, "readinessProbe"));
+    let (restarts, leaves) = (patience(liveness), patience(readiness));
+    let what = match readiness.is_null() {
+        true => {
+            format!("a failing pod is restarted after {restarts} s, and never taken out of service")
+        }
+        false => format!(
+            "a failing pod is restarted after {restarts} s, and taken out of service after {leaves} s"
+        ),
+    };
+    let is_early = liveness.is_object() && (readiness.is_null() || restarts <= leaves);
+    is_early
+        .then(|| at_server(pod, "/livenessProbe", what))
+        .into_iter()
+        .collect()
+}
+
+fn identical<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    let action = |name: &str| {
+        let probe = probe(pod, name);
+        let mut kinds = ["httpGet", "tcpSocket", "exec", "grpc"].into_iter();
+        kinds.find_map(|kind| Some((kind, Some(&probe[kind]).filter(|it| !it.is_null())?)))
+    };
+    match (action("livenessProbe"), action("readinessProbe")) {
+        (Some(live), Some(ready)) if live == ready => {
+            let path = live.1["path"].as_str();
+            let asked = path.map_or(live.0.to_owned(), |path| format!("`{path}`"));
+            let what = format!("liveness and readiness both ask {asked}");
+            vec![at_server(pod, "/readinessProbe", what)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn missing<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    let names = ["livenessProbe", "readinessProbe"].into_iter();
+    names
+        .filter(|name| probe(pod, name).is_null())
+        .map(|name| at_server(pod, "", format!("there is no `{name}`")))
+        .collect()
+}
+
+fn timeout<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    let mut spots = Vec::new();
+    for (at, container) in pod.containers() {
+        for name in PROBES
+            .into_iter()
+            .filter(|name| container[*name].is_object())
+        {
+            let (timeout, period) = (
+                number(&container[name], "timeoutSeconds"),
+                number(&container[name], "periodSeconds"),
+            );
+            if timeout > period {
+                let what = format!(
+                    "{}: the {name}'s timeout of {timeout} s is longer than its period of {period} s",
+                    called(container)
+                );
+                spots.push(Spot::at(
+                    pod.object,
+                    &format!("{at}/{name}/timeoutSeconds"),
+                    what,
+                ));
+            }
+        }
+    }
+    spots
+}
+
+fn port<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    let mut spots = Vec::new();
+    for (at, container) in pod.containers() {
+        let ports = pod.object.items(&format!("{at}/ports"));
+        let is_known = |port: &str| ports.iter().any(|(_, known)| known["name"] == port);
+        for name in PROBES {
+            // A number may be open without a name.
+            let port = container[name]["httpGet"]["port"].as_str();
+            if let Some(port) = port.filter(|port| !is_known(port)) {
+                let what = format!(
+                    "{}: the {name} asks the port \"{port}\", which the container does not have",
+                    called(container)
+                );
+                spots.push(Spot::at(
+                    pod.object,
+                    &format!("{at}/{name}/httpGet/port"),
+                    what,
+                ));
+            }
+        }
+    }
+    spots
+}

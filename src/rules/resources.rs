@@ -1,0 +1,156 @@
+//! Whether pods get what they need.
+
+use uninlu_helm_template::yaml::step;
+use uninlu_settings::Precision;
+
+use super::fields::{Fields, quantity};
+use super::objects::called;
+use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
+use crate::stack::Quantity;
+use crate::ui::human_bytes;
+
+pub(super) const RULES: [Rule; 4] = [
+    Rule {
+        id: "limit-below-request",
+        severity: Severity::Error,
+        title: "no limit is below its request",
+        why: "the API server refuses such a pod",
+        fix: "raise the limit or lower the request",
+        keys: &["resources"],
+        checks: &[Check::Pod(limit_below_request)],
+        ..Rule::PLAIN
+    },
+    Rule {
+        id: "resources-missing",
+        severity: Severity::Warning,
+        title: "CPU and memory are requested, and memory is limited",
+        why: "the scheduler places a pod by its requests; one without a memory limit can take its node's, and others' pods with it",
+        fix: "write `[resources]`",
+        keys: &["resources"],
+        checks: &[Check::Pod(resources_missing)],
+        ..Rule::PLAIN
+    },
+    Rule {
+        id: "memory-for-model",
+        severity: Severity::Error,
+        title: "the memory limit holds the model",
+        why: "the kernel ends a process that goes above its limit: the pod never becomes ready, or dies under load",
+        fix: "raise `memory.limit`, with room above what is needed",
+        keys: &["resources.memory.limit", "resources.memory"],
+        checks: &[Check::Planned(memory_for_model)],
+        ..Rule::PLAIN
+    },
+    Rule {
+        id: "memory-request",
+        severity: Severity::Warning,
+        title: "the memory request covers what a ready pod takes",
+        why: "the scheduler counts requests: a node with too many such pods runs out of memory and evicts some",
+        fix: "raise `memory.request` to what was measured",
+        keys: &["resources.memory.request", "resources.memory"],
+        checks: &[Check::Planned(memory_request)],
+        ..Rule::PLAIN
+    },
+];
+
+/// Why a rule that needs a profile finds nothing.
+pub(super) const NO_PROFILE: &str = "there is no profile; `uninlu rehearse` measures one";
+
+fn limit_below_request<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    let mut spots = Vec::new();
+    for (at, container) in pod.containers() {
+        let resources = &container["resources"];
+        for (resource, limit) in resources["limits"].as_object().into_iter().flatten() {
+            let bounds = (quantity(limit), quantity(&resources["requests"][resource]));
+            if let (Some(limit), Some(request)) = bounds
+                && limit < request
+            {
+                let what = format!(
+                    "{}: the {resource} limit {limit} is below the request {request}",
+                    called(container)
+                );
+                let pointer = step(&format!("{at}/resources/limits"), resource);
+                spots.push(Spot::at(pod.object, &pointer, what));
+            }
+        }
+    }
+    spots
+}
+
+fn resources_missing<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    let wanted = [
+        ("requests", "cpu"),
+        ("requests", "memory"),
+        ("limits", "memory"),
+    ];
+    let mut spots = Vec::new();
+    for (at, container) in pod.containers() {
+        let resources = &container["resources"];
+        // A limit without a request is the request.
+        let is_missing = |(bound, resource): &&(&str, &str)| {
+            let is_limited = *bound == "requests" && !resources["limits"][resource].is_null();
+            resources[bound][resource].is_null() && !is_limited
+        };
+        let missing = wanted.iter().filter(is_missing);
+        let missing: Vec<String> = missing
+            .map(|(bound, resource)| format!("{bound}.{resource}"))
+            .collect();
+        if !missing.is_empty() {
+            let what = format!("{} has no {}", called(container), missing.join(", "));
+            spots.push(Spot::at(pod.object, &format!("{at}/resources"), what));
+        }
+    }
+    spots
+}
+
+fn memory_for_model(subject: &Subject) -> Verdict {
+    let Some(limit) = memory(subject, "limits") else {
+        return Verdict::default();
+    };
+    match (&subject.facts.profile, least_memory(subject)) {
+        (Some(profile), _) => (limit.units() < i128::from(profile.memory_peak))
+            .then(|| {
+                let peak = human_bytes(profile.memory_peak.unsigned_abs());
+                format!("the limit is {limit}, and {peak} were measured")
+            })
+            .into(),
+        (None, Some(weights)) => (limit.units() < i128::from(weights))
+            .then(|| {
+                let weights = human_bytes(weights);
+                format!("the limit is {limit}, and the weights alone take {weights}")
+            })
+            .into(),
+        (None, None) => Verdict::unknown(NO_PROFILE),
+    }
+}
+
+/// What the weights take at least once they are loaded, in bytes: a file in fp32 shrinks with the precision.
+fn least_memory(subject: &Subject) -> Option<u64> {
+    let weights = subject
+        .facts
+        .weights
+        .filter(|_| subject.stack.engine.gpus == 0)?;
+    let precision = subject.stack.engine.precision;
+    Some(weights * precision.bytes() / Precision::Fp32.bytes())
+}
+
+fn memory_request(subject: &Subject) -> Verdict {
+    let Some(request) = memory(subject, "requests") else {
+        return Verdict::default();
+    };
+    let Some(profile) = &subject.facts.profile else {
+        return Verdict::unknown(NO_PROFILE);
+    };
+    (request.units() < i128::from(profile.memory_ready))
+        .then(|| {
+            let ready = human_bytes(profile.memory_ready.unsigned_abs());
+            format!("the request is {request}, and a ready pod was measured to take {ready}")
+        })
+        .into()
+}
+
+/// Memory that the server requests, or may use.
+fn memory(subject: &Subject, bound: &str) -> Option<Quantity> {
+    let pod = subject.pod();
+    let pointer = pod.in_container(&format!("/resources/{bound}/memory"));
+    quantity(pod.object.at(&pointer)?)
+}

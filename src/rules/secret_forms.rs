@@ -1,0 +1,418 @@
+//! What looks like a secret: by a file's name, by a setting's name, by how a text looks. It says what it looks like, and
+//! never the text.
+//!
+//! The forms are those that their issuers document (and gitleaks' default rules look for): each with a mark, so that a
+//! text without one costs no regular expression.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+/// A form of secrets.
+struct Form {
+    what: &'static str,
+    /// Every such secret holds one of them.
+    marks: &'static [&'static str],
+    /// Made once, and only where a mark asks for it.
+    pattern: LazyLock<Option<Regex>>,
+}
+
+static FORMS: [Form; 16] = [
+    Form {
+        what: "a private key",
+        marks: &["PRIVATE KEY"],
+        // A header alone, as programs that look for one have it, is no key.
+        pattern: LazyLock::new(|| {
+            form(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\\\s-]{40}")
+        }),
+    },
+    Form {
+        what: "an AWS access key",
+        marks: &["AKIA", "ASIA"],
+        pattern: LazyLock::new(|| form(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
+    },
+    Form {
+        what: "an AWS secret key",
+        marks: &["aws_secret", "AWS_SECRET"],
+        pattern: LazyLock::new(|| form(r"(?i)aws_secret_(?:access_)?key\W{1,5}[A-Za-z0-9/+]{40}")),
+    },
+    Form {
+        what: "a GitHub token",
+        marks: &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        pattern: LazyLock::new(|| {
+            form(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})")
+        }),
+    },
+    Form {
+        what: "a GitLab token",
+        marks: &["glpat-", "glrt-", "gldt-"],
+        pattern: LazyLock::new(|| form(r"\bgl(?:pat|rt|dt)-[A-Za-z0-9_-]{20}")),
+    },
+    Form {
+        what: "a Slack token",
+        marks: &["xox", "xapp-"],
+        pattern: LazyLock::new(|| form(r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10}")),
+    },
+    Form {
+        what: "a Slack webhook",
+        marks: &["hooks.slack.com/"],
+        pattern: LazyLock::new(|| {
+            form(r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{20}")
+        }),
+    },
+    Form {
+        what: "an API key",
+        marks: &["sk-", "sk_live_", "rk_live_"],
+        pattern: LazyLock::new(|| {
+            form(r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|[sr]k_live_[A-Za-z0-9]{16,})")
+        }),
+    },
+    Form {
+        what: "a Hugging Face token",
+        marks: &["hf_"],
+        pattern: LazyLock::new(|| form(r"\bhf_[A-Za-z0-9]{30,}")),
+    },
+    Form {
+        what: "a Google API key",
+        marks: &["AIza"],
+        pattern: LazyLock::new(|| form(r"\bAIza[A-Za-z0-9_-]{35}")),
+    },
+    Form {
+        what: "an npm token",
+        marks: &["npm_", "_authToken", "_password", "_auth"],
+        pattern: LazyLock::new(|| {
+            form(
+                r"\bnpm_[A-Za-z0-9]{36}|\b_(?:authToken|password|auth)\s*=\s*[A-Za-z0-9+/=_.-]{8,}",
+            )
+        }),
+    },
+    Form {
+        what: "a PyPI token",
+        marks: &["pypi-"],
+        pattern: LazyLock::new(|| form(r"\bpypi-[A-Za-z0-9_-]{40}")),
+    },
+    Form {
+        what: "a JSON web token",
+        marks: &["eyJ"],
+        pattern: LazyLock::new(|| {
+            form(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")
+        }),
+    },
+    Form {
+        what: "a registry's password",
+        marks: &["\"auth\"", "\"identitytoken\""],
+        pattern: LazyLock::new(|| {
+            form(r#""(?:auth|identitytoken)"\s*:\s*"[A-Za-z0-9+/=_.-]{12,}""#)
+        }),
+    },
+    Form {
+        what: "a kubeconfig's key",
+        marks: &["client-key-data"],
+        pattern: LazyLock::new(|| form(r"client-key-data\W{1,5}[A-Za-z0-9+/=]{40}")),
+    },
+    Form {
+        what: "a request's credential",
+        marks: &["uthorization:", "UTHORIZATION:"],
+        pattern: LazyLock::new(|| {
+            form(r"(?i)authorization:\s*(?:basic|bearer)\s+[A-Za-z0-9+/=_.-]{16,}")
+        }),
+    },
+];
+
+/// In examples, and not in secrets.
+const PLACEHOLDERS: [&str; 4] = ["example", "xxxx", "placeholder", "redacted"];
+
+/// What the text holds that looks like a secret.
+pub fn in_text(text: &str) -> Option<&'static str> {
+    let form = FORMS.iter().find(|form| form.is_in(text))?;
+    Some(form.what)
+}
+
+/// Of bytes and not characters: a tenth of the tables.
+fn form(pattern: &str) -> Option<Regex> {
+    Regex::new(&format!("(?-u){pattern}")).ok()
+}
+
+impl Form {
+    fn is_in(&self, text: &str) -> bool {
+        if !self.marks.iter().any(|mark| text.contains(mark)) {
+            return false;
+        }
+        self.pattern.as_ref().is_some_and(|form| {
+            form.find_iter(text.as_bytes())
+                .any(|found| is_real(found.as_bytes()))
+        })
+    }
+}
+
+fn is_real(found: &[u8]) -> bool {
+    let lower = String::from_utf8_lossy(found).to_lowercase();
+    let is_placeholder = PLACEHOLDERS.iter().any(|word| lower.contains(word));
+    let is_random = lower.contains(|c: char| c.is_ascii_digit()) || lower.contains("private key");
+    is_random && !is_placeholder
+}
+
+/// What a setting looks like: by its value, or by its name where the value may be one.
+pub fn in_setting(name: &str, value: &str) -> Option<&'static str> {
+    let by_name = || (is_secret_name(name) && is_literal(value)).then_some("a secret, by its name");
+    let by_address = || has_password(value).then_some("an address with a password");
+    in_text(value).or_else(by_address).or_else(by_name)
+}
+
+const SECRET_WORDS: [&str; 8] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "credentials",
+    "apikey",
+];
+const SECRET_PAIRS: [(&str, &str); 4] = [
+    ("api", "key"),
+    ("private", "key"),
+    ("access", "key"),
+    ("signing", "key"),
+];
+/// What a name ends with that says where the secret is, and not what it is.
+const REFERENCES: [&str; 8] = ["file", "path", "name", "dir", "url", "id", "ref", "type"];
+
+fn is_secret_name(name: &str) -> bool {
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let is_reference = words
+        .last()
+        .is_some_and(|last| REFERENCES.contains(&last.as_str()));
+    let is_secret = |word: &String| SECRET_WORDS.contains(&word.as_str());
+    let is_pair = |pair: &[String]| SECRET_PAIRS.contains(&(pair[0].as_str(), pair[1].as_str()));
+    !is_reference && (words.iter().any(is_secret) || words.windows(2).any(is_pair))
+}
+
+/// Whether a name has a word of secrets anywhere in it, and the value is neither a path nor a number. Wider than
+/// [`in_setting`], which must not refuse a deployment for nothing: a report on another tool's objects refuses nothing, and
+/// passwords in charts are short and plain.
+pub fn may_be_secret(name: &str, value: &str) -> bool {
+    let upper = name.to_uppercase();
+    let is_reference =
+        upper.ends_with("_FILE") || upper.ends_with("_PATH") || value.starts_with('/');
+    // MAX_TOKENS and the like count tokens of text.
+    let is_number = value.parse::<f64>().is_ok() || value.is_empty();
+    let has_word = WORDS_IN_NAMES.iter().any(|word| upper.contains(word));
+    has_word && !is_reference && !is_number
+}
+
+const WORDS_IN_NAMES: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY"];
+
+/// A value that is there, and no variable, marker of a tokenizer, or switch.
+fn is_literal(value: &str) -> bool {
+    let is_other =
+        value.starts_with(['$', '/', '<', '[', '{']) || value.contains(char::is_whitespace);
+    value.len() >= 6 && !is_other
+}
+
+/// `https://user:password@host`
+fn has_password(text: &str) -> bool {
+    text.split("://").skip(1).any(|rest| {
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\''));
+        let authority = &rest[..end.unwrap_or(rest.len())];
+        let user = authority
+            .rsplit_once('@')
+            .and_then(|(user, _)| user.split_once(':'));
+        user.is_some_and(|(_, password)| {
+            password.len() >= 3 && !password.starts_with(['$', '<', '{', '*'])
+        })
+    })
+}
+
+/// Files that are secrets whatever is in them, by their names' ends.
+const FILES: [(&str, &str); 11] = [
+    ("id_rsa", "an SSH key"),
+    ("id_dsa", "an SSH key"),
+    ("id_ecdsa", "an SSH key"),
+    ("id_ed25519", "an SSH key"),
+    (".git-credentials", "passwords"),
+    (".pgpass", "passwords"),
+    (".aws/credentials", "AWS keys"),
+    (".kube/config", "a kubeconfig"),
+    ("kubeconfig", "a kubeconfig"),
+    (".vault-token", "a Vault token"),
+    (".env", "environment variables"),
+];
+const STORES: [&str; 7] = ["p12", "pfx", "jks", "keystore", "ppk", "kubeconfig", "kdbx"];
+/// `.env.example` and the like say which variables there are.
+const SAMPLES: [&str; 6] = [
+    "example", "sample", "template", "dist", "defaults", "schema",
+];
+/// Files that may hold a password, and the words before it.
+const SETTINGS: [(&str, &[&str]); 4] = [
+    (".netrc", &["password"]),
+    ("_netrc", &["password"]),
+    (".pypirc", &["password"]),
+    (".htpasswd", &[":$", ":{"]),
+];
+/// Files in which an address may hold one.
+const ADDRESSES: [&str; 5] = [
+    ".git/config",
+    "pip.conf",
+    ".condarc",
+    ".npmrc",
+    ".yarnrc.yml",
+];
+
+/// What a file looks like by its path (with `/`) alone.
+pub fn in_name(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let known = FILES.iter().find(|(known, _)| is_called(path, known));
+    let by_name = known.map(|(_, what)| *what);
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    let is_store = extension.is_some_and(|extension| STORES.contains(&extension));
+    let variables = name.strip_prefix(".env.");
+    let is_variables = variables.is_some_and(|kind| !SAMPLES.contains(&kind));
+    by_name
+        .or(is_store.then_some("a store of keys"))
+        .or(is_variables.then_some("environment variables"))
+}
+
+/// What a file looks like by its path and its text.
+pub fn in_file(path: &str, bytes: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(bytes);
+    let is_one_of = |known: &str| is_called(path, known);
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let mut settings = SETTINGS.iter().filter(|(known, _)| is_one_of(known));
+    let has_setting = settings.any(|(_, words)| has(words));
+    let has_address = ADDRESSES.into_iter().any(is_one_of) && has_password(&text);
+    in_text(&text)
+        .or(has_setting.then_some("a password"))
+        .or(has_address.then_some("an address with a password"))
+        .or(is_kubeconfig(&text).then_some("a kubeconfig"))
+}
+
+fn is_called(path: &str, name: &str) -> bool {
+    let before = path.strip_suffix(name);
+    before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+/// One whose user logs in by what stands in it.
+fn is_kubeconfig(text: &str) -> bool {
+    let has = |start: &str| {
+        let mut lines = text.lines();
+        lines.any(|line| {
+            line.trim_start()
+                .trim_start_matches("- ")
+                .starts_with(start)
+        })
+    };
+    has("kind: Config") && has("users:") && (has("token: ") || has("password: "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Put together here, so that this file is no finding of anybody's scanner.
+    fn token(start: &str, length: usize) -> String {
+        let random = "a1B2c3D4e5F6g7H8i9J0".chars().cycle();
+        start.chars().chain(random.take(length)).collect()
+    }
+
+    #[test]
+    fn tokens_are_known_by_their_form() {
+        for (text, what) in [
+            (token("ghp_", 36), Some("a GitHub token")),
+            (token("github_pat_", 40), Some("a GitHub token")),
+            (token("x=xoxb-", 30), Some("a Slack token")),
+            (token("sk-proj-", 40), Some("an API key")),
+            (token("sk-", 48), Some("an API key")),
+            (token("hf_", 34), Some("a Hugging Face token")),
+            (token("AIza", 35), Some("a Google API key")),
+            (token("glpat-", 20), Some("a GitLab token")),
+            (
+                format!("AKIA{}", "Q3EGZ7KD".repeat(2)),
+                Some("an AWS access key"),
+            ),
+            (format!("AKIA{}", "IOSFODNN7EXAMPLE"), None),
+            (
+                token("aws_secret_access_key = ", 40),
+                Some("an AWS secret key"),
+            ),
+            (token("//r/:_authToken=", 36), Some("an npm token")),
+            ("//r/:_authToken=${NPM_TOKEN}".into(), None),
+            (
+                token("-----BEGIN OPENSSH PRIVATE KEY-----\n", 70),
+                Some("a private key"),
+            ),
+            (
+                token("-----BEGIN PRIVATE KEY-----\\n", 70),
+                Some("a private key"),
+            ),
+            ("\"-----BEGIN PRIVATE KEY-----\" is looked for".into(), None),
+            ("-----BEGIN CERTIFICATE-----\nMIIB".into(), None),
+            ("class=sk-estimator-doc-link".into(), None),
+            ("sha256:0123456789abcdef0123456789abcdef".into(), None),
+            (token("ghp_xxxx", 36), None),
+        ] {
+            assert_eq!(in_text(&text), what, "{}", &text[..8]);
+        }
+    }
+
+    #[test]
+    fn settings_are_known_by_their_names_and_values() {
+        for (name, value, is_secret) in [
+            ("NPM_TOKEN", "abcdef12", true),
+            ("db-password", "hunter22", true),
+            ("API_KEY", "abcdef12", true),
+            ("PIP_INDEX_URL", "https://me:s3cret@pypi.test/simple", true),
+            ("PIP_INDEX_URL", "https://me@pypi.test/simple", false),
+            (
+                "PIP_INDEX_URL",
+                "https://me:${TOKEN}@pypi.test/simple",
+                false,
+            ),
+            ("MAX_TOKENS", "51200000", false),
+            ("PAD_TOKEN", "[PAD_TOKEN]", false),
+            ("TOKEN_FILE", "run/secrets/token", false),
+            ("PASSWORD", "", false),
+            ("PASSWORD", "$PASSWORD", false),
+            ("SECRET_NAME", "nlu-keys", false),
+            ("TOKENIZERS_PARALLELISM", "false-or-true", false),
+        ] {
+            assert_eq!(
+                in_setting(name, value).is_some(),
+                is_secret,
+                "{name}={value}"
+            );
+        }
+    }
+
+    #[test]
+    fn files_are_known_by_their_names_and_texts() {
+        let kubeconfig = "kind: Config\nusers:\n- name: a\n  user:\n    token: abc\n";
+        for (path, text, is_secret) in [
+            (".env", "A=1", true),
+            ("web/.env.production", "A=1", true),
+            (".env.example", "A=", false),
+            (".ssh/id_ed25519", "", true),
+            ("id_rsa.pub", "ssh-rsa", false),
+            ("kubeconfig", "", true),
+            ("deploy/prod.yaml", kubeconfig, true),
+            (
+                "deploy/exec.yaml",
+                "kind: Config\nusers:\n- user:\n    exec: {}\n",
+                false,
+            ),
+            (".netrc", "machine a login b password c", true),
+            (".netrc", "machine a login b", false),
+            (".npmrc", "registry=https://r.test", false),
+            (".git/config", "url = https://x:tok-en@git.test/r", true),
+            ("README.md", "see https://user:password@host", false),
+            ("store.jks", "", true),
+            ("src/env.rs", "fn main() {}", false),
+        ] {
+            let found = in_name(path).or_else(|| in_file(path, text.as_bytes()));
+            assert_eq!(found.is_some(), is_secret, "{path}: {found:?}");
+        }
+    }
+}
