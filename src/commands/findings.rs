@@ -147,7 +147,7 @@ pub(super) fn tell(stack: &Stack, plan: &Plan, inputs: Option<&Inputs>, ui: Ui) 
             finding.rule,
             finding.words_of_place(&file),
             finding.message,
-            finding.mend
+            finding.fix
         ));
     }
 }

@@ -203,8 +203,8 @@ impl Judged {
 
     fn of_failure(what: String, file: &Path, words: String, error: &dyn Diagnostic) -> Self {
         let file = relative(file);
-        let mend = error.help().map_or_else(
-            || format!("`uninlu gate {file}` says more"),
+        let fix = error.help().map_or_else(
+            || format!("`uninlu gate {file}` shows more"),
             |help| help.to_string(),
         );
         Self {
@@ -212,7 +212,7 @@ impl Judged {
             what,
             file,
             plan: None,
-            verdicts: report::not_judged(words, mend),
+            verdicts: report::not_judged(words, fix),
             is_error: true,
         }
     }

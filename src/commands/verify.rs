@@ -63,7 +63,7 @@ enum Unproven {
     },
     #[error("not everything is as the stack promises: {0}")]
     #[diagnostic(help(
-        "the evidence and the fix of each are above; docs/verify.md describes the checks"
+        "the evidence and the fix of each are above; docs/verify.md describes each check"
     ))]
     Failed(String),
 }
@@ -120,7 +120,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
         .wrap_err_with(|| format!("cannot write {}", file.display()))
 }
 
-/// Asks until everything holds, or until something fails that waiting does not mend, or until the patience ends.
+/// Asks until everything holds, or until something fails that waiting does not fix, or until the patience ends.
 async fn look(stack: &Stack, key: Option<&str>, patience: Duration, ui: Ui) -> Result<Vec<Check>> {
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let step = ui.step(format!("verifying {}", stack.name));

@@ -1,5 +1,5 @@
 //! Rules over a valid stack, what it renders, and what is known around it: what Kubernetes would accept and people would
-//! regret. Pure; every plan tells the findings, and `uninlu gate` refuses by them.
+//! regret. Pure; every plan shows the findings, and `uninlu gate` refuses by them.
 
 mod cost;
 mod own;
@@ -30,8 +30,8 @@ pub struct Finding {
     /// Why it matters.
     pub why: String,
     /// What to do.
-    pub mend: String,
-    /// Where it stands, once somebody has looked it up. `None` where the keys have their defaults.
+    pub fix: String,
+    /// Where it is written, once [`Verdicts::locate`] has looked. `None` where the keys have their defaults.
     pub place: Option<Place>,
     /// The waiver that accepts it.
     pub waived: Option<Waived>,
@@ -46,7 +46,7 @@ pub struct Place {
     pub line: usize,
 }
 
-/// What a rule could not look at.
+/// A rule that could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Unknown {
     /// Id of the rule.
@@ -60,7 +60,7 @@ pub struct Unknown {
 pub struct Verdicts {
     /// In the order of the rules.
     pub findings: Vec<Finding>,
-    /// What was not looked at; no reason to refuse.
+    /// What was skipped; no reason to refuse.
     pub unknown: Vec<Unknown>,
 }
 
@@ -173,7 +173,7 @@ impl Verdicts {
             keys: found.keys.into_iter().chain(keys).collect(),
             message: found.message,
             why: rule.why.to_owned(),
-            mend: rule.fix.to_owned(),
+            fix: rule.fix.to_owned(),
             place: None,
             waived: rule.waived(&subject.stack.gate.allow, subject.today),
         });
@@ -191,7 +191,7 @@ impl Verdicts {
             keys: vec![format!("gate.rule.{index}")],
             message,
             why: format!("this stack's own rule: {}", rule.expression),
-            mend: "change the keys that set it, or the rule".to_owned(),
+            fix: "change the keys that set it, or the rule".to_owned(),
             place: None,
             waived: accepted(&subject.stack.gate.allow, subject.today, |id| id == rule.id),
         });

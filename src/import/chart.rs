@@ -305,7 +305,7 @@ fn excluded(chart: &Value) -> Option<(Place, String)> {
         )),
         Err(_) => Some((
             place,
-            format!("`kubeVersion: {text}` is no range of versions"),
+            format!("`kubeVersion: {text}` is not a range of versions"),
         )),
     }
 }
@@ -379,7 +379,7 @@ fn read_documents(file: &str, text: &str, lines: &[Line], source: &mut Source) {
         let all = match all {
             Ok(all) => all,
             Err(fault) => {
-                let reason = format!("what stands here is no YAML: {}", fault.reason);
+                let reason = format!("this is not YAML: {}", fault.reason);
                 source.gaps.insert((place_of(fault.line), reason));
                 continue;
             }

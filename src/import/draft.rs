@@ -88,8 +88,8 @@ impl Draft {
         self.push(section, key, value.into(), None);
     }
 
-    /// A key whose comment says what was mended.
-    fn mend(
+    /// A key whose comment says what was fixed.
+    fn fix(
         &mut self,
         section: &'static str,
         key: &str,
@@ -200,9 +200,9 @@ fn of_other(other: &Object) -> Refused {
         kind => kind.to_owned(),
     };
     let help = match other.kind() {
-        "Job" | "CronJob" => "what runs to its end is no service: name the Deployment that serves",
+        "Job" | "CronJob" => "what runs to its end does not serve: name the Deployment that serves",
         "Pod" | "ReplicaSet" | "ReplicationController" => {
-            "name the Deployment that makes it; a Pod that no controller made is never made again"
+            "name the Deployment that makes it; a Pod that no controller made is not recreated"
         }
         _ => {
             "write a Deployment with the same pods' template, or begin with `uninlu init`; delete the other one when the stack serves"
@@ -236,7 +236,7 @@ fn top(view: &View<'_>, given: &Given, draft: &mut Draft) {
     let usable = usable_name(&name);
     match usable == name {
         true => draft.set("", "name", name),
-        false => draft.mend(
+        false => draft.fix(
             "",
             "name",
             usable,
@@ -261,7 +261,7 @@ fn top(view: &View<'_>, given: &Given, draft: &mut Draft) {
         let replicas = view.deployment.int("/spec/replicas").unwrap_or(1);
         match replicas > 0 {
             true => draft.set("", "replicas", replicas),
-            false => draft.mend("", "replicas", 1, "it was 0, which deploys nothing"),
+            false => draft.fix("", "replicas", 1, "it was 0, which deploys nothing"),
         }
     }
     let labels = view.deployment.entries("/spec/template/metadata/labels");

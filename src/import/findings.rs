@@ -25,7 +25,7 @@ pub struct Finding {
     /// Why it matters.
     pub why: &'static str,
     /// What to do, and what the stack does.
-    pub mend: &'static str,
+    pub fix: &'static str,
 }
 
 /// Applies every rule in its order. `name` chooses among several Deployments; without any, nothing is found.
@@ -98,6 +98,6 @@ fn finding(source: &Source, rule: &'static Rule, spot: Spot) -> Finding {
         places,
         what: spot.what,
         why: rule.why,
-        mend: rule.fix,
+        fix: rule.fix,
     }
 }

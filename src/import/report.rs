@@ -37,9 +37,9 @@ pub fn text(findings: &[Finding], imported: &Imported, source: &Source) -> Strin
     );
     list(
         &mut text,
-        "mended",
+        "fixed",
         imported
-            .mended
+            .fixed
             .iter()
             .map(|it| format!("{}: {}", it.key, it.note)),
     );
@@ -74,7 +74,7 @@ pub fn text(findings: &[Finding], imported: &Imported, source: &Source) -> Strin
     text
 }
 
-/// What one rule found: why and mend are said once.
+/// What one rule found: why and fix are said once.
 fn push_group(text: &mut String, group: &[Finding]) {
     let Some(first) = group.first() else { return };
     let style = match first.severity {
@@ -96,10 +96,7 @@ fn push_group(text: &mut String, group: &[Finding]) {
         let heads: Vec<String> = heads.into_iter().filter(|part| !part.is_empty()).collect();
         text.push_str(&format!("  - {}\n    {}\n", heads.join("  "), finding.what));
     }
-    text.push_str(&format!(
-        "    why: {}\n    mend: {}\n",
-        first.why, first.mend
-    ));
+    text.push_str(&format!("    why: {}\n    fix: {}\n", first.why, first.fix));
 }
 
 fn places(places: &[Place]) -> String {
@@ -170,7 +167,7 @@ pub fn json<'a>(findings: &'a [Finding], imported: &'a Imported, source: &'a Sou
         stack_file: &imported.stack,
         findings: findings.iter().map(finding_json).collect(),
         to_set: &imported.to_set,
-        fixed: &imported.mended,
+        fixed: &imported.fixed,
         not_taken: &imported.not_taken,
         not_understood: gaps.collect(),
         other_deployments: &imported.other_deployments,
@@ -187,6 +184,6 @@ fn finding_json(finding: &Finding) -> FindingReport<'_> {
         places: &finding.places,
         message: &finding.what,
         why: finding.why,
-        help: finding.mend,
+        help: finding.fix,
     }
 }

@@ -21,7 +21,7 @@ pub struct Imported {
     /// Keys that hold a placeholder, and what to write.
     pub to_set: Vec<Noted>,
     /// Keys whose values differ from what was read, and why.
-    pub mended: Vec<Noted>,
+    pub fixed: Vec<Noted>,
     /// What has no place in a stack.
     pub not_taken: Vec<Left>,
     /// Deployments that were read and not chosen; `--name` chooses one.
@@ -129,7 +129,7 @@ pub fn written(
         .map(|(key, note)| Noted { key, note })
         .collect();
     Ok(Imported {
-        mended: mended(&draft.sections),
+        fixed: fixed(&draft.sections),
         to_set,
         other_deployments: View::of(source, name).map_or_else(Vec::new, |view| view.others()),
         first_apply: effects(&stack, source, name),
@@ -139,7 +139,7 @@ pub fn written(
 }
 
 /// Keys that carry a comment, but for placeholders.
-fn mended(sections: &[Section]) -> Vec<Noted> {
+fn fixed(sections: &[Section]) -> Vec<Noted> {
     let entries = sections.iter().flat_map(|section| {
         section
             .entries
@@ -282,7 +282,7 @@ fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
                 object: object.id(),
                 action: Action::Stay,
                 why: format!(
-                    "the stack's has the name `{}`: delete this one when nobody needs it any more",
+                    "the stack's has the name `{}`: delete this one when it is not needed any more",
                     stack.name
                 ),
                 fields: Vec::new(),
@@ -321,14 +321,14 @@ fn of_deployment(read: &Object, body: &Json, source: &Source) -> Effect {
     } else if body.pointer(selector) != read.at(selector) {
         // All of it is new, so no field is of interest.
         fields.clear();
-        let why = "its selector is not the stack's, and a selector cannot be changed: it is deleted and made again, and nothing serves until the new pods are ready";
+        let why = "its selector is not the stack's, and a selector cannot be changed: it is deleted and recreated, and no pod serves until the new pods are ready";
         (Action::Replace, why.to_owned())
     } else if fields.is_empty() {
         (Action::Keep, "the pods' template is the stack's".to_owned())
     } else {
         (
             Action::Restart,
-            "the pods' template changes in these fields, so all pods are replaced, rolling"
+            "the pods' template changes in these fields, so a rolling update replaces all pods"
                 .to_owned(),
         )
     };

@@ -4,7 +4,7 @@
 //! Stack + Facts ──check──▶ Checks ──render──▶ text, JSON, JUnit      pure; the facts come from `cluster::facts`
 //! ```
 //! The rules are those of `crate::rules`: over what runs, and over the live objects and each pod as it was admitted.
-//! What cannot be looked at is not proven, and so it failed: a check is skipped only where the stack promises nothing.
+//! What cannot be checked is not proven, and so it failed: a check is skipped only where the stack promises nothing.
 
 pub mod render;
 
@@ -17,7 +17,7 @@ pub use crate::rules::{
 };
 use crate::stack::Stack;
 
-/// One promise, looked at.
+/// One promise, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// By which scripts know it.
@@ -25,7 +25,7 @@ pub struct Check {
     /// What must hold.
     pub promise: &'static str,
     /// What to do when it does not hold.
-    pub mend: &'static str,
+    pub fix: &'static str,
     /// How it ended.
     pub verdict: Verdict,
     /// What it was decided by.
@@ -38,7 +38,7 @@ pub struct Check {
 pub enum Verdict {
     /// Everywhere as promised.
     Passed,
-    /// Somewhere not, or it could not be looked at.
+    /// Somewhere not, or it could not be checked.
     Failed,
     /// Nothing is promised, and why.
     Skipped(&'static str),
@@ -82,7 +82,7 @@ pub fn check(stack: &Stack, facts: &Facts, today: Date) -> Vec<Check> {
         Some(Check {
             id: rule.id,
             promise: rule.title,
-            mend: rule.fix,
+            fix: rule.fix,
             verdict,
             evidence,
             settles,
@@ -155,8 +155,8 @@ pub fn failed(checks: &[Check]) -> Vec<&'static str> {
     failed.map(|check| check.id).collect()
 }
 
-/// Whether everything that failed may come true by itself: only then is it worth to look again. While pods still come,
-/// nothing that they tell is final.
+/// Whether everything that failed may come true by itself: only then is it worth another look. While pods still come,
+/// nothing that they report is final.
 pub fn may_settle(checks: &[Check]) -> bool {
     let has_failed = |check: &&Check| check.verdict == Verdict::Failed;
     let is_rolling = checks

@@ -27,8 +27,8 @@ fn check_text(check: &Check) -> String {
         }
         Verdict::Passed => head(paint(GREEN, "✓")) + &evidence_text(&check.evidence),
         Verdict::Failed => {
-            let mend = format!("    mend: {}\n", check.mend);
-            head(paint(RED, "✗")) + &evidence_text(&check.evidence) + &mend
+            let fix = format!("    fix: {}\n", check.fix);
+            head(paint(RED, "✗")) + &evidence_text(&check.evidence) + &fix
         }
     }
 }
@@ -104,7 +104,7 @@ pub fn json(checks: &[Check]) -> Report<'_> {
 fn check_json(check: &Check) -> CheckReport<'_> {
     let (help, reason) = match &check.verdict {
         Verdict::Passed => (None, None),
-        Verdict::Failed => (Some(check.mend), None),
+        Verdict::Failed => (Some(check.fix), None),
         Verdict::Skipped(why) => (None, Some((*why).to_owned())),
         Verdict::Waived(waived) => (None, Some(waived.to_string())),
     };
@@ -140,7 +140,7 @@ fn case(check: &Check) -> Case {
             Outcome::Failed(vec![Failure {
                 kind: Severity::Error.word(),
                 message: words.join("; "),
-                text: format!("fix: {}", check.mend),
+                text: format!("fix: {}", check.fix),
             }])
         }
     };

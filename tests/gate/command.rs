@@ -125,7 +125,7 @@ fn a_model_on_this_machine_is_looked_at() {
     std::fs::write(&stack, text.replace("pvc = \"models\"", &host)).expect("writable");
     let (stdout, _) = expect(&gate(folder.path(), &[]), 0);
     assert!(
-        stdout.contains("not looked at (model-unreadable): ")
+        stdout.contains("skipped (model-unreadable): ")
             && stdout.contains("/model: it is not on this machine"),
         "{stdout}"
     );

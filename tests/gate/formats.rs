@@ -21,7 +21,7 @@ fn verdicts() -> Verdicts {
         keys: vec!["gate.rule.0".into()],
         message: "Deployment nlu/a: 100 % | <b>\"never\" & 'ever'</b>,\nin two lines".into(),
         why: "this stack's own rule: a < b && c > d".into(),
-        mend: "change the keys that set it, or the rule".into(),
+        fix: "change the keys that set it, or the rule".into(),
         place: Some(Place {
             key: "gate.rule.0".into(),
             line: 12,
@@ -34,7 +34,7 @@ fn verdicts() -> Verdicts {
         keys: Vec::new(),
         message: "nothing spreads the pods".into(),
         why: "the scheduler may put all of them on one node".into(),
-        mend: "spread them".into(),
+        fix: "spread them".into(),
         place: None,
         waived: None,
     });

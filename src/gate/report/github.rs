@@ -40,7 +40,7 @@ fn commands(told: &Told) -> String {
         );
     }
     for (reason, rules) in told.unknown() {
-        let words = format!("not looked at ({}): {reason}", rules.join(", "));
+        let words = format!("skipped ({}): {reason}", rules.join(", "));
         let _ = writeln!(text, "::debug::{}", data(&words));
     }
     text

@@ -100,7 +100,7 @@ fn finding(finding: &gate::Finding) -> Finding<'_> {
             .map(String::as_str),
         message: &finding.message,
         why: &finding.why,
-        help: &finding.mend,
+        help: &finding.fix,
         page: finding.page(),
         waived: finding.waived.as_ref(),
     }

@@ -80,6 +80,6 @@ fn case(told: &Told, rule: &str, said: &Said) -> Case {
 /// Why a rule has no finding of its own.
 fn skipped(said: &Said) -> Option<String> {
     let waived = said.findings.iter().find_map(|it| it.waived.as_ref());
-    let unknown = || Some(format!("not looked at: {}", said.unknown?.reason));
+    let unknown = || Some(said.unknown?.reason.clone());
     waived.map(ToString::to_string).or_else(unknown)
 }

@@ -12,24 +12,24 @@ pub(super) fn write(told: &Told) -> String {
         let _ = writeln!(text, "\nplan: {}", markdown(plan));
     }
     if !told.verdicts.findings.is_empty() {
-        text.push_str("\n| | rule | where | what | mend |\n|---|---|---|---|---|\n");
+        text.push_str("\n| | rule | where | what | fix |\n|---|---|---|---|---|\n");
     }
     for finding in &told.verdicts.findings {
         let waived = finding.waived.as_ref().map(ToString::to_string);
-        let mend = waived.unwrap_or_else(|| finding.mend.clone());
+        let fix = waived.unwrap_or_else(|| finding.fix.clone());
         let cells = [
             finding.word(),
             &code(&finding.rule).replace('|', "\\|"),
             &cell(&finding.words_of_place(told.file)),
             &cell(&finding.message),
-            &cell(&mend),
+            &cell(&fix),
         ];
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     for (reason, rules) in told.unknown() {
         let _ = writeln!(
             text,
-            "\nNot looked at ({}): {}",
+            "\nSkipped ({}): {}",
             rules.join(", "),
             markdown(reason)
         );

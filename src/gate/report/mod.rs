@@ -91,7 +91,7 @@ fn summary_of(all: &[Told]) -> String {
     format!("{word}: {count} of {} stacks", all.len())
 }
 
-/// The faults of a file that is no valid stack, as findings.
+/// The errors of a file that is not a valid stack, as findings.
 pub fn faults(invalid: &Invalid) -> Verdicts {
     let rule = rules().find(|rule| rule.id == STACK_FILE);
     let finding = |fault| {
@@ -102,7 +102,7 @@ pub fn faults(invalid: &Invalid) -> Verdicts {
             keys: Vec::new(),
             message: fault.message.clone(),
             why: rule.map(|rule| rule.why.to_owned()).unwrap_or_default(),
-            mend: fault.help.clone(),
+            fix: fault.help.clone(),
             place: Some(Place {
                 key: String::new(),
                 line,
@@ -120,14 +120,14 @@ pub fn faults(invalid: &Invalid) -> Verdicts {
 const NOT_JUDGED: &str = "not-judged";
 
 /// What is told in the place of findings of a stack that could not be judged: no plan could be made, say.
-pub fn not_judged(message: String, mend: String) -> Verdicts {
+pub fn not_judged(message: String, fix: String) -> Verdicts {
     let finding = Finding {
         rule: NOT_JUDGED.to_owned(),
         severity: Severity::Error,
         keys: Vec::new(),
         message,
         why: "what cannot be planned cannot be judged".to_owned(),
-        mend,
+        fix,
         place: Some(Place {
             key: String::new(),
             line: 1,
@@ -162,7 +162,7 @@ impl Told<'_> {
         format!("{word}: {}, {waived} waived", counts.join(", "))
     }
 
-    /// What was not looked at, the rules of one reason together.
+    /// What was skipped, the rules of one reason together.
     fn unknown(&self) -> Vec<(&str, Vec<&str>)> {
         let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
         for unknown in &self.verdicts.unknown {
@@ -205,10 +205,10 @@ impl Finding {
     /// What is found, why it matters, and what to do.
     fn sentences(&self) -> String {
         format!(
-            "{}. {}. Mend: {}",
+            "{}. {}. Fix: {}",
             self.message,
             capitalised(&self.why),
-            self.mend
+            self.fix
         )
     }
 

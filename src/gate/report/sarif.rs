@@ -116,7 +116,7 @@ fn message(text: &str) -> String {
 fn notification((reason, rules): (&str, Vec<&str>)) -> Value {
     json!({
         "level": "note",
-        "message": { "text": message(&format!("not looked at ({}): {reason}", rules.join(", "))) },
+        "message": { "text": message(&format!("skipped ({}): {reason}", rules.join(", "))) },
     })
 }
 

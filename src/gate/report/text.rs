@@ -15,7 +15,7 @@ pub(super) fn write(told: &Told) -> String {
         paragraph(&mut text, told.file, finding);
     }
     for (reason, rules) in told.unknown() {
-        let line = format_args!("not looked at ({}): {reason}", rules.join(", "));
+        let line = format_args!("skipped ({}): {reason}", rules.join(", "));
         let _ = writeln!(text, "{}", paint(DIM, line));
     }
     let style = if told.is_refused() { RED } else { GREEN };
@@ -47,5 +47,5 @@ fn paragraph(text: &mut String, file: &str, finding: &Finding) {
         return;
     }
     let _ = writeln!(text, "    why: {}", finding.why);
-    let _ = writeln!(text, "    mend: {}", finding.mend);
+    let _ = writeln!(text, "    fix: {}", finding.fix);
 }

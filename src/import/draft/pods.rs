@@ -22,15 +22,15 @@ pub(super) fn image(view: &View<'_>, given: &Given, draft: &mut Draft) {
     if image.contains('@') && view.pod.is_own_server() {
         draft.set("image", "reference", image);
     } else if image.contains('@') {
-        draft.mend("image", "reference", image, ANOTHER_SERVER);
+        draft.fix("image", "reference", image, ANOTHER_SERVER);
     } else if let Some(context) = &given.build_context {
         let comment =
             format!("the tag of `{image}` is left out: it is the digest of what is built");
-        draft.mend("image", "repository", repository, comment);
+        draft.fix("image", "repository", repository, comment);
         draft.set("image", "context", context.as_str());
     } else if let Some(running) = &given.running {
         let comment = format!("what runs under `{image}`; {ANOTHER_SERVER}");
-        draft.mend("image", "reference", running.as_str(), comment);
+        draft.fix("image", "reference", running.as_str(), comment);
     } else {
         draft.ask(
             "image",
@@ -189,7 +189,7 @@ pub(super) fn engine(view: &View<'_>, draft: &mut Draft) {
     if let Some(gpus) = gpus.filter(|gpus| *gpus > 0) {
         match gpus {
             1 => draft.set("engine", "gpus", 1),
-            _ => draft.mend(
+            _ => draft.fix(
                 "engine",
                 "gpus",
                 1,
@@ -230,9 +230,9 @@ pub(super) fn resources(view: &View<'_>, draft: &mut Draft) {
             (None, None) => (),
             (Some(raised), Some(limit)) if is_below => {
                 let comment = format!("the limit {limit} was below the request {raised}");
-                draft.mend("resources", name, entries(&request), comment);
+                draft.fix("resources", name, entries(&request), comment);
             }
-            (_, None) => draft.mend(
+            (_, None) => draft.fix(
                 "resources",
                 name,
                 entries(&None),
@@ -266,7 +266,7 @@ pub(super) fn probes(view: &View<'_>, draft: &mut Draft) {
             continue;
         }
         match (is_longer, timeout) {
-            (true, Some(was)) => draft.mend(
+            (true, Some(was)) => draft.fix(
                 "probes",
                 key,
                 table(entries),
@@ -318,7 +318,7 @@ fn startup(view: &View<'_>, draft: &mut Draft) {
         let comment = format!(
             "instead of `initialDelaySeconds` (up to {delay} s): ends as soon as the model is loaded"
         );
-        draft.mend(
+        draft.fix(
             "probes",
             "startup",
             table([("period", seconds(5)), ("budget", seconds(delay.max(30)))]),
@@ -377,7 +377,7 @@ const OF_POD: [(&str, &str); 12] = [
 const OF_CONTAINER: [(&str, &str); 5] = [
     ("command", "the image of `uninlu-server` starts by itself"),
     ("args", "the image of `uninlu-server` starts by itself"),
-    ("envFrom", "a stack's server is told by its own keys"),
+    ("envFrom", "a stack's server has keys of its own"),
     (
         "lifecycle",
         "the server drains by itself (`[rollout] drain`)",

@@ -19,7 +19,7 @@ pub(super) fn autoscaling(view: &View<'_>, draft: &mut Draft) {
     let range = |max: i64| table([("min", Value::from(min)), ("max", Value::from(max))]);
     match max >= min {
         true => draft.set("autoscaling", "replicas", range(max)),
-        false => draft.mend(
+        false => draft.fix(
             "autoscaling",
             "replicas",
             range(min),
@@ -34,7 +34,7 @@ pub(super) fn autoscaling(view: &View<'_>, draft: &mut Draft) {
     if autoscaler.items("/spec/metrics").is_empty() {
         default_target(view, draft);
     } else if !has_target {
-        draft.mend(
+        draft.fix(
             "autoscaling",
             "cpu",
             60,
@@ -49,13 +49,13 @@ const DEFAULT_CPU: i64 = 80;
 
 fn default_target(view: &View<'_>, draft: &mut Draft) {
     match is_reachable(view, DEFAULT_CPU) {
-        true => draft.mend(
+        true => draft.fix(
             "autoscaling",
             "cpu",
             DEFAULT_CPU,
             "no target was set: this is Kubernetes' default",
         ),
-        false => draft.mend(
+        false => draft.fix(
             "autoscaling",
             "cpu",
             60,
@@ -87,7 +87,7 @@ fn take_metric(
         }
         match is_reachable(view, target) {
             true => draft.set("autoscaling", "cpu", target),
-            false => draft.mend(
+            false => draft.fix(
                 "autoscaling",
                 "cpu",
                 60,
@@ -114,7 +114,7 @@ fn take_metric(
         {
             match name == REQUESTS_PER_SECOND {
                 true => draft.set("autoscaling", "requests-per-second", value),
-                false => draft.mend(
+                false => draft.fix(
                     "autoscaling",
                     "requests-per-second",
                     value,
@@ -211,7 +211,7 @@ pub(super) fn disruption(view: &View<'_>, draft: &mut Draft) {
                 let comment = format!(
                     "`{key} = {value}` with {minimum} pods at least would block every node drain"
                 );
-                draft.mend("disruption", "max-unavailable", 1, comment);
+                draft.fix("disruption", "max-unavailable", 1, comment);
             }
             // With one pod there is no budget that does not block.
             (false, false) => draft.leave(

@@ -87,7 +87,7 @@ pub(super) fn network(view: &View<'_>, draft: &mut Draft) {
         draft.leave(
             policy,
             "/spec/egress",
-            "the server calls nobody but a collector of traces",
+            "the server calls only a collector of traces",
         );
     }
 }
