@@ -14,7 +14,7 @@ use super::planning::{Look, plan_stack, planned_image};
 use crate::cluster;
 use crate::document::Place;
 use crate::escape;
-use crate::gate::report::{self, Format, Told};
+use crate::gate::report::{self, Format, Judgment};
 use crate::gate::{self, Cluster, Facts, Subject, Verdicts};
 use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::Asked;
@@ -86,20 +86,20 @@ struct Judged {
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever keeps the stack from being read or planned; of a folder's stacks each is told for itself.
+/// Whatever keeps the stack from being read or planned; of a folder's stacks each is reported for itself.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if let Some(found) = fleet::files(&args.stack.stack)? {
         return run_all(&args, &found, ui).await;
     }
     let tell = |judged: &Judged| {
-        let told = judged.told(args.strict);
-        tell(&args, |format| report::write(format, &told), ui)
+        let judgment = judged.judgment(args.strict);
+        tell(&args, |format| report::write(format, &judgment), ui)
     };
     let stack = match stack::load(&args.stack.stack, args.stack.env.as_deref()) {
         Ok(stack) => stack,
         Err(error) => {
             if let LoadError::Invalid(invalid) = &error {
-                tell(&Judged::of_faults(invalid))?;
+                tell(&Judged::of_invalid(invalid))?;
                 if args.json {
                     return Ok(exit::ERROR);
                 }
@@ -129,9 +129,13 @@ async fn run_all(args: &Args, found: &Found, ui: Ui) -> Result<u8> {
     });
     let all: Vec<Judged> = of_files.into_iter().flatten().chain(unread).collect();
     step.done(format_args!("{} stacks", all.len()));
-    let told: Vec<Told> = all.iter().map(|one| one.told(args.strict)).collect();
+    let judgments: Vec<Judgment> = all.iter().map(|one| one.judgment(args.strict)).collect();
     let folder = relative(&args.stack.stack);
-    tell(args, |format| report::write_all(format, &folder, &told), ui)?;
+    tell(
+        args,
+        |format| report::write_all(format, &folder, &judgments),
+        ui,
+    )?;
     let codes: Vec<u8> = all.iter().map(|one| one.code(args)).collect();
     Ok(worst(&codes))
 }
@@ -148,7 +152,7 @@ async fn judge_file(file: &Path, args: &Args) -> Vec<Judged> {
     let environment = args.stack.env.as_deref();
     let stacks = match fleet::load(file, environment, args.every_environment) {
         Ok(stacks) => stacks,
-        Err(LoadError::Invalid(invalid)) => return vec![Judged::of_faults(&invalid)],
+        Err(LoadError::Invalid(invalid)) => return vec![Judged::of_invalid(&invalid)],
         Err(error) => return vec![Judged::of_error(relative(file), file, &error.into())],
     };
     let mut all = Vec::new();
@@ -185,14 +189,14 @@ fn words(stack: &Stack) -> String {
 }
 
 impl Judged {
-    fn of_faults(invalid: &Invalid) -> Self {
+    fn of_invalid(invalid: &Invalid) -> Self {
         let file = relative(Path::new(&invalid.file));
         Self {
             place: Place::NONE,
             what: format!("{file} is not a valid stack file"),
             file,
             plan: None,
-            verdicts: report::faults(invalid),
+            verdicts: report::errors(invalid),
             is_error: true,
         }
     }
@@ -217,8 +221,8 @@ impl Judged {
         }
     }
 
-    fn told(&self, strict: bool) -> Told<'_> {
-        Told {
+    fn judgment(&self, strict: bool) -> Judgment<'_> {
+        Judgment {
             place: &self.place,
             what: &self.what,
             file: &self.file,
@@ -242,7 +246,7 @@ impl Judged {
     }
 }
 
-/// What is told of the plan.
+/// What is shown of the plan.
 struct Planned {
     summary: String,
     has_changes: bool,

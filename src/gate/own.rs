@@ -6,18 +6,12 @@ use std::sync::Arc;
 use cel::{Context, IdedExpr, Value};
 use serde_json::{Value as Json, json};
 
-use super::{Subject, Unknown, Verdicts, cost};
+use super::cost;
+use super::verdicts::{Finding, Unknown, Verdicts};
 use crate::kinds::ObjectId;
 use crate::plan::Plan;
-use crate::stack::expression;
-
-/// What a rule says of an object.
-pub(super) enum Found {
-    /// It does not hold.
-    Broken(String),
-    /// It does not run.
-    Failed(String),
-}
+use crate::rules::{Severity, Subject, accepted};
+use crate::stack::{OwnRule, expression};
 
 pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
     let Ok(functions) = cost::environment().map(Arc::new) else {
@@ -44,16 +38,38 @@ pub(super) fn check(subject: &Subject, verdicts: &mut Verdicts) {
             if let Some(plan) = subject.plan {
                 context.add_variable_from_value("change", as_cel(&change_json(plan, id)));
             }
-            let found = match run(&expression, &context) {
+            let (severity, message) = match run(&expression, &context) {
                 Ok(true) => continue,
-                Ok(false) => Found::Broken(format!("{id}: {}", rule.message)),
-                Err(reason) => Found::Failed(format!(
-                    "{id}: the rule `{}` cannot be evaluated: {reason}",
-                    rule.id
-                )),
+                Ok(false) => (rule.severity, format!("{id}: {}", rule.message)),
+                // A rule that does not run guards nothing, however mild it was meant.
+                Err(reason) => (
+                    Severity::Error,
+                    format!("{id}: the rule `{}` cannot be evaluated: {reason}", rule.id),
+                ),
             };
-            verdicts.add_own(subject, index, rule, found);
+            let key = format!("gate.rule.{index}");
+            let finding = finding(subject, rule, key, severity, message);
+            verdicts.findings.push(finding);
         }
+    }
+}
+
+fn finding(
+    subject: &Subject,
+    rule: &OwnRule,
+    key: String,
+    severity: Severity,
+    message: String,
+) -> Finding {
+    Finding {
+        rule: rule.id.clone(),
+        severity,
+        keys: vec![key],
+        message,
+        why: format!("this stack's own rule: {}", rule.expression),
+        fix: "change the keys that set it, or the rule".to_owned(),
+        place: None,
+        waived: accepted(&subject.stack.gate.allow, subject.today, |id| id == rule.id),
     }
 }
 

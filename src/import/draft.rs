@@ -1,133 +1,19 @@
 //! Objects → what a stack says of them.
 
+mod keys;
 mod pods;
 mod scaling;
 mod service;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-use serde::Serialize;
-use serde_json::Value;
+pub(super) use keys::Section;
+pub use keys::{Draft, Given, Left};
 
 use super::view::{View, deployments};
-use super::{Object, Place, Refused, Source};
+use super::{Object, Refused, Source};
 use crate::kinds::{MANAGED_BY, MANAGER};
-use crate::rules::{Fields, TEMPLATE};
-
-/// What the user said, and objects cannot say.
-#[derive(Debug, Clone, Default)]
-pub struct Given {
-    /// Name of the stack, and of the Deployment where there are several.
-    pub name: Option<String>,
-    /// Namespace.
-    pub namespace: Option<String>,
-    /// Context of the kubeconfig.
-    pub context: Option<String>,
-    /// Folder that is built, as the stack file names it.
-    pub build_context: Option<String>,
-    /// Model folder on this machine.
-    pub model: Option<PathBuf>,
-    /// Claim that holds the model.
-    pub claim: Option<String>,
-    /// `repository@sha256:…` of the image that runs, as the kubelet reports it.
-    pub running: Option<String>,
-}
-
-/// What has no place in the stack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Left {
-    /// `Deployment nlu .spec.template.spec.nodeSelector`
-    pub what: String,
-    /// Where it is written.
-    pub places: Vec<Place>,
-    /// Why it was left out, and what becomes of it.
-    pub why: String,
-}
-
-/// A stack file that is to be: sections of keys, each with its comment.
-#[derive(Debug, Default)]
-pub struct Draft {
-    pub(super) sections: Vec<Section>,
-    pub(super) left: Vec<Left>,
-    /// Keys whose values are placeholders, and what to write.
-    pub(super) to_set: Vec<(String, String)>,
-}
-
-#[derive(Debug)]
-pub(super) struct Section {
-    /// Empty for the top of the file.
-    pub(super) name: &'static str,
-    pub(super) entries: Vec<Entry>,
-}
-
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) value: Value,
-    pub(super) comment: Option<String>,
-}
-
-impl Draft {
-    fn section(&mut self, name: &'static str) -> &mut Section {
-        let at = self
-            .sections
-            .iter()
-            .position(|section| section.name == name);
-        let at = at.unwrap_or_else(|| {
-            self.sections.push(Section {
-                name,
-                entries: Vec::new(),
-            });
-            self.sections.len() - 1
-        });
-        &mut self.sections[at]
-    }
-
-    fn set(&mut self, section: &'static str, key: &str, value: impl Into<Value>) {
-        self.push(section, key, value.into(), None);
-    }
-
-    /// A key whose comment says what was fixed.
-    fn fix(
-        &mut self,
-        section: &'static str,
-        key: &str,
-        value: impl Into<Value>,
-        comment: impl Into<String>,
-    ) {
-        self.push(section, key, value.into(), Some(comment.into()));
-    }
-
-    /// A key that the user must set.
-    fn ask(&mut self, section: &'static str, key: &str, value: impl Into<Value>, help: &str) {
-        self.push(section, key, value.into(), Some(format!("TO SET: {help}")));
-        let path = if section.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{section}.{key}")
-        };
-        self.to_set.push((path, help.to_owned()));
-    }
-
-    fn push(&mut self, section: &'static str, key: &str, value: Value, comment: Option<String>) {
-        self.section(section).entries.push(Entry {
-            key: key.to_owned(),
-            value,
-            comment,
-        });
-    }
-
-    fn leave(&mut self, object: &Object, pointer: &str, why: impl Into<String>) {
-        self.left.push(Left {
-            what: format!("{} {}", object.id(), object.path(pointer))
-                .trim()
-                .to_owned(),
-            places: object.places(pointer),
-            why: why.into(),
-        });
-    }
-}
+use crate::rules::Fields;
 
 /// What a stack says of the objects.
 ///
@@ -310,37 +196,4 @@ fn cluster(view: &View<'_>, given: &Given, draft: &mut Draft) {
     {
         draft.set("cluster", "create-namespace", true);
     }
-}
-
-/// A number as TOML has it, where it is one.
-fn whole(json: &Value) -> Option<i64> {
-    json.as_i64().or_else(|| json.as_str()?.parse().ok())
-}
-
-/// IntOrString.
-fn count(json: &Value) -> Option<Value> {
-    match json {
-        Value::Number(_) => Some(json.clone()),
-        Value::String(text) => Some(
-            text.parse::<i64>()
-                .map_or_else(|_| json.clone(), Value::from),
-        ),
-        _ => None,
-    }
-}
-
-/// A table whose keys keep their order.
-fn table(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    let entries = entries.into_iter();
-    entries
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
-}
-
-fn seconds(seconds: i64) -> Value {
-    Value::from(format!("{seconds}s"))
-}
-
-fn in_pod(field: &str) -> String {
-    format!("{TEMPLATE}{field}")
 }

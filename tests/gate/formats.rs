@@ -6,7 +6,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde_json::Value;
 use uninlu::document;
-use uninlu::gate::report::{self, Format, Told};
+use uninlu::gate::report::{self, Format, Judgment};
 use uninlu::gate::{Finding, Place, Severity, Unknown, Verdicts, Waived};
 
 use super::case::Case;
@@ -47,8 +47,8 @@ fn verdicts() -> Verdicts {
     verdicts
 }
 
-fn told(verdicts: &Verdicts) -> Told<'_> {
-    Told {
+fn judgment(verdicts: &Verdicts) -> Judgment<'_> {
+    Judgment {
         place: &document::Place::NONE,
         what: "siamese-uninlu in namespace nlu of context prod",
         file: "stacks/my stack/uninlu.toml",
@@ -71,7 +71,7 @@ const FORMATS: [(&str, Format); 6] = [
 fn every_form_says_the_same() {
     let verdicts = verdicts();
     for (name, format) in FORMATS {
-        let text = report::write(format, &told(&verdicts));
+        let text = report::write(format, &judgment(&verdicts));
         let plain = uninlu::ui::plain(&text);
         let plain = plain.replace(env!("CARGO_PKG_VERSION"), "VERSION");
         insta::assert_snapshot!(name, plain);
@@ -82,7 +82,7 @@ fn every_form_says_the_same() {
 #[test]
 fn a_folder_of_stacks_is_one_document() {
     let (judged, failed) = (verdicts(), not_judged());
-    let all = [told(&judged), told_of_other(&failed)];
+    let all = [judgment(&judged), other_judgment(&failed)];
     for (name, format) in FORMATS {
         let text = report::write_all(format, "stacks", &all);
         let plain = uninlu::ui::plain(&text);
@@ -102,8 +102,8 @@ fn not_judged() -> Verdicts {
     report::not_judged(message, "is the VPN up?".into())
 }
 
-fn told_of_other(verdicts: &Verdicts) -> Told<'_> {
-    Told {
+fn other_judgment(verdicts: &Verdicts) -> Judgment<'_> {
+    Judgment {
         place: &document::Place::NONE,
         what: "other in namespace nlu of context prod",
         file: "stacks/other/uninlu.toml",
@@ -135,9 +135,9 @@ fn junit_is_well_formed() {
     for strict in [false, true] {
         let xml = report::write(
             Format::Junit,
-            &Told {
+            &Judgment {
                 strict,
-                ..told(&verdicts)
+                ..judgment(&verdicts)
             },
         );
         let mut reader = Reader::from_str(&xml);
@@ -200,7 +200,7 @@ fn junit_is_well_formed() {
 #[test]
 fn sarif_holds_together() {
     let verdicts = verdicts();
-    let text = report::write(Format::Sarif, &told(&verdicts));
+    let text = report::write(Format::Sarif, &judgment(&verdicts));
     let sarif: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(sarif["version"], "2.1.0");
     let run = &sarif["runs"][0];
@@ -250,7 +250,7 @@ fn sarif_holds_together() {
 }
 
 #[test]
-fn a_waiver_without_an_end_is_told_as_such() {
+fn a_waiver_without_an_end_is_shown_as_such() {
     let mut verdicts = verdicts();
     verdicts.findings.retain(|finding| finding.waived.is_some());
     assert_eq!(
@@ -260,7 +260,7 @@ fn a_waiver_without_an_end_is_told_as_such() {
             until: None
         })
     );
-    let text = report::write(Format::Markdown, &told(&verdicts));
+    let text = report::write(Format::Markdown, &judgment(&verdicts));
     assert!(
         text.contains("accepted until 2026-06-15: one node"),
         "{text}"

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use toml::value::Date;
 use uninlu::document::Place;
-use uninlu::gate::report::{self, Format, Told};
+use uninlu::gate::report::{self, Format, Judgment};
 use uninlu::gate::{self, Facts, Finding, Severity, Subject};
 use uninlu::plan::{Goal, PlannedImage};
 use uninlu::stack::{self, Stack};
@@ -49,7 +49,7 @@ fn what_people_are_told() {
     settings.bind(|| {
         insta::glob!("cases/*.yaml", |file| {
             let verdicts = Case::read(file).verdicts();
-            let told = Told {
+            let told = Judgment {
                 place: &Place::NONE,
                 what: "siamese-uninlu in namespace nlu of context prod",
                 file: "uninlu.toml",

@@ -29,7 +29,7 @@ const FORBIDDEN: [&str; 16] = [
 ];
 
 /// Folders whose circles are still to be removed.
-const LEFT: [&str; 3] = ["src/gate", "src/import", "server/src"];
+const LEFT: [&str; 1] = ["server/src"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

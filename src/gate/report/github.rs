@@ -2,25 +2,26 @@
 
 use std::fmt::Write;
 
-use super::{Told, summary_of};
+use super::Judgment;
+use super::judgment::summary_of;
 use crate::escape;
 
-pub(super) fn write(told: &Told) -> String {
-    format!("{}{}\n", commands(told), told.summary())
+pub(super) fn write(judged: &Judgment) -> String {
+    format!("{}{}\n", commands(judged), judged.summary())
 }
 
-pub(super) fn write_all(all: &[Told]) -> String {
-    let of_one = |told: &Told| {
-        let line = escape::log(&format!("{}: {}", told.what, told.summary()));
-        format!("{}{}\n", commands(told), line.replace('\n', " "))
+pub(super) fn write_all(all: &[Judgment]) -> String {
+    let of_one = |judged: &Judgment| {
+        let line = escape::log(&format!("{}: {}", judged.what, judged.summary()));
+        format!("{}{}\n", commands(judged), line.replace('\n', " "))
     };
     let text: String = all.iter().map(of_one).collect();
     format!("{text}{}\n", summary_of(all))
 }
 
-fn commands(told: &Told) -> String {
+fn commands(judged: &Judgment) -> String {
     let mut text = String::new();
-    for finding in &told.verdicts.findings {
+    for finding in &judged.verdicts.findings {
         let waiver = finding.waived.as_ref();
         let command = match waiver {
             Some(_) => "notice",
@@ -33,13 +34,13 @@ fn commands(told: &Told) -> String {
         let _ = writeln!(
             text,
             "::{command} file={},line={},title={}::{}",
-            property(told.file),
+            property(judged.file),
             finding.line(),
             property(&finding.rule),
             data(&message)
         );
     }
-    for (reason, rules) in told.unknown() {
+    for (reason, rules) in judged.unknown() {
         let words = format!("skipped ({}): {reason}", rules.join(", "));
         let _ = writeln!(text, "::debug::{}", data(&words));
     }

@@ -3,19 +3,20 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Told, is_refused, summary_of};
+use super::Judgment;
+use super::judgment::{is_refused, summary_of};
 use crate::document::{Document, Place};
 use crate::gate::{self, Severity, Unknown, Waived};
 use crate::ui::json_text;
 
-pub(super) fn write(told: &Told) -> String {
-    json_text(&Document::new("gate", told.place.clone(), report(told)))
+pub(super) fn write(judged: &Judgment) -> String {
+    json_text(&Document::new("gate", judged.place.clone(), report(judged)))
 }
 
-pub(super) fn write_all(all: &[Told]) -> String {
-    let stacks = all.iter().map(|told| OfStack {
-        place: told.place.clone(),
-        report: report(told),
+pub(super) fn write_all(all: &[Judgment]) -> String {
+    let stacks = all.iter().map(|judged| OfStack {
+        place: judged.place.clone(),
+        report: report(judged),
     });
     let report = Reports {
         refused: is_refused(all),
@@ -75,15 +76,15 @@ struct Finding<'a> {
     waived: Option<&'a Waived>,
 }
 
-fn report<'a>(told: &Told<'a>) -> Report<'a> {
+fn report<'a>(judged: &Judgment<'a>) -> Report<'a> {
     Report {
-        file: told.file,
-        plan: told.plan,
-        refused: told.is_refused(),
-        strict: told.strict,
-        summary: told.summary(),
-        findings: told.verdicts.findings.iter().map(finding).collect(),
-        skipped: &told.verdicts.unknown,
+        file: judged.file,
+        plan: judged.plan,
+        refused: judged.is_refused(),
+        strict: judged.strict,
+        summary: judged.summary(),
+        findings: judged.verdicts.findings.iter().map(finding).collect(),
+        skipped: &judged.verdicts.unknown,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{NOT_JUDGED, Told};
+use super::Judgment;
+use super::judgment::NOT_JUDGED;
 use crate::gate::{Finding, Severity, Unknown, rules};
 use crate::junit::{self, Case, Failure, Outcome, Suite};
 
@@ -13,29 +14,31 @@ struct Said<'a> {
     unknown: Option<&'a Unknown>,
 }
 
-pub(super) fn write_all(all: &[Told]) -> String {
+pub(super) fn write_all(all: &[Judgment]) -> String {
     let suites: Vec<Suite> = all.iter().map(suite).collect();
     junit::write(&suites)
 }
 
-fn suite(told: &Told) -> Suite {
-    let cases = said(told).into_iter();
+fn suite(judged: &Judgment) -> Suite {
+    let cases = said(judged).into_iter();
     Suite {
-        name: told.what.to_owned(),
+        name: judged.what.to_owned(),
         class: "uninlu.gate".to_owned(),
-        file: Some(told.file.to_owned()),
-        cases: cases.map(|(rule, said)| case(told, rule, &said)).collect(),
+        file: Some(judged.file.to_owned()),
+        cases: cases
+            .map(|(rule, said)| case(judged, rule, &said))
+            .collect(),
     }
 }
 
 /// Every rule that is built in, in their order, and then those that are not. Where nothing was judged none has passed.
-fn said<'a>(told: &'a Told) -> Vec<(&'a str, Said<'a>)> {
+fn said<'a>(judged: &'a Judgment) -> Vec<(&'a str, Said<'a>)> {
     let mut said: BTreeMap<&str, Said> = BTreeMap::new();
-    for finding in &told.verdicts.findings {
+    for finding in &judged.verdicts.findings {
         let of_rule = said.entry(&finding.rule).or_default();
         of_rule.findings.push(finding);
     }
-    for unknown in &told.verdicts.unknown {
+    for unknown in &judged.verdicts.unknown {
         said.entry(&unknown.rule).or_default().unknown = Some(unknown);
     }
     let is_judged = !said.contains_key(NOT_JUDGED);
@@ -47,14 +50,14 @@ fn said<'a>(told: &'a Told) -> Vec<(&'a str, Said<'a>)> {
     cases
 }
 
-fn case(told: &Told, rule: &str, said: &Said) -> Case {
+fn case(judged: &Judgment, rule: &str, said: &Said) -> Case {
     let words = |finding: &Finding| {
-        let place = finding.words_of_place(told.file);
+        let place = finding.words_of_place(judged.file);
         format!("{place}: {}", finding.sentences())
     };
     let open = || said.findings.iter().filter(|it| it.waived.is_none());
     let failures: Vec<Failure> = open()
-        .filter(|finding| told.strict || finding.severity == Severity::Error)
+        .filter(|finding| judged.strict || finding.severity == Severity::Error)
         .map(|finding| Failure {
             kind: finding.severity.word(),
             message: finding.message.clone(),

@@ -2,25 +2,25 @@
 
 use serde_json::{Value, json};
 
-use super::Told;
+use super::Judgment;
 use crate::escape;
 use crate::gate::{Finding, Severity, rules};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-pub(super) fn write(told: &Told) -> String {
-    document(told.what, &[*told], results(told), notes(told))
+pub(super) fn write(judged: &Judgment) -> String {
+    document(judged.what, &[*judged], results(judged), notes(judged))
 }
 
 /// One run for all: code scanning refuses a file with several of one tool and category. Whose each result is, its
 /// properties say.
-pub(super) fn write_all(folder: &str, all: &[Told]) -> String {
-    let of_each = |list: fn(&Told) -> Vec<Value>| {
-        let lists = all.iter().flat_map(|told| {
-            let list = list(told).into_iter();
+pub(super) fn write_all(folder: &str, all: &[Judgment]) -> String {
+    let of_each = |list: fn(&Judgment) -> Vec<Value>| {
+        let lists = all.iter().flat_map(|judged| {
+            let list = list(judged).into_iter();
             list.map(|mut entry| {
-                entry["properties"] = json!({ "stack": told.what });
+                entry["properties"] = json!({ "stack": judged.what });
                 entry
             })
         });
@@ -29,7 +29,7 @@ pub(super) fn write_all(folder: &str, all: &[Told]) -> String {
     document(folder, all, of_each(results), of_each(notes))
 }
 
-fn document(what: &str, all: &[Told], results: Vec<Value>, notes: Vec<Value>) -> String {
+fn document(what: &str, all: &[Judgment], results: Vec<Value>, notes: Vec<Value>) -> String {
     let report = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -48,17 +48,19 @@ fn document(what: &str, all: &[Told], results: Vec<Value>, notes: Vec<Value>) ->
     format!("{report:#}\n")
 }
 
-fn results(told: &Told) -> Vec<Value> {
-    let findings = told.verdicts.findings.iter();
-    findings.map(|finding| result(told.file, finding)).collect()
+fn results(judged: &Judgment) -> Vec<Value> {
+    let findings = judged.verdicts.findings.iter();
+    findings
+        .map(|finding| result(judged.file, finding))
+        .collect()
 }
 
-fn notes(told: &Told) -> Vec<Value> {
-    told.unknown().into_iter().map(notification).collect()
+fn notes(judged: &Judgment) -> Vec<Value> {
+    judged.unknown().into_iter().map(notification).collect()
 }
 
 /// Every rule that is built in, and those of one's own that were found broken.
-fn rules_of(all: &[Told]) -> Vec<Value> {
+fn rules_of(all: &[Judgment]) -> Vec<Value> {
     let mut known: Vec<Value> = rules()
         .map(|rule| {
             json!({
@@ -71,7 +73,7 @@ fn rules_of(all: &[Told]) -> Vec<Value> {
             })
         })
         .collect();
-    for finding in all.iter().flat_map(|told| &told.verdicts.findings) {
+    for finding in all.iter().flat_map(|judged| &judged.verdicts.findings) {
         if known.iter().all(|rule| rule["id"] != finding.rule.as_str()) {
             known.push(json!({
                 "id": finding.rule,

@@ -2,29 +2,30 @@
 
 use std::fmt::Write;
 
-use super::{Told, is_refused, summary_of};
+use super::Judgment;
+use super::judgment::{is_refused, summary_of};
 use crate::gate::{Finding, Severity};
 use crate::ui::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 
-pub(super) fn write(told: &Told) -> String {
-    let mut text = format!("{}\n", paint(BOLD, told.what));
-    if let Some(plan) = told.plan {
+pub(super) fn write(judged: &Judgment) -> String {
+    let mut text = format!("{}\n", paint(BOLD, judged.what));
+    if let Some(plan) = judged.plan {
         let _ = writeln!(text, "plan: {plan}");
     }
-    for finding in &told.verdicts.findings {
-        paragraph(&mut text, told.file, finding);
+    for finding in &judged.verdicts.findings {
+        paragraph(&mut text, judged.file, finding);
     }
-    for (reason, rules) in told.unknown() {
+    for (reason, rules) in judged.unknown() {
         let line = format_args!("skipped ({}): {reason}", rules.join(", "));
         let _ = writeln!(text, "{}", paint(DIM, line));
     }
-    let style = if told.is_refused() { RED } else { GREEN };
-    let _ = writeln!(text, "{}", paint(style, told.summary()));
+    let style = if judged.is_refused() { RED } else { GREEN };
+    let _ = writeln!(text, "{}", paint(style, judged.summary()));
     text
 }
 
-pub(super) fn write_all(all: &[Told]) -> String {
-    let text: String = all.iter().map(|told| write(told) + "\n").collect();
+pub(super) fn write_all(all: &[Judgment]) -> String {
+    let text: String = all.iter().map(|judged| write(judged) + "\n").collect();
     let style = if is_refused(all) { RED } else { GREEN };
     format!("{text}{}\n", paint(style, summary_of(all)))
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uninlu_settings::variables;
 
-use super::{Draft, Given, in_pod, seconds, table, whole};
+use super::keys::{Draft, Given, in_pod, seconds, table, whole};
 use crate::import::view::View;
 use crate::rules::{Fields, MODEL_VARIABLES};
 use crate::stack::Quantity;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Draft, count, in_pod, seconds, table};
+use super::keys::{Draft, count, in_pod, seconds, table};
 use crate::import::Object;
 use crate::import::view::View;
 use crate::kinds::prometheus::REQUESTS_PER_SECOND;

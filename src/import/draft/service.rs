@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uninlu_settings::variables;
 
-use super::{Draft, in_pod};
+use super::keys::{Draft, in_pod, table};
 use crate::import::view::View;
 use crate::kinds::{MANAGED_BY, MANAGER};
 use crate::rules::Fields;
@@ -102,7 +102,7 @@ pub(super) fn access(view: &View<'_>, draft: &mut Draft) {
         let named = secret.and_then(|(_, volume)| {
             let secret = volume["secret"]["secretName"].as_str()?;
             let key = volume["secret"]["items"][0]["key"].as_str()?;
-            Some(super::table([
+            Some(table([
                 ("secret", Value::from(secret)),
                 ("key", Value::from(key)),
             ]))
