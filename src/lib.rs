@@ -28,7 +28,6 @@ pub mod profile_file;
 pub mod rehearse;
 mod report;
 mod revision;
-pub mod rules;
 pub mod stack;
 pub mod ui;
 pub mod verify;
@@ -36,6 +35,7 @@ mod who;
 
 pub use uninlu_objects as kinds;
 pub use uninlu_plan as plan;
+pub use uninlu_rules as rules;
 pub(crate) use uninlu_simulate::quantile;
 pub use uninlu_simulate::{self as simulate, profile};
 pub(crate) use uninlu_text::escape;

@@ -26,7 +26,7 @@ mod upload;
 use std::collections::{BTreeMap, HashMap};
 
 pub use error::Error;
-pub use size::{ImageSize, size};
+pub use size::size;
 pub use tls::install_crypto_provider;
 
 use crate::revision;

@@ -7,22 +7,10 @@ use oci_client::Reference;
 use oci_client::client::{BlobResponse, Client};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
-use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::registry::Registry;
-
-/// Size of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageSize {
-    /// The image.
-    pub reference: String,
-    /// Bytes that a node downloads: the compressed layers.
-    pub compressed: u64,
-    /// Bytes of the unpacked layers; `None` where the registry cannot tell.
-    pub unpacked: Option<u64>,
-}
+use crate::rules::ImageSize;
 
 /// The image's size, by its manifest and its layers' last bytes.
 ///

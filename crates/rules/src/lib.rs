@@ -40,13 +40,13 @@ pub use planned::{
 };
 pub use rule::{At, Check, Rule, Spot};
 pub use running::{
-    Answer, Capabilities, Evidence, Facts as Running, Inspection, Look, PodFacts, Process, ROLLOUT,
-    Trial, exposition,
+    Answer, Capabilities, Evidence, Facts as Running, ImageSize, Inspection, Look, PodFacts,
+    Process, ROLLOUT, Trial, exposition,
 };
 pub use stack_file::STACK_FILE;
 pub use waivers::{Waived, accepted};
 
-pub use crate::stack::Severity;
+pub use uninlu_stack::Severity;
 
 /// Every family, in the order in which findings are shown.
 const FAMILIES: [&[Rule]; 17] = [

@@ -1,9 +1,9 @@
 //! What a rule over what runs sees, and by what it is decided.
 
 use serde::Serialize;
+use uninlu_objects::Kind;
 
 use super::facts::{Facts, PodFacts};
-use crate::kinds::Kind;
 
 /// What a rule saw.
 pub enum Look {

@@ -1,13 +1,14 @@
 //! Whether this cluster, as it is now, takes what the plan wants.
 
+use uninlu_objects::AutoscalerMetric;
+use uninlu_objects::prometheus::REQUESTS_PER_SECOND;
+use uninlu_plan::Action;
+use uninlu_plan::outlook::Obstacle;
+use uninlu_plan::render::take_notation;
+
 use super::fields::Fields;
 use super::planned::UNASKED;
 use super::{Check, Listing, Objects, Rule, Severity, Spot, Subject, Verdict, Version};
-use crate::kinds::AutoscalerMetric;
-use crate::kinds::prometheus::REQUESTS_PER_SECOND;
-use crate::plan::Action;
-use crate::plan::outlook::Obstacle;
-use crate::plan::render::take_notation;
 
 pub(super) const RULES: [Rule; 6] = [
     Rule {

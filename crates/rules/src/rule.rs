@@ -3,13 +3,13 @@
 use serde_json::Value;
 use toml::value::Date;
 use uninlu_helm_template::Place;
+use uninlu_stack::{Severity, Stack, Waiver};
 
 use super::files::Files;
 use super::objects::{Objects, Pod};
 use super::planned::{Subject, Verdict};
 use super::running::{Facts as Running, Look};
 use super::waivers::{Waived, accepted};
-use crate::stack::{Severity, Stack, Waiver};
 
 /// A rule: everything about it in one value. Its page is `docs/rules/ID.md`.
 pub struct Rule {

@@ -1,13 +1,13 @@
 //! Whether the autoscaler can do what it is for.
 
 use serde_json::Value;
+use uninlu_objects::prometheus;
+use uninlu_stack::Quantity;
 
 use super::fields::{Fields, quantity};
 use super::resources::NO_PROFILE;
 use super::running::objects as live;
 use super::{Check, Listing, Objects, Rule, Severity, Spot, Subject, Verdict};
-use crate::kinds::prometheus;
-use crate::stack::Quantity;
 
 pub(super) const RULES: [Rule; 6] = [
     Rule {

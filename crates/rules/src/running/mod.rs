@@ -7,7 +7,7 @@ mod look;
 pub(super) mod objects;
 mod service;
 
-pub use facts::{Answer, Capabilities, Facts, Inspection, PodFacts, Process, Trial};
+pub use facts::{Answer, Capabilities, Facts, ImageSize, Inspection, PodFacts, Process, Trial};
 pub use look::{Evidence, Look};
 
 use super::{Check, Rule, Severity};

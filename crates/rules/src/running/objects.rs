@@ -1,17 +1,16 @@
 //! What the objects tell.
 
 use serde_json::Value;
+use uninlu_objects::{Kind, Progress, prometheus};
+use uninlu_plan::outlook::Asked;
 use uninlu_settings::{Settings, variables::SETTINGS_FILE};
+use uninlu_stack::{Image, Quantity, Replicas, Stack};
+use uninlu_text::words::human_bytes;
 
 use super::look::{each_pod, evidence, holds};
-use super::{Facts, Look};
-use crate::image::ImageSize;
-use crate::kinds::{self, Kind, Progress, prometheus};
-use crate::plan::outlook::Asked;
-use crate::stack::{Image, Quantity, Replicas, Stack};
-use crate::ui::human_bytes;
+use super::{Facts, ImageSize, Look};
 
-pub(in crate::rules) fn rollout(_: &Stack, facts: &Facts) -> Look {
+pub(crate) fn rollout(_: &Stack, facts: &Facts) -> Look {
     let kind = Kind::Deployment;
     object(kind, facts.deployment.as_ref(), "status", |live| {
         let status = |key: &str| live["status"][key].as_i64().unwrap_or(0);
@@ -23,7 +22,7 @@ pub(in crate::rules) fn rollout(_: &Stack, facts: &Facts) -> Look {
     })
 }
 
-pub(in crate::rules) fn autoscaler(stack: &Stack, facts: &Facts) -> Look {
+pub(crate) fn autoscaler(stack: &Stack, facts: &Facts) -> Look {
     let Replicas::Autoscaled(_) = &stack.replicas else {
         return Look::NotPromised(NO_AUTOSCALER);
     };
@@ -35,7 +34,7 @@ pub(in crate::rules) fn autoscaler(stack: &Stack, facts: &Facts) -> Look {
 
 const NO_AUTOSCALER: &str = "the stack has no autoscaler";
 
-pub(in crate::rules) fn disruption(stack: &Stack, facts: &Facts) -> Look {
+pub(crate) fn disruption(stack: &Stack, facts: &Facts) -> Look {
     if stack.disruption.is_none() {
         return Look::NotPromised("one pod has no budget: it would block every drain");
     }
@@ -49,7 +48,7 @@ pub(in crate::rules) fn disruption(stack: &Stack, facts: &Facts) -> Look {
 fn object(kind: Kind, live: Option<&Value>, asked: &str, words: fn(&Value) -> String) -> Look {
     let seen = match live {
         None => Err("it is not there".into()),
-        Some(live) => match kinds::progress(kind, live) {
+        Some(live) => match uninlu_objects::progress(kind, live) {
             Progress::Ready => Ok(words(live)),
             Progress::Waiting(reason) | Progress::Failed(reason) => Err(reason),
         },
@@ -57,8 +56,8 @@ fn object(kind: Kind, live: Option<&Value>, asked: &str, words: fn(&Value) -> St
     Look::Seen(vec![evidence(kind.name(), asked, seen)])
 }
 
-pub(in crate::rules) fn settings(stack: &Stack, facts: &Facts) -> Look {
-    let said = kinds::settings(stack);
+pub(crate) fn settings(stack: &Stack, facts: &Facts) -> Look {
+    let said = uninlu_objects::settings(stack);
     // Versions before wrote the defaults too: what counts is what a server makes of it.
     let is_as_said = |live: &Value| {
         let text = live["data"][SETTINGS_FILE].as_str();
@@ -77,7 +76,7 @@ pub(in crate::rules) fn settings(stack: &Stack, facts: &Facts) -> Look {
     Look::Seen(vec![evidence(kind, "data", seen)])
 }
 
-pub(in crate::rules) fn image_size(stack: &Stack, facts: &Facts) -> Look {
+pub(crate) fn image_size(stack: &Stack, facts: &Facts) -> Look {
     let Image::Build(build) = &stack.image else {
         return Look::NotPromised("the image is not this stack's build");
     };
@@ -115,7 +114,7 @@ fn within(size: &ImageSize, budget: &Quantity) -> Asked<String> {
     }
 }
 
-pub(in crate::rules) fn requests_metric(stack: &Stack, facts: &Facts) -> Look {
+pub(crate) fn requests_metric(stack: &Stack, facts: &Facts) -> Look {
     let Replicas::Autoscaled(autoscaling) = &stack.replicas else {
         return Look::NotPromised(NO_AUTOSCALER);
     };

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
-
 use serde_json::Value;
+use uninlu_objects::prometheus::REQUESTS_PER_SECOND;
 
 use super::fields::Fields;
 use super::{Check, Files, Rule, Severity, Spot};
-use crate::kinds::prometheus::REQUESTS_PER_SECOND;
 
 pub(super) const RULES: [Rule; 5] = [
     Rule {

@@ -1,12 +1,13 @@
 //! The namespace's PodSecurity level against the pods, before the API server refuses them one by one.
 
+use uninlu_objects::Kind;
+
 use super::fields::Fields;
 use super::objects::called;
 use super::security::{
     drops_all, gains_privileges, has_seccomp, host_namespaces, host_path, is_privileged,
 };
 use super::{Check, Pod, Rule, Severity, Subject, Verdict};
-use crate::kinds::Kind;
 
 pub(super) const RULES: [Rule; 1] = [Rule {
     id: "pod-security",

@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uninlu_plan::outlook::Asked;
 use uninlu_settings::Settings;
+use uninlu_stack::Stack;
 
 use super::exposition::{self, Family};
 use super::facts::shortened;
 use super::look::{each_pod, holds};
 use super::{Answer, Facts, Look};
-use crate::plan::outlook::Asked;
-use crate::stack::Stack;
 
 pub(super) fn health(_: &Stack, facts: &Facts) -> Look {
     each_pod(facts, "GET /health", |pod| says(&pod.health, "ok"))

@@ -1,10 +1,10 @@
 //! Whether a stopping pod may answer what it took in.
 
 use uninlu_settings::variables::DRAIN;
+use uninlu_stack::Duration;
 
 use super::fields::Fields;
 use super::{Check, Pod, Rule, Severity, Spot};
-use crate::stack::Duration;
 
 pub(super) const RULES: [Rule; 1] = [Rule {
     id: "grace-period",

@@ -3,9 +3,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::image::ImageSize;
-use crate::plan::outlook::Asked;
+use uninlu_plan::outlook::Asked;
 
 /// Everything that the checks look at.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -140,4 +138,16 @@ pub(super) fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
     }
+}
+
+/// Size of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSize {
+    /// The image.
+    pub reference: String,
+    /// Bytes that a node downloads: the compressed layers.
+    pub compressed: u64,
+    /// Bytes of the unpacked layers; `None` where the registry does not report it.
+    pub unpacked: Option<u64>,
 }

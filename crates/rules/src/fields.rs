@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-
-use crate::stack::Quantity;
+use uninlu_stack::Quantity;
 
 /// How rules read an object.
 pub trait Fields {

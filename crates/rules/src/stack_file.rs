@@ -1,8 +1,9 @@
 //! The stack file itself, and its waivers.
 
+use uninlu_stack::Waiver;
+
 use super::waivers::holds;
 use super::{Check, Rule, Severity, Subject, Verdict};
-use crate::stack::Waiver;
 
 pub(super) const RULES: [Rule; 3] = [
     Rule {

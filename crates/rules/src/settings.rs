@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 use uninlu_helm_template::yaml::step;
+use uninlu_text::words::human_bytes;
 
 use super::fields::Fields;
 use super::objects::called;
 use super::{Access, Check, Objects, Pod, Rule, Severity, Spot, Subject, Verdict};
-use crate::ui::human_bytes;
 
 pub(super) const RULES: [Rule; 5] = [
     Rule {

@@ -1,11 +1,12 @@
 //! Which image runs, how large it is, and whether what was measured is what runs.
 
+use uninlu_stack::Image;
+use uninlu_text::words::human_bytes;
+
 use super::fields::Fields;
 use super::objects::called;
 use super::running::objects as live;
 use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
-use crate::stack::Image;
-use crate::ui::human_bytes;
 
 pub(super) const RULES: [Rule; 3] = [
     Rule {

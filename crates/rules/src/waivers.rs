@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 use toml::value::Date;
-
-use crate::stack::Waiver;
+use uninlu_stack::Waiver;
 
 /// Why a finding is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]

@@ -2,12 +2,12 @@
 
 use uninlu_helm_template::yaml::step;
 use uninlu_settings::Precision;
+use uninlu_stack::Quantity;
+use uninlu_text::words::human_bytes;
 
 use super::fields::{Fields, quantity};
 use super::objects::called;
 use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
-use crate::stack::Quantity;
-use crate::ui::human_bytes;
 
 pub(super) const RULES: [Rule; 4] = [
     Rule {

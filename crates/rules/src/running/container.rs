@@ -1,15 +1,16 @@
 //! What the kernel and the kubelet tell of a running container.
 
+use uninlu_objects::{CONTAINER, USER};
+use uninlu_stack::{Stack, StartupProbe};
+
 use super::look::{each_pod, holds};
 use super::{Facts, Inspection, Look, PodFacts};
-use crate::kinds::{CONTAINER, USER};
-use crate::stack::{Stack, StartupProbe};
 
 /// Read-only file system.
 const EROFS: i32 = 30;
 const INSPECT: &str = "uninlu-server inspect";
 
-pub(in crate::rules) fn start_up(stack: &Stack, facts: &Facts) -> Look {
+pub(crate) fn start_up(stack: &Stack, facts: &Facts) -> Look {
     let probe = &stack.probes.startup;
     each_pod(facts, "status", |pod| started_within(probe, pod))
 }
@@ -53,7 +54,7 @@ fn started_within(probe: &StartupProbe, pod: &PodFacts) -> Result<String, String
     holds(took <= budget, seen)
 }
 
-pub(in crate::rules) fn user(_: &Stack, facts: &Facts) -> Look {
+pub(crate) fn user(_: &Stack, facts: &Facts) -> Look {
     inspected(facts, |inspection| {
         let server = inspection.server();
         let seen = format!(
@@ -64,7 +65,7 @@ pub(in crate::rules) fn user(_: &Stack, facts: &Facts) -> Look {
     })
 }
 
-pub(in crate::rules) fn read_only_root(_: &Stack, facts: &Facts) -> Look {
+pub(crate) fn read_only_root(_: &Stack, facts: &Facts) -> Look {
     inspected(facts, |inspection| {
         let root = &inspection.root;
         let words = match &root.error {
@@ -77,7 +78,7 @@ pub(in crate::rules) fn read_only_root(_: &Stack, facts: &Facts) -> Look {
     })
 }
 
-pub(in crate::rules) fn capabilities(_: &Stack, facts: &Facts) -> Look {
+pub(crate) fn capabilities(_: &Stack, facts: &Facts) -> Look {
     inspected(facts, |inspection| {
         let server = inspection.server();
         let masks = &server.capabilities;
@@ -94,7 +95,7 @@ pub(in crate::rules) fn capabilities(_: &Stack, facts: &Facts) -> Look {
     })
 }
 
-pub(in crate::rules) fn seccomp(_: &Stack, facts: &Facts) -> Look {
+pub(crate) fn seccomp(_: &Stack, facts: &Facts) -> Look {
     inspected(facts, |inspection| {
         let mode = inspection.server().seccomp;
         let word = match mode {

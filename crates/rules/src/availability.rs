@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use uninlu_stack::{Count, Disruption};
 
 use super::fields::Fields;
 use super::running::objects as live;
 use super::{Check, Files, Objects, Rule, Severity, Spot};
-use crate::stack::{Count, Disruption};
 
 pub(super) const RULES: [Rule; 7] = [
     Rule {

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 use toml::value::Date;
+use uninlu_objects::{Desired, Kind};
+use uninlu_plan::outlook::{Asked, Outlook};
+use uninlu_plan::{Action, Goal, Plan, PlannedImage};
+use uninlu_simulate::profile::Profile;
+use uninlu_stack::Stack;
 
 use super::{Objects, Pod};
-use crate::kinds::{Desired, Kind};
-use crate::plan::outlook::{Asked, Outlook};
-use crate::plan::{Action, Goal, Plan, PlannedImage};
-use crate::profile::Profile;
-use crate::stack::Stack;
 
 /// A stack and what is known around it.
 #[derive(Debug, Clone, Copy)]
