@@ -79,7 +79,7 @@ struct Judged {
     /// `None` where no cluster was asked.
     plan: Option<Planned>,
     verdicts: Verdicts,
-    /// What the verdicts tell is no finding, but why there are none.
+    /// The verdicts say why there are no findings.
     is_error: bool,
 }
 
@@ -91,15 +91,15 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if let Some(found) = fleet::files(&args.stack.stack)? {
         return run_all(&args, &found, ui).await;
     }
-    let tell = |judged: &Judged| {
+    let print_one = |judged: &Judged| {
         let judgment = judged.judgment(args.strict);
-        tell(&args, |format| report::write(format, &judgment), ui)
+        print(&args, |format| report::write(format, &judgment), ui)
     };
     let stack = match stack::load(&args.stack.stack, args.stack.env.as_deref()) {
         Ok(stack) => stack,
         Err(error) => {
             if let LoadError::Invalid(invalid) = &error {
-                tell(&Judged::of_invalid(invalid))?;
+                print_one(&Judged::of_invalid(invalid))?;
                 if args.json {
                     return Ok(exit::ERROR);
                 }
@@ -108,11 +108,11 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         }
     };
     let judged = judge(&stack, args.offline, ui).await?;
-    tell(&judged)?;
+    print_one(&judged)?;
     Ok(judged.code(&args))
 }
 
-/// Judges the stacks of a folder, a few files at a time, and tells all in one report; one that cannot be judged hides
+/// Judges the stacks of a folder, a few files at a time, and shows all in one report; one that cannot be judged hides
 /// no other.
 async fn run_all(args: &Args, found: &Found, ui: Ui) -> Result<u8> {
     let files = &found.files;
@@ -131,7 +131,7 @@ async fn run_all(args: &Args, found: &Found, ui: Ui) -> Result<u8> {
     step.done(format_args!("{} stacks", all.len()));
     let judgments: Vec<Judgment> = all.iter().map(|one| one.judgment(args.strict)).collect();
     let folder = relative(&args.stack.stack);
-    tell(
+    print(
         args,
         |format| report::write_all(format, &folder, &judgments),
         ui,
@@ -140,7 +140,7 @@ async fn run_all(args: &Args, found: &Found, ui: Ui) -> Result<u8> {
     Ok(worst(&codes))
 }
 
-/// An error comes before a refusal: nobody knows what else would be refused.
+/// An error comes before a refusal: what else would be refused is not known.
 fn worst(codes: &[u8]) -> u8 {
     const WORST_FIRST: [u8; 3] = [exit::ERROR, exit::REFUSED, exit::CHANGES];
     let worst = WORST_FIRST.into_iter().find(|code| codes.contains(code));
@@ -316,7 +316,7 @@ async fn image_size(stack: &Stack, inputs: Option<&Inputs>) -> Asked<u64> {
     }
 }
 
-fn tell(args: &Args, write: impl Fn(Format) -> String, ui: Ui) -> Result<()> {
+fn print(args: &Args, write: impl Fn(Format) -> String, ui: Ui) -> Result<()> {
     let format = match args.json {
         true => Format::Json,
         false => args.format,

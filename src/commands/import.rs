@@ -282,7 +282,7 @@ fn files(path: &Path) -> Result<BTreeMap<String, String>> {
         let is_small = entry
             .metadata()
             .is_ok_and(|metadata| metadata.len() <= LARGEST);
-        // What is no text is nobody's template.
+        // What is not text is not a template.
         let text = is_small
             .then(|| std::fs::read_to_string(entry.path()).ok())
             .flatten();
@@ -335,7 +335,7 @@ async fn live(args: &Live, ui: Ui) -> Result<(Source, Option<String>)> {
     Ok((source, running))
 }
 
-/// Writes the stack and tells the report.
+/// Writes the stack and prints the report.
 fn finish(source: &Source, given: &Given, common: &Common, ui: Ui) -> Result<u8> {
     if let Some(file) = common
         .out

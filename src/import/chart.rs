@@ -16,7 +16,7 @@ use crate::rules::Fields;
 pub struct Chart {
     /// Its files, by their path in the chart.
     pub files: BTreeMap<String, String>,
-    /// Values files that are laid over its own, in that order: name and text.
+    /// Values files that are merged into its own, in that order: name and text.
     pub values: Vec<(String, String)>,
     /// Name of the release.
     pub release: Option<String>,
@@ -501,7 +501,7 @@ fn collect_unused(
     read: &[Vec<String>],
     found: &mut BTreeSet<(String, Place)>,
 ) {
-    // Whoever reads all of `.Values`, or something around this value, may read this value too.
+    // What reads all of `.Values`, or something around this value, may read this value too.
     let is_read = read.iter().any(|read| path.starts_with(read));
     let is_outside = path.first().is_some_and(|first| first == "global");
     if is_read || is_outside {

@@ -115,7 +115,7 @@ pub struct Source {
     pub(super) chart: Option<String>,
     /// Whether the objects' names are those of an installation: of live objects, of manifests, or of a named release.
     pub(super) is_installed: bool,
-    /// Whether only values are known: what no value says is then the template's matter, and no fault.
+    /// Whether only values are known: what no value says is then the template's matter, and not an error.
     pub(super) is_only_values: bool,
     /// Whether it is what a cluster holds.
     pub(super) is_live: bool,

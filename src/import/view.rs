@@ -72,6 +72,7 @@ impl<'s> View<'s> {
             service: body(self.service),
             account: body(self.account),
             policy: body(self.policy),
+            settings: body(self.settings),
             is_live: self.source.is_live,
         }
     }
@@ -150,7 +151,7 @@ fn has_gpu(deployment: &Object) -> bool {
     })
 }
 
-/// Whether a container is told where the model is, or mounts it.
+/// Whether a container has a variable that says where the model is, or mounts it.
 fn knows_model(deployment: &Object) -> bool {
     containers(deployment).iter().any(|(_, container)| {
         let texts = |item: &Json, fields: &[&str]| {

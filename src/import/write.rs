@@ -56,7 +56,7 @@ pub struct Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Deleted and made again.
+    /// Deleted and recreated.
     Replace,
     /// Its pods are replaced, rolling.
     Restart,
@@ -90,7 +90,7 @@ const HEADER: &str = "\
 /// [`stack::check`] for the place where the file will be.
 ///
 /// # Errors
-/// A file that stays invalid, with its faults.
+/// A file that stays invalid, with its errors.
 pub fn written(
     draft: Draft,
     source: &Source,
@@ -108,17 +108,17 @@ pub fn written(
     for _ in 0..=lines.len() {
         let text = lines.join("\n") + "\n";
         let Err(invalid) = check(&text) else { break };
-        let Some(fault) = invalid.faults.first() else {
+        let Some(error) = invalid.faults.first() else {
             break;
         };
-        let (number, _) = invalid.position(fault);
-        let Some(taken) = comment_out(&mut lines, number, &fault.message) else {
+        let (number, _) = invalid.position(error);
+        let Some(taken) = comment_out(&mut lines, number, &error.message) else {
             return Err(invalid);
         };
         not_taken.push(Left {
             what: taken,
             places: Vec::new(),
-            why: format!("{}: {}", fault.message, fault.help),
+            why: format!("{}: {}", error.message, error.help),
         });
     }
     let text = lines.join("\n") + "\n";

@@ -91,7 +91,7 @@ pub fn check(stack: &Stack, facts: &Facts, today: Date) -> Vec<Check> {
     checks.collect()
 }
 
-/// `None` where nothing that runs is looked at, and the objects are as they should be or no error.
+/// `None` where no check is of what runs, and the objects are as they should be or no error.
 fn judged(
     rule: &Rule,
     stack: &Stack,

@@ -9,7 +9,7 @@ use crate::rules::Severity;
 use crate::stack::Stack;
 use crate::ui::{DIM, GREEN, RED, paint};
 
-/// A line for each check, and its evidence below it; what several pods told alike is one line.
+/// A line for each check, and its evidence below it; equal answers of several pods are one line.
 pub fn text(checks: &[Check]) -> String {
     checks.iter().map(check_text).collect()
 }

@@ -115,20 +115,31 @@ fn cpu(objects: &Objects, bound: &str) -> Option<Quantity> {
     )
 }
 
+/// Request and limit of the server's CPU, where the target is not below the limit. A limit without a request is the
+/// request.
+fn out_of_reach(objects: &Objects, target: i64) -> Option<(Quantity, Quantity)> {
+    let limit = cpu(objects, "limits")?;
+    let request = cpu(objects, "requests").unwrap_or_else(|| limit.clone());
+    (i128::from(target) * request.milli >= limit.milli * 100).then_some((request, limit))
+}
+
+/// Whether pods can use more CPU than the target, in percent of the request.
+pub fn is_cpu_target_in_reach(objects: &Objects, target: i64) -> bool {
+    out_of_reach(objects, target).is_none()
+}
+
 fn target<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
-    let (Some(autoscaler), Some(limit)) = (objects.autoscaler, cpu(objects, "limits")) else {
+    let Some(autoscaler) = objects.autoscaler else {
         return Vec::new();
     };
-    // A limit without a request is the request.
-    let request = cpu(objects, "requests").unwrap_or_else(|| limit.clone());
     let targets = cpu_targets(objects).into_iter();
     targets
-        .filter(|(_, target)| i128::from(*target) * request.milli >= limit.milli * 100)
-        .map(|(pointer, target)| {
+        .filter_map(|(pointer, target)| {
+            let (request, limit) = out_of_reach(objects, target)?;
             let what = format!(
                 "a target of {target} % of the request {request} is not below the limit {limit}"
             );
-            Spot::at(autoscaler, &pointer, what)
+            Some(Spot::at(autoscaler, &pointer, what))
         })
         .collect()
 }

@@ -186,8 +186,8 @@ fn topology_spread<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
         .collect()
 }
 
-/// What the budget allows, and the field that sets it.
-fn budget<'a>(objects: &Objects<'a>) -> Option<(&'a Value, Disruption, &'static str)> {
+/// The PodDisruptionBudget, what it allows, and the field that sets it.
+pub fn budget<'a>(objects: &Objects<'a>) -> Option<(&'a Value, Disruption, &'static str)> {
     let object = objects.budget?;
     let count = |field: &str| Count::deserialize(object.at(field)?).ok();
     let (minimum, maximum) = ("/spec/minAvailable", "/spec/maxUnavailable");

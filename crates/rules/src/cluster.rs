@@ -231,7 +231,7 @@ fn obstacle(subject: &Subject) -> Verdict {
         .iter()
         .flat_map(|outlook| &outlook.obstacles);
     let found: Verdict = obstacles
-        .filter(|obstacle| !is_told_by_its_rule(subject, obstacle))
+        .filter(|obstacle| !has_rule_of_its_own(subject, obstacle))
         .map(|obstacle| obstacle.words.clone())
         .chain(going)
         .collect();
@@ -242,8 +242,8 @@ fn obstacle(subject: &Subject) -> Verdict {
     }
 }
 
-/// Of requests per second that are not served the rule `metric-missing` tells, with the key that asks for them.
-fn is_told_by_its_rule(subject: &Subject, obstacle: &Obstacle) -> bool {
+/// The rule `metric-missing` reports requests per second that are not served, with the key that asks for them.
+fn has_rule_of_its_own(subject: &Subject, obstacle: &Obstacle) -> bool {
     let metric = AutoscalerMetric::Pods(REQUESTS_PER_SECOND.to_owned());
     obstacle.metric == Some(metric)
         && matches!(subject.facts.cluster.metric, Ok(listing) if listing != Listing::Listed)

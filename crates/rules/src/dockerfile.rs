@@ -369,7 +369,7 @@ fn runs_as_root<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
                 let elsewhere = stages
                     .iter()
                     .any(|stage| stage.instructions.iter().any(|it| it.word == "USER"));
-                let told = if elsewhere {
+                let note = if elsewhere {
                     "; only another stage has"
                 } else {
                     ""
@@ -377,7 +377,7 @@ fn runs_as_root<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
                 vec![Spot::in_file(
                     file,
                     stages[last].line,
-                    format!("the last stage sets no `USER`{told}"),
+                    format!("the last stage sets no `USER`{note}"),
                 )]
             }
         }

@@ -3,8 +3,6 @@
 use uninlu_stack::Image;
 use uninlu_text::words::human_bytes;
 
-use super::fields::Fields;
-use super::objects::called;
 use super::running::objects as live;
 use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
 
@@ -42,17 +40,16 @@ pub(super) const RULES: [Rule; 3] = [
 ];
 
 fn image_digest<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    let mut spots = Vec::new();
-    for (at, container) in pod.containers() {
-        let pointer = format!("{at}/image");
-        let image = pod.object.text(&pointer);
+    Spot::in_containers(pod, |at, container| {
+        let image = container["image"].as_str().unwrap_or_default();
         let is_pinned = image.contains("@sha256:") || pod.to_be_built == Some(image);
-        if !image.is_empty() && !is_pinned {
-            let what = format!("{} runs `{image}`, which is a tag", called(container));
-            spots.push(Spot::at(pod.object, &pointer, what));
-        }
-    }
-    spots
+        (!image.is_empty() && !is_pinned).then(|| {
+            (
+                format!("{at}/image"),
+                format!("runs `{image}`, which is a tag"),
+            )
+        })
+    })
 }
 
 fn image_size(subject: &Subject) -> Verdict {

@@ -32,6 +32,8 @@ mod shutdown;
 mod stack_file;
 mod waivers;
 
+pub use autoscaling::is_cpu_target_in_reach;
+pub use availability::budget;
 pub use fields::{Fields, quantity, selects};
 pub use files::Files;
 pub use objects::{MODEL_VARIABLES, Objects, Pod, TEMPLATE};

@@ -18,6 +18,8 @@ pub struct Pod<'a> {
     pub server: String,
     /// An image that is pinned by its digest as soon as it is built.
     pub to_be_built: Option<&'a str>,
+    /// The stack file that they are of, where there is one.
+    pub typed: Option<&'a Value>,
 }
 
 /// The pod's `spec` in a Deployment.
@@ -49,6 +51,7 @@ impl<'a> Pod<'a> {
             at,
             server: server(object, at),
             to_be_built: None,
+            typed: None,
         }
     }
 
@@ -204,6 +207,8 @@ pub struct Objects<'a> {
     pub account: Option<&'a Value>,
     /// The pods' NetworkPolicy.
     pub policy: Option<&'a Value>,
+    /// The ConfigMap of the server's settings.
+    pub settings: Option<&'a Value>,
     /// Whether a cluster holds them, with what its controllers wrote.
     pub is_live: bool,
 }
@@ -221,6 +226,7 @@ impl<'a> Objects<'a> {
             service: find("Service"),
             account: find("ServiceAccount"),
             policy: find("NetworkPolicy"),
+            settings: find("ConfigMap"),
             is_live: false,
             all,
         }
@@ -262,6 +268,7 @@ impl<'a> Objects<'a> {
             self.service,
             self.account,
             self.policy,
+            self.settings,
         ];
         own.into_iter().flatten().any(|it| std::ptr::eq(it, object))
     }

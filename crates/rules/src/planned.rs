@@ -74,7 +74,7 @@ pub struct ModelFile {
     pub access: Asked<Access>,
 }
 
-/// What `stat` tells of a file, a link followed.
+/// What `stat` reports of a file, a link followed.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Access {
@@ -111,9 +111,9 @@ pub struct Cluster {
 pub enum Listing {
     /// The metric is in the list.
     Listed,
-    /// It is not. The Prometheus Adapter lists a metric once somebody has a value of it.
+    /// It is not. The Prometheus Adapter lists a metric once a pod has a value of it.
     Unlisted,
-    /// Nobody serves the API.
+    /// The API is not served.
     NoApi,
 }
 
@@ -133,7 +133,7 @@ impl std::fmt::Display for Version {
 }
 
 impl Facts {
-    /// Where nobody looked, and why.
+    /// Where nothing was asked, and why.
     pub fn unasked(reason: &str) -> Self {
         Self {
             document: Value::Null,
@@ -149,7 +149,7 @@ impl Facts {
 }
 
 impl Cluster {
-    /// A cluster that nobody asked.
+    /// A cluster that was not asked.
     pub fn unasked(reason: &str) -> Self {
         Self {
             version: Err(reason.to_owned()),
@@ -211,6 +211,7 @@ impl<'a> Subject<'a> {
             .to_be_built
             .as_ref()
             .map(|_| self.image.reference.as_str());
+        objects.pod.typed = Some(&self.facts.document);
         objects
     }
 
@@ -220,12 +221,12 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// What a rule found, and what it could not look at.
+/// What a rule found, and why it was skipped.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// What is found.
     pub found: Vec<Found>,
-    /// Why it was not looked at.
+    /// Why it was skipped.
     pub unknown: Option<String>,
 }
 

@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use super::fields::Fields;
-use super::objects::called;
 use super::resources::NO_PROFILE;
 use super::running::container;
 use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
@@ -206,52 +204,40 @@ fn missing<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
 }
 
 fn timeout<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    let mut spots = Vec::new();
-    for (at, container) in pod.containers() {
-        for name in PROBES
-            .into_iter()
-            .filter(|name| container[*name].is_object())
-        {
+    Spot::in_containers(pod, |at, container| {
+        probes(at, container).filter_map(|(pointer, name, probe)| {
             let (timeout, period) = (
-                number(&container[name], "timeoutSeconds"),
-                number(&container[name], "periodSeconds"),
+                number(probe, "timeoutSeconds"),
+                number(probe, "periodSeconds"),
             );
-            if timeout > period {
-                let what = format!(
-                    "{}: the {name}'s timeout of {timeout} s is longer than its period of {period} s",
-                    called(container)
-                );
-                spots.push(Spot::at(
-                    pod.object,
-                    &format!("{at}/{name}/timeoutSeconds"),
-                    what,
-                ));
-            }
-        }
-    }
-    spots
+            let what = format!(
+                "has a {name} whose timeout of {timeout} s is longer than its period of {period} s"
+            );
+            (timeout > period).then(|| (format!("{pointer}/timeoutSeconds"), what))
+        })
+    })
 }
 
 fn port<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    let mut spots = Vec::new();
-    for (at, container) in pod.containers() {
-        let ports = pod.object.items(&format!("{at}/ports"));
-        let is_known = |port: &str| ports.iter().any(|(_, known)| known["name"] == port);
-        for name in PROBES {
+    Spot::in_containers(pod, |at, container| {
+        let ports = container["ports"].as_array().into_iter().flatten();
+        let names: Vec<&Value> = ports.map(|port| &port["name"]).collect();
+        probes(at, container).filter_map(move |(pointer, name, probe)| {
             // A number may be open without a name.
-            let port = container[name]["httpGet"]["port"].as_str();
-            if let Some(port) = port.filter(|port| !is_known(port)) {
-                let what = format!(
-                    "{}: the {name} asks the port \"{port}\", which the container does not have",
-                    called(container)
-                );
-                spots.push(Spot::at(
-                    pod.object,
-                    &format!("{at}/{name}/httpGet/port"),
-                    what,
-                ));
-            }
-        }
-    }
-    spots
+            let port = probe["httpGet"]["port"].as_str()?;
+            let what =
+                format!("has a {name} that asks the port \"{port}\", which it does not have");
+            let is_known = names.iter().any(|known| *known == port);
+            (!is_known).then(|| (format!("{pointer}/httpGet/port"), what))
+        })
+    })
+}
+
+/// The probes of a container: pointer, name and body of each.
+fn probes<'a>(
+    at: &str,
+    container: &'a Value,
+) -> impl Iterator<Item = (String, &'static str, &'a Value)> + use<'a> {
+    let probes = PROBES.map(|name| (format!("{at}/{name}"), name, &container[name]));
+    probes.into_iter().filter(|(.., probe)| probe.is_object())
 }

@@ -6,7 +6,6 @@ use uninlu_stack::Quantity;
 use uninlu_text::words::human_bytes;
 
 use super::fields::{Fields, quantity};
-use super::objects::called;
 use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 4] = [
@@ -56,24 +55,19 @@ pub(super) const RULES: [Rule; 4] = [
 pub(super) const NO_PROFILE: &str = "there is no profile; `uninlu rehearse` measures one";
 
 fn limit_below_request<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    let mut spots = Vec::new();
-    for (at, container) in pod.containers() {
+    Spot::in_containers(pod, |at, container| {
         let resources = &container["resources"];
-        for (resource, limit) in resources["limits"].as_object().into_iter().flatten() {
-            let bounds = (quantity(limit), quantity(&resources["requests"][resource]));
-            if let (Some(limit), Some(request)) = bounds
-                && limit < request
-            {
-                let what = format!(
-                    "{}: the {resource} limit {limit} is below the request {request}",
-                    called(container)
-                );
-                let pointer = step(&format!("{at}/resources/limits"), resource);
-                spots.push(Spot::at(pod.object, &pointer, what));
-            }
-        }
-    }
-    spots
+        let pointer = format!("{at}/resources/limits");
+        let limits = resources["limits"].as_object().into_iter().flatten();
+        limits.filter_map(move |(resource, limit)| {
+            let (limit, request) = (
+                quantity(limit)?,
+                quantity(&resources["requests"][resource])?,
+            );
+            let what = format!("has the {resource} limit {limit} below the request {request}");
+            (limit < request).then(|| (step(&pointer, resource), what))
+        })
+    })
 }
 
 fn resources_missing<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
@@ -82,8 +76,7 @@ fn resources_missing<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
         ("requests", "memory"),
         ("limits", "memory"),
     ];
-    let mut spots = Vec::new();
-    for (at, container) in pod.containers() {
+    Spot::in_containers(pod, |at, container| {
         let resources = &container["resources"];
         // A limit without a request is the request.
         let is_missing = |(bound, resource): &&(&str, &str)| {
@@ -94,12 +87,9 @@ fn resources_missing<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
         let missing: Vec<String> = missing
             .map(|(bound, resource)| format!("{bound}.{resource}"))
             .collect();
-        if !missing.is_empty() {
-            let what = format!("{} has no {}", called(container), missing.join(", "));
-            spots.push(Spot::at(pod.object, &format!("{at}/resources"), what));
-        }
-    }
-    spots
+        let what = format!("has no {}", missing.join(", "));
+        (!missing.is_empty()).then(|| (format!("{at}/resources"), what))
+    })
 }
 
 fn memory_for_model(subject: &Subject) -> Verdict {

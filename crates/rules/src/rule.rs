@@ -6,7 +6,7 @@ use uninlu_helm_template::Place;
 use uninlu_stack::{Severity, Stack, Waiver};
 
 use super::files::Files;
-use super::objects::{Objects, Pod};
+use super::objects::{Objects, Pod, called};
 use super::planned::{Subject, Verdict};
 use super::running::{Facts as Running, Look};
 use super::waivers::{Waived, accepted};
@@ -27,7 +27,7 @@ pub struct Rule {
     pub fix: &'static str,
     /// The stack's keys that may be the cause, likeliest first; none where the field that is found decides.
     pub keys: &'static [&'static str],
-    /// How it is looked at, by what that needs.
+    /// How it is checked, by what that needs.
     pub checks: &'static [Check],
 }
 
@@ -89,6 +89,25 @@ impl<'a> Spot<'a> {
             at: vec![At::Line(line)],
             what: what.into(),
         }
+    }
+
+    /// In each container of which something is found: at that field, said of the container by its name.
+    pub(super) fn in_containers<I>(pod: &Pod<'a>, find: impl Fn(&str, &'a Value) -> I) -> Vec<Self>
+    where
+        I: IntoIterator<Item = (String, String)>,
+    {
+        let mut spots = Vec::new();
+        for (at, container) in pod.containers() {
+            let found = find(&at, container).into_iter();
+            spots.extend(found.map(|(pointer, what)| {
+                Self::at(
+                    pod.object,
+                    &pointer,
+                    format!("{} {what}", called(container)),
+                )
+            }));
+        }
+        spots
     }
 
     pub(super) fn and(mut self, object: &'a Value, pointer: &str) -> Self {

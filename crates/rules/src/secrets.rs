@@ -4,9 +4,8 @@ use serde_json::Value;
 use uninlu_helm_template::yaml::step;
 
 use super::fields::Fields;
-use super::objects::called;
 use super::secret_forms::{in_setting, may_be_secret};
-use super::{Check, Files, Found, Rule, Severity, Spot, Subject, Verdict};
+use super::{At, Check, Files, Found, Objects, Pod, Rule, Severity, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 1] = [Rule {
     id: "secret-exposed",
@@ -15,84 +14,84 @@ pub(super) const RULES: [Rule; 1] = [Rule {
     title: "no secret is in plain text",
     why: "anyone who may read the stack file, the chart, the objects or the image has it, and Git's history and the registry keep it",
     fix: "make it invalid and remove it; bring secrets by a Secret or a BuildKit secret, and keep their files out of the context by .dockerignore",
-    checks: &[Check::Planned(exposed), Check::Files(in_files)],
+    checks: &[
+        Check::Planned(typed),
+        Check::Objects(in_objects),
+        Check::Pod(in_pod),
+        Check::Files(in_files),
+    ],
     ..Rule::PLAIN
 }];
 
-fn exposed(subject: &Subject) -> Verdict {
-    let typed = suspects(&subject.facts.document);
-    let values: Vec<&str> = typed.iter().map(|suspect| suspect.value).collect();
-    let in_file = typed.iter().map(|Suspect { path, what, .. }| Found {
+fn typed(subject: &Subject) -> Verdict {
+    let typed = suspects(&subject.facts.document, "").into_iter();
+    let typed = typed.map(|Suspect { path, what, .. }| Found {
         message: format!("the value of `{path}` looks like {what}"),
-        keys: vec![path.clone()],
+        keys: vec![path],
     });
     let files = subject.facts.exposed.iter().map(|file| Found {
         message: format!("the file `{}` looks like {}", file.path, file.what),
         keys: vec![file.key.to_owned()],
     });
-    let in_objects = subject.objects.iter().flat_map(|(id, body)| {
-        let new = suspects(body).into_iter();
-        // What stands in the stack file already is found there, with its line.
-        let new = new.filter(|suspect| !values.iter().any(|known| suspect.value.contains(known)));
-        new.map(move |Suspect { path, what, .. }| Found {
-            message: format!("{id}: `{path}` looks like {what}"),
-            keys: Vec::new(),
-        })
-    });
     Verdict {
-        found: in_file.chain(in_objects).chain(files).collect(),
+        found: typed.chain(files).collect(),
         unknown: None,
     }
 }
 
-/// The value itself is never shown.
-fn in_files<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
-    let objects = &files.objects;
-    let mut spots = Vec::new();
-    for object in objects.all.iter().copied() {
-        if object.kind() == "Secret" && !objects.is_live {
-            let what = "the values of a Secret are written in it";
-            spots.push(Spot::at(object, "/data", what));
-        }
-        // What belongs to other services is not this stack's.
-        if object.kind() != "Secret" && objects.is_of_service(object) {
-            let suspects = suspects(object).into_iter();
-            spots.extend(suspects.map(
-                |Suspect {
-                     path,
-                     pointer,
-                     what,
-                     ..
-                 }| {
-                    Spot::at(object, &pointer, format!("`{path}` looks like {what}"))
-                },
-            ));
-        }
-    }
-    for spot in by_names(files) {
-        if spots.iter().all(|known| known.at != spot.at) {
-            spots.push(spot);
-        }
-    }
-    spots
+/// What belongs to other services is not this stack's, and `in_pod` reads the pods.
+fn in_objects<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
+    let pod = &objects.pod;
+    let own = objects.all.iter().copied();
+    let own = own.filter(|object| object.kind() != "Secret" && objects.is_of_service(object));
+    own.flat_map(|object| spots(object, "", pod))
+        .filter(|spot| {
+            let is_of_pod = |at: &At| matches!(at, At::Field(object, pointer) if std::ptr::eq(*object, pod.object) && pointer.starts_with(pod.at));
+            !spot.at.iter().any(is_of_pod)
+        })
+        .collect()
 }
 
-/// Variables of the pods with a name of secrets.
-fn by_names<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
-    let pod = &files.objects.pod;
-    let mut spots = Vec::new();
-    for (at, container) in pod.containers() {
-        for (name, (value, pointer)) in pod.environment_of(&at) {
-            if may_be_secret(&name, &value) {
-                let what = format!(
-                    "{}: the variable `{name}` looks like a secret, by its name",
-                    called(container)
-                );
-                spots.push(Spot::at(pod.object, &pointer, what));
-            }
-        }
-    }
-    spots
+fn in_pod<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    spots(pod.object, pod.at, pod)
+}
+
+/// The value itself is never shown. What is in the stack file is found there, with its line.
+fn spots<'a>(object: &'a Value, below: &str, pod: &Pod) -> Vec<Spot<'a>> {
+    let typed = pod.typed.map_or_else(Vec::new, |typed| suspects(typed, ""));
+    let is_typed = |suspect: &Suspect| typed.iter().any(|it| suspect.value.contains(it.value));
+    let new = suspects(object, below).into_iter();
+    new.filter(|suspect| !is_typed(suspect))
+        .map(|suspect| {
+            let Suspect { path, what, .. } = &suspect;
+            Spot::at(
+                object,
+                &suspect.pointer,
+                format!("`{path}` looks like {what}"),
+            )
+        })
+        .collect()
+}
+
+fn in_files<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
+    let objects = &files.objects;
+    let secrets = objects.all.iter().copied();
+    let secrets = secrets.filter(|object| object.kind() == "Secret" && !objects.is_live);
+    let what = "the values of a Secret are written in it";
+    let secrets = secrets.map(|secret| Spot::at(secret, "/data", what));
+    secrets.chain(by_names(&objects.pod)).collect()
+}
+
+/// Variables whose names alone have a word of secrets.
+fn by_names<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
+    Spot::in_containers(pod, |at, _| {
+        let variables = pod.environment_of(at).into_iter();
+        variables.filter_map(|(name, (value, pointer))| {
+            let is_found = in_setting(&name, &value).is_some();
+            let what = format!("has the variable `{name}`, which looks like a secret, by its name");
+            (!is_found && may_be_secret(&name, &value)).then_some((pointer, what))
+        })
+    })
 }
 
 /// A text that looks like a secret.
@@ -103,9 +102,12 @@ struct Suspect<'a> {
     what: &'static str,
 }
 
-fn suspects(document: &Value) -> Vec<Suspect<'_>> {
+/// Below that pointer.
+fn suspects<'a>(document: &'a Value, below: &str) -> Vec<Suspect<'a>> {
     let mut texts = Vec::new();
-    collect(("", ""), document, &mut texts);
+    let path = below.trim_start_matches('/').replace('/', ".");
+    let part = document.pointer(below).unwrap_or(&Value::Null);
+    collect((&path, below), part, &mut texts);
     let suspect = |(path, pointer, value): (String, _, _)| {
         let name = path.rsplit('.').next().filter(|_| is_named(&path));
         let what = in_setting(name.unwrap_or_default(), value)?;

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::objects::called;
 use super::running::container;
 use super::{Check, Files, Objects, Pod, Rule, Severity, Spot};
 
@@ -103,23 +102,8 @@ pub(super) const RULES: [Rule; 9] = [
     },
 ];
 
-/// Each container of which that is true: at that field of it, with what is found.
-fn of_containers<'a>(
-    pod: &Pod<'a>,
-    find: impl Fn(&str, &Value) -> Option<(String, String)>,
-) -> Vec<Spot<'a>> {
-    let found = pod.containers().into_iter();
-    found
-        .filter_map(|(at, container)| {
-            let (pointer, what) = find(&at, container)?;
-            let what = format!("{} {what}", called(container));
-            Some(Spot::at(pod.object, &pointer, what))
-        })
-        .collect()
-}
-
 fn runs_as_root<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    of_containers(pod, |at, _| {
+    Spot::in_containers(pod, |at, _| {
         let (user, non_root) = (
             pod.security(at, "runAsUser"),
             pod.security(at, "runAsNonRoot"),
@@ -161,7 +145,7 @@ pub(super) fn has_seccomp(pod: &Pod, at: &str) -> bool {
 }
 
 fn capabilities<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    of_containers(pod, |at, container| {
+    Spot::in_containers(pod, |at, container| {
         let added = container["securityContext"]["capabilities"]["add"].as_array();
         let faults = [
             (
@@ -203,7 +187,7 @@ pub(super) fn host_namespaces<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
 }
 
 fn seccomp<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    of_containers(pod, |at, _| {
+    Spot::in_containers(pod, |at, _| {
         let what = "has no seccomp profile: neither RuntimeDefault nor Localhost";
         let pointer = pod.security(at, "seccompProfile");
         (!has_seccomp(pod, at)).then(|| (pointer, what.to_owned()))
@@ -211,7 +195,7 @@ fn seccomp<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
 }
 
 fn writable_root<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    of_containers(pod, |at, container| {
+    Spot::in_containers(pod, |at, container| {
         let is_read_only = container["securityContext"]["readOnlyRootFilesystem"] == true;
         let pointer = format!("{at}/securityContext/readOnlyRootFilesystem");
         (!is_read_only).then(|| (pointer, "can write to its root file system".to_owned()))

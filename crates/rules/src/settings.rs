@@ -5,7 +5,6 @@ use uninlu_helm_template::yaml::step;
 use uninlu_text::words::human_bytes;
 
 use super::fields::Fields;
-use super::objects::called;
 use super::{Access, Check, Objects, Pod, Rule, Severity, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 5] = [
@@ -72,23 +71,17 @@ fn config_map_of(volume: &Value) -> Option<&str> {
 }
 
 fn sub_path<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    let mut spots = Vec::new();
-    for (at, container) in pod.containers() {
-        for (pointer, mount) in pod.object.items(&format!("{at}/volumeMounts")) {
-            let volume = pod.volume(mount["name"].as_str().unwrap_or_default());
-            let map = volume.and_then(|(_, volume)| config_map_of(volume));
+    Spot::in_containers(pod, |at, _| {
+        let mounts = pod.object.items(&format!("{at}/volumeMounts")).into_iter();
+        mounts.filter_map(|(pointer, mount)| {
+            let (_, volume) = pod.volume(mount["name"].as_str()?)?;
+            let map = config_map_of(volume)?;
+            let path = mount["mountPath"].as_str().unwrap_or_default();
             let is_part = mount["subPath"].is_string() || mount["subPathExpr"].is_string();
-            if let Some(map) = map.filter(|_| is_part) {
-                let what = format!(
-                    "{} has the ConfigMap `{map}` at {} by `subPath`",
-                    called(container),
-                    mount["mountPath"].as_str().unwrap_or_default()
-                );
-                spots.push(Spot::at(pod.object, &pointer, what));
-            }
-        }
-    }
-    spots
+            let what = format!("has the ConfigMap `{map}` at {path} by `subPath`");
+            is_part.then_some((pointer, what))
+        })
+    })
 }
 
 fn checksum<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
@@ -151,10 +144,10 @@ fn model_unreadable(subject: &Subject) -> Verdict {
     let (Some(user), Some(group)) = (id("runAsUser"), id("runAsGroup")) else {
         return Verdict::unknown("the pods do not say as which user and group they run");
     };
-    let faults = files.iter().filter_map(|file| {
+    let obstacles = files.iter().filter_map(|file| {
         let access = file.access.as_ref().ok()?;
-        let fault = fault(access, user, group)?;
-        Some(format!("{} {fault}", file.path.display()))
+        let obstacle = obstacle(access, user, group)?;
+        Some(format!("{} {obstacle}", file.path.display()))
     });
     let unknown = files.iter().find_map(|file| {
         let reason = file.access.as_ref().err()?;
@@ -162,12 +155,12 @@ fn model_unreadable(subject: &Subject) -> Verdict {
     });
     Verdict {
         unknown,
-        ..faults.collect()
+        ..obstacles.collect()
     }
 }
 
 /// Why a process of that user and group cannot use the file, or the folder.
-fn fault(access: &Access, user: u64, group: u64) -> Option<String> {
+fn obstacle(access: &Access, user: u64, group: u64) -> Option<String> {
     if access.leads_out {
         return Some("is a link to what is outside of the folder, which pods do not see".into());
     }

@@ -46,7 +46,7 @@ fn valid(_: &Subject) -> Verdict {
 }
 
 fn expired(subject: &Subject) -> Verdict {
-    told(subject, |waiver| {
+    of_waivers(subject, |waiver| {
         let until = waiver.until.filter(|_| !holds(waiver, subject.today))?;
         Some(format!("the waiver of `{}` ended on {until}", waiver.rule))
     })
@@ -54,14 +54,14 @@ fn expired(subject: &Subject) -> Verdict {
 
 fn unknown(subject: &Subject, is_known: fn(&str) -> bool) -> Verdict {
     let own = &subject.stack.gate.rules;
-    told(subject, |waiver| {
+    of_waivers(subject, |waiver| {
         let is_rule = is_known(&waiver.rule) || own.iter().any(|rule| rule.id == waiver.rule);
         (!is_rule).then(|| format!("no rule is called `{}`", waiver.rule))
     })
 }
 
 /// What is wrong with waivers, each at its own line.
-fn told(subject: &Subject, wrong: impl Fn(&Waiver) -> Option<String>) -> Verdict {
+fn of_waivers(subject: &Subject, wrong: impl Fn(&Waiver) -> Option<String>) -> Verdict {
     let waivers = subject.stack.gate.allow.iter().enumerate();
     Verdict::at(
         waivers.filter_map(|(index, waiver)| Some((format!("gate.allow.{index}"), wrong(waiver)?))),

@@ -6,7 +6,7 @@ use crate::rules::{self, Rule, STACK_FILE, Severity};
 use crate::stack::Invalid;
 use crate::ui::capitalised;
 
-/// What there is to tell.
+/// A stack, and what the rules say of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Judgment<'a> {
     /// Which stack it is.

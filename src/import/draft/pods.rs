@@ -288,7 +288,7 @@ fn startup(view: &View<'_>, draft: &mut Draft) {
             number("periodSeconds").unwrap_or(10).max(1),
             number("failureThreshold").unwrap_or(3),
         );
-        // Several budgets give one threshold; the Deployment's deadline tells which it was.
+        // Several budgets give one threshold; the Deployment's deadline shows which it was.
         let deadline = view
             .deployment
             .int("/spec/progressDeadlineSeconds")

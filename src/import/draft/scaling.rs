@@ -1,14 +1,13 @@
 //! How many pods run, and how they go.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::keys::{Draft, count, in_pod, seconds, table};
 use crate::import::Object;
 use crate::import::view::View;
 use crate::kinds::prometheus::REQUESTS_PER_SECOND;
-use crate::rules::{Fields, quantity};
-use crate::stack::{Count, Disruption, Quantity};
+use crate::rules::{self, Fields, is_cpu_target_in_reach};
+use crate::stack::{Disruption, Quantity};
 
 pub(super) fn autoscaling(view: &View<'_>, draft: &mut Draft) {
     let Some(autoscaler) = view.autoscaler else {
@@ -48,7 +47,7 @@ pub(super) fn autoscaling(view: &View<'_>, draft: &mut Draft) {
 const DEFAULT_CPU: i64 = 80;
 
 fn default_target(view: &View<'_>, draft: &mut Draft) {
-    match is_reachable(view, DEFAULT_CPU) {
+    match is_cpu_target_in_reach(&view.objects(), DEFAULT_CPU) {
         true => draft.fix(
             "autoscaling",
             "cpu",
@@ -85,7 +84,7 @@ fn take_metric(
         if has(draft, "cpu") {
             return false;
         }
-        match is_reachable(view, target) {
+        match is_cpu_target_in_reach(&view.objects(), target) {
             true => draft.set("autoscaling", "cpu", target),
             false => draft.fix(
                 "autoscaling",
@@ -127,21 +126,6 @@ fn take_metric(
             draft.leave(autoscaler, pointer, "a stack scales by CPU (percent of the request) and by requests per second of a pod");
             false
         }
-    }
-}
-
-/// As a stack checks it: below the limit.
-fn is_reachable(view: &View<'_>, target: i64) -> bool {
-    let bound = |bound: &str| {
-        let value = view
-            .deployment
-            .at(&view.pod.in_container(&format!("/resources/{bound}/cpu")))?;
-        quantity(value)
-    };
-    match (bound("requests"), bound("limits")) {
-        (Some(request), Some(limit)) => i128::from(target) * request.milli < limit.milli * 100,
-        (None, Some(_)) => target < 100,
-        _ => true,
     }
 }
 
@@ -189,38 +173,32 @@ fn policy(policy: &Value) -> Option<Value> {
 }
 
 pub(super) fn disruption(view: &View<'_>, draft: &mut Draft) {
-    let Some(budget) = view.budget else { return };
-    let (minimum, ..) = view.objects().minimum();
-    for (field, key) in [
-        ("/spec/minAvailable", "min-available"),
-        ("/spec/maxUnavailable", "max-unavailable"),
-    ] {
-        let Some(value) = budget.at(field).and_then(count) else {
-            continue;
-        };
-        let Ok(number) = Count::deserialize(&value) else {
-            continue;
-        };
-        let disruption = match key {
-            "min-available" => Disruption::MinAvailable(number),
-            _ => Disruption::MaxUnavailable(number),
-        };
-        match (disruption.allowed(minimum) > 0, minimum >= 2) {
-            (true, _) => draft.set("disruption", key, value),
-            (false, true) => {
-                let comment = format!(
-                    "`{key} = {value}` with {minimum} pods at least would block every node drain"
-                );
-                draft.fix("disruption", "max-unavailable", 1, comment);
-            }
-            // With one pod there is no budget that does not block.
-            (false, false) => draft.leave(
-                budget,
-                field,
-                "with one pod at least, it blocks every node drain: the stack has no budget then",
-            ),
-        }
+    let objects = view.objects();
+    let (Some(object), Some((_, budget, field))) = (view.budget, rules::budget(&objects)) else {
         return;
+    };
+    let Some(value) = object.at(field).and_then(count) else {
+        return;
+    };
+    let key = match budget {
+        Disruption::MinAvailable(_) => "min-available",
+        Disruption::MaxUnavailable(_) => "max-unavailable",
+    };
+    let (minimum, ..) = objects.minimum();
+    match (budget.allowed(minimum) > 0, minimum >= 2) {
+        (true, _) => draft.set("disruption", key, value),
+        (false, true) => {
+            let comment = format!(
+                "`{key} = {value}` with {minimum} pods at least would block every node drain"
+            );
+            draft.fix("disruption", "max-unavailable", 1, comment);
+        }
+        // With one pod there is no budget that does not block.
+        (false, false) => draft.leave(
+            object,
+            field,
+            "with one pod at least, it blocks every node drain: the stack has no budget then",
+        ),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the kernel and the kubelet tell of a running container.
+//! What the kernel and the kubelet report of a running container.
 
 use uninlu_objects::{CONTAINER, USER};
 use uninlu_stack::{Stack, StartupProbe};

@@ -107,7 +107,7 @@ fn take_sample(line: &str, families: &mut [Family]) -> Result<(), String> {
         None => (BTreeMap::new(), rest),
     };
     let rest = rest.strip_prefix(' ').ok_or("a space parts the value")?;
-    // An exemplar follows ` # `; whoever scrapes without them skips it.
+    // An exemplar follows ` # `; a scraper without them skips it.
     let numbers = rest.split_once(" # ").map_or(rest, |(numbers, _)| numbers);
     let mut numbers = numbers.split(' ');
     let value = number(numbers.next().unwrap_or_default())?;
@@ -210,7 +210,7 @@ fn check_histogram(family: &Family) -> Result<(), String> {
         if sample.name.ends_with("_bucket") {
             let mut labels = sample.labels.clone();
             let bound = labels.remove("le").unwrap_or_default();
-            let bound = number(&bound).map_err(|fault| format!("{}: le: {fault}", sample.name))?;
+            let bound = number(&bound).map_err(|error| format!("{}: le: {error}", sample.name))?;
             series
                 .entry(labels)
                 .or_default()
@@ -304,8 +304,8 @@ mod tests {
                 "do not grow",
             ),
         ] {
-            let fault = parse(page).expect_err(page);
-            assert!(fault.contains(words), "{page:?}: {fault}");
+            let error = parse(page).expect_err(page);
+            assert!(error.contains(words), "{page:?}: {error}");
         }
     }
 }

@@ -19,13 +19,13 @@ pub struct Facts {
     pub autoscaler: Option<Value>,
     /// Size of the Deployment's image; `None` when it was not asked for.
     pub image: Option<Asked<ImageSize>>,
-    /// What the custom metrics API tells of the pods; `None` when it was not asked.
+    /// What the custom metrics API reports of the pods; `None` when it was not asked.
     pub requests_metric: Option<Asked<Value>>,
     /// The pods that have not ended and are not on their way out.
     pub pods: Vec<PodFacts>,
 }
 
-/// What one pod told.
+/// What one pod answered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PodFacts {

@@ -1,4 +1,4 @@
-//! What the objects tell.
+//! What live objects show.
 
 use serde_json::Value;
 use uninlu_objects::{Kind, Progress, prometheus};

@@ -114,11 +114,11 @@ pub(super) fn predictions(stack: &Stack, facts: &Facts) -> Look {
         for (golden, answer) in golden.iter().zip(&pod.predictions) {
             let text = shortened(&golden.text);
             let body = body(answer).map_err(|why| format!("`{text}`: {why}"))?;
-            let told: Value = serde_json::from_str(body).unwrap_or_default();
-            if told["output"] != golden.output {
+            let answer: Value = serde_json::from_str(body).unwrap_or_default();
+            if answer["output"] != golden.output {
                 return Err(format!(
                     "`{text}`: {}, not {}",
-                    told["output"], golden.output
+                    answer["output"], golden.output
                 ));
             }
         }
