@@ -92,7 +92,7 @@ fn model() -> Model {
 fn network(criterion: &mut Criterion<CpuTime>) {
     let model = model();
     for tokens in LENGTHS {
-        let (text, hint) = (ids(tokens), ids(8));
+        let (text, prompt) = (ids(tokens), ids(8));
         let sequences = [sequence(&text, 0, 0)];
         let mut group = criterion.benchmark_group("text_tower");
         group.throughput(Throughput::Elements(tokens as u64));
@@ -100,11 +100,13 @@ fn network(criterion: &mut Criterion<CpuTime>) {
             bencher.iter(|| model.encode(black_box(&sequences), &|| ()).expect("states"));
         });
         group.finish();
-        let hint = sequence(&hint, 1, tokens as i64);
-        let states = model.encode(&[sequences[0], hint], &|| ()).expect("states");
+        let prompt = sequence(&prompt, 1, tokens as i64);
+        let states = model
+            .encode(&[sequences[0], prompt], &|| ())
+            .expect("states");
         let pairs = [Pair {
             text: &states[0],
-            hint: &states[1],
+            prompt: &states[1],
         }];
         let mut group = criterion.benchmark_group("cross_layers");
         group.throughput(Throughput::Elements(tokens as u64));

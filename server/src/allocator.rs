@@ -5,7 +5,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// What a round needed goes back to the kernel within a second, so that resident memory tells what is in use.
+/// What a batch needed goes back to the kernel within a second, so that resident memory tells what is in use.
 #[expect(
     unsafe_code,
     reason = "jemalloc reads its settings from a symbol of this name"

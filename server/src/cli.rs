@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use uninlu_settings::{Choice, InForce, LogLevel, Precision, duration, variables};
 
-use crate::http::{self, ApiKey, App, Page, Room, Routes, router};
+use crate::http::{self, ApiKey, App, BodyMemory, Routes, ScrapeCache, router};
 use crate::inspect::inspect;
 use crate::log::{self, Format};
 use crate::metrics::Metrics;
@@ -217,7 +217,7 @@ fn print_inspection() -> ExitCode {
     });
     match printed {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => tell(&fault),
+        Err(reason) => tell(&reason),
     }
 }
 
@@ -251,9 +251,9 @@ fn serve(options: Serve) -> ExitCode {
     };
     match run(runtime, &options, plan, log) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            tracing::error!(fault, "stopped");
-            tell(&fault)
+        Err(reason) => {
+            tracing::error!(error = reason, "stopped");
+            tell(&reason)
         }
     }
 }
@@ -423,8 +423,8 @@ impl Service {
             draining: draining.clone(),
             api_key,
             traces: traces.clone(),
-            room: Room::default(),
-            page: Page::default(),
+            body_memory: BodyMemory::default(),
+            scrapes: ScrapeCache::default(),
         };
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
@@ -458,8 +458,8 @@ impl Service {
 
     async fn run_until_stopped(self, options: &Serve) -> Result<(), String> {
         tokio::select! {
-            fault = load_fault(self.loaded) => {
-                return Err(format!("the model {} cannot be served: {fault}", options.model.display()));
+            reason = load_error(self.loaded) => {
+                return Err(format!("the model {} cannot be served: {reason}", options.model.display()));
             }
             signal = asked_to_stop() => tracing::info!(signal, "draining"),
         }
@@ -482,7 +482,7 @@ impl Service {
 }
 
 /// Ends only when the load failed.
-async fn load_fault(loaded: Loaded) -> String {
+async fn load_error(loaded: Loaded) -> String {
     match loaded.await {
         Ok(Ok(())) => {
             tracing::info!("ready");

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::files;
+use crate::model_error::ModelError;
 
 /// The fields of a BERT configuration that inference needs; the defaults are BERT's.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -20,9 +21,9 @@ pub struct Config {
     pub intermediate_size: i64,
     /// Activation; only the exact GELU is supported.
     pub hidden_act: String,
-    /// Positions with an embedding; a window and its hint must fit.
+    /// Positions with an embedding; a window and its prompt must fit.
     pub max_position_embeddings: i64,
-    /// Token types with an embedding: 0 for the text, 1 for hints.
+    /// Token types with an embedding: 0 for the text, 1 for prompts.
     pub type_vocab_size: i64,
     /// Epsilon of the layer normalisations.
     pub layer_norm_eps: f64,
@@ -46,78 +47,6 @@ impl Default for Config {
     }
 }
 
-/// Why a model folder cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// A file is missing or cannot be read.
-    #[error(
-        "{file}: {source}; fix: set UNINLU_MODEL to a folder with config.json, vocab.txt and weights that uid 1001 may read"
-    )]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A file is not what it should be.
-    #[error("{file}: {fault}")]
-    Malformed {
-        /// The file.
-        file: String,
-        /// What is wrong, and what to do.
-        fault: String,
-    },
-    /// Tensors are missing or have another shape.
-    #[error("{file}: weights do not fit the configuration: {}", faults.join("; "))]
-    Tensors {
-        /// The file.
-        file: String,
-        /// Each tensor with its fault.
-        faults: Vec<String>,
-    },
-    /// The kernel would kill the process while it loads.
-    #[error(
-        "the model needs {needed_mib} MiB of memory, and {granted_mib} MiB are granted; fix: raise [resources] memory.limit"
-    )]
-    Memory {
-        /// At least, in mebibytes.
-        needed_mib: u64,
-        /// The control group's bound, in mebibytes.
-        granted_mib: u64,
-    },
-    /// The precision asked for is not for this machine, or not for this model.
-    #[error("{0}")]
-    Precision(String),
-    /// The first predictions failed.
-    #[error("the warm-up failed: {0}")]
-    Warmup(String),
-    /// The network computed something else than numbers.
-    #[error(
-        "the model's scores are not finite numbers: its weights are damaged, or the precision is too small for them"
-    )]
-    NotFinite,
-    /// libtorch refused. Its words go on with a stack of the machine that built it: only the first line is of use.
-    #[error("libtorch: {}", .0.to_string().lines().next().unwrap_or_default())]
-    Torch(#[from] tch::TchError),
-}
-
-impl ModelError {
-    pub(crate) fn unreadable(file: &Path, source: std::io::Error) -> Self {
-        Self::Unreadable {
-            file: file.display().to_string(),
-            source,
-        }
-    }
-
-    pub(crate) fn malformed(file: &Path, fault: impl ToString) -> Self {
-        Self::Malformed {
-            file: file.display().to_string(),
-            fault: fault.to_string(),
-        }
-    }
-}
-
 impl Config {
     /// Reads `config.json`.
     ///
@@ -129,7 +58,7 @@ impl Config {
             .map_err(|error| ModelError::malformed(&file, error))?;
         config
             .check()
-            .map_err(|fault| ModelError::malformed(&file, fault))?;
+            .map_err(|reason| ModelError::malformed(&file, reason))?;
         Ok(config)
     }
 

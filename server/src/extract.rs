@@ -71,9 +71,9 @@ impl Extraction {
         (extraction, NodeId(0))
     }
 
-    /// The hints of a node, one per type: `type₁: span₁, type₂: span₂, type: `. They are as long as what was found, and
+    /// The prompts of a node, one per type: `type₁: span₁, type₂: span₂, type: `. They are as long as what was found, and
     /// are read only as far as they matter.
-    pub fn hints<'a>(
+    pub fn prompts<'a>(
         &'a self,
         node: NodeId,
         text: &'a [char],
@@ -92,7 +92,7 @@ impl Extraction {
         })
     }
 
-    /// How many hints a node asks.
+    /// How many prompts a node asks.
     pub fn width(&self, node: NodeId) -> usize {
         self.nodes[node.0].schema.types.len()
     }
@@ -120,7 +120,7 @@ impl Extraction {
         path
     }
 
-    /// Takes a node's entities, per type in the order of the hints; gives the nodes that are to be asked now.
+    /// Takes a node's entities, per type in the order of the prompts; gives the nodes that are to be asked now.
     pub fn answer(&mut self, id: NodeId, entities: Vec<Vec<Entity>>) -> Vec<NodeId> {
         let mut asked = Vec::new();
         let schema = self.nodes[id.0].schema.clone();
@@ -229,22 +229,22 @@ mod tests {
         Extraction::new(Arc::new(schema), false)
     }
 
-    fn hints(extraction: &Extraction, node: NodeId, text: &[char]) -> Vec<String> {
+    fn prompts(extraction: &Extraction, node: NodeId, text: &[char]) -> Vec<String> {
         extraction
-            .hints(node, text)
+            .prompts(node, text)
             .map(String::from_iter)
             .collect()
     }
 
     #[test]
-    fn a_hint_names_its_prefix() {
+    fn a_prompt_names_its_prefix() {
         let text: Vec<char> = "谷爱凌参加自由式".chars().collect();
         let (mut extraction, root) = begun(&json!({ "人物": { "赛事": { "国籍": null } } }));
-        assert_eq!(hints(&extraction, root, &text), ["人物: "]);
+        assert_eq!(prompts(&extraction, root, &text), ["人物: "]);
         let people = extraction.answer(root, vec![vec![entity([0, 3])]]);
         let games = extraction.answer(people[0], vec![vec![entity([5, 8])]]);
         assert_eq!(
-            hints(&extraction, games[0], &text),
+            prompts(&extraction, games[0], &text),
             ["人物: 谷爱凌, 赛事: 自由式, 国籍: "]
         );
         assert_eq!(extraction.names(games[0]), ["人物", "赛事"]);

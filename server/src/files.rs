@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use crate::config::ModelError;
+use crate::model_error::ModelError;
 
 /// Bytes that tell a stand-in from the file itself.
 const HEAD: u64 = 512;
@@ -32,15 +32,15 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, ModelError> {
 /// A file that cannot be read, or something else in its place.
 pub(crate) fn open(file: &Path) -> Result<File, ModelError> {
     let unreadable = |source| ModelError::unreadable(file, source);
-    if let Some(fault) = not_a_file(file) {
-        return Err(ModelError::malformed(file, fault));
+    if let Some(reason) = not_a_file(file) {
+        return Err(ModelError::malformed(file, reason));
     }
     let mut handle = File::open(file).map_err(unreadable)?;
     let mut head = Vec::new();
     let mut part = handle.by_ref().take(HEAD);
     part.read_to_end(&mut head).map_err(unreadable)?;
-    if let Some(fault) = stand_in(&head) {
-        return Err(ModelError::malformed(file, fault));
+    if let Some(reason) = stand_in(&head) {
+        return Err(ModelError::malformed(file, reason));
     }
     handle.rewind().map_err(unreadable)?;
     Ok(handle)
@@ -80,24 +80,24 @@ mod tests {
 
     use super::*;
 
-    fn fault(bytes: &[u8]) -> Option<&'static str> {
+    fn reason(bytes: &[u8]) -> Option<&'static str> {
         stand_in(bytes)
     }
 
     #[test]
     fn each_stand_in_is_named_for_what_it_is() {
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n";
-        assert!(fault(pointer).is_some_and(|fault| fault.contains("Git LFS")));
+        assert!(reason(pointer).is_some_and(|reason| reason.contains("Git LFS")));
         for page in [
             "<!DOCTYPE html><title>403</title>",
             "\n <HTML lang=en>",
             "<html>",
         ] {
-            assert!(fault(page.as_bytes()).is_some_and(|fault| fault.contains("HTML")));
+            assert!(reason(page.as_bytes()).is_some_and(|reason| reason.contains("HTML")));
         }
-        assert!(fault(b"").is_some_and(|fault| fault.contains("empty")));
+        assert!(reason(b"").is_some_and(|reason| reason.contains("empty")));
         for file in [&b"{}"[..], b"PK\x03\x04", b"[PAD]\n<html>\n"] {
-            assert_eq!(fault(file), None);
+            assert_eq!(reason(file), None);
         }
     }
 

@@ -2,7 +2,7 @@
 //! classification, matching, inference and reading comprehension.
 //!
 //! ```text
-//! HTTP request ──http──▶ worker: admission ──▶ session ──▶ rounds of passes ──model──▶ decode ──▶ extract ──▶ output
+//! HTTP request ──http──▶ worker: admission ──▶ session ──▶ batches of passes ──model──▶ decode ──▶ extract ──▶ output
 //! ```
 //!
 //! `extract` and `decode` know nothing of tensors, `model` nothing of requests, `http` nothing of either; `worker` is
@@ -19,6 +19,7 @@ mod inspect;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod model_error;
 pub mod schema;
 pub mod settings;
 pub mod tokenizer;

@@ -62,7 +62,7 @@ const BOUNDS: [&str; 7] = [
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// What a round cost.
+/// What a batch cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Work {
     /// Time in the towers.
@@ -255,8 +255,8 @@ impl Metrics {
         self.work.observe(work.as_secs_f64());
     }
 
-    /// The network ran a round.
-    pub fn round(&self, work: &Work) {
+    /// The network ran a batch.
+    pub fn batch(&self, work: &Work) {
         for (stage, took) in [("towers", work.towers), ("cross", work.cross)] {
             let labels = StageLabels { stage };
             self.forward

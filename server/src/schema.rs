@@ -19,7 +19,7 @@ pub struct Schema {
     pub types: Vec<Type>,
 }
 
-/// Characters of a type's name at most: more than the tokens of a hint can come from.
+/// Characters of a type's name at most: more than the tokens of a prompt can come from.
 pub const KEY_LIMIT: usize = 1_000;
 /// Levels of a schema at most.
 pub const DEPTH_LIMIT: usize = 32;
@@ -55,15 +55,15 @@ impl Schema {
             depth: 0,
             may_be_text: true,
             names_left: &Cell::new(NAME_LIMIT),
-            fault: &found,
+            problem: &found,
         };
         let read = level.read(json);
-        let fault = |error: serde_json::Error| {
+        let problem = |error: serde_json::Error| {
             found
                 .take()
-                .unwrap_or_else(|| Fault::new(error.to_string()))
+                .unwrap_or_else(|| Problem::new(error.to_string()))
         };
-        read.map_err(|error| fault(error).reported())
+        read.map_err(|error| problem(error).reported())
     }
 
     /// The same from a value.
@@ -81,14 +81,14 @@ impl Schema {
 }
 
 /// One level of a schema. Read at once, since a list of a megabyte costs fifty when it is kept first; what serde knows of
-/// a fault is a text, so the fault itself is put beside.
+/// a problem is a text, so the problem itself is put beside.
 #[derive(Clone, Copy)]
 struct Level<'a> {
     depth: usize,
     /// Whether a string may hold the schema.
     may_be_text: bool,
     names_left: &'a Cell<usize>,
-    fault: &'a Cell<Option<Fault>>,
+    problem: &'a Cell<Option<Problem>>,
 }
 
 impl Level<'_> {
@@ -107,30 +107,30 @@ impl Level<'_> {
         }
     }
 
-    fn ends<E: Error>(self, fault: Fault) -> E {
-        let error = E::custom(&fault.message);
-        self.fault.set(Some(fault));
+    fn ends<E: Error>(self, problem: Problem) -> E {
+        let error = E::custom(&problem.message);
+        self.problem.set(Some(problem));
         error
     }
 
     fn no_schema<E: Error>(self, kind: &str) -> E {
         let message = format!("{kind} is not a schema; write an object such as {{\"人物\": null}}");
-        self.ends(Fault::new(message))
+        self.ends(Problem::new(message))
     }
 
-    fn check(self, name: &str) -> Result<(), Fault> {
+    fn check(self, name: &str) -> Result<(), Problem> {
         let Some(left) = self.names_left.get().checked_sub(1) else {
             let message = format!("a schema has at most {NAME_LIMIT} names, and this is one more");
-            return Err(Fault::bound(message));
+            return Err(Problem::bound(message));
         };
         self.names_left.set(left);
         check_key(name)
     }
 
-    /// The fault is inside of what has this name.
+    /// The problem is inside of what has this name.
     fn below_name<E>(self, error: E, name: String) -> E {
-        let fault = self.fault.take();
-        self.fault.set(fault.map(|fault| fault.below(name)));
+        let problem = self.problem.take();
+        self.problem.set(problem.map(|problem| problem.below(name)));
         error
     }
 }
@@ -154,13 +154,13 @@ impl<'de> Visitor<'de> for Level<'_> {
         if self.depth >= DEPTH_LIMIT {
             let message =
                 format!("a schema has at most {DEPTH_LIMIT} levels, and this is one more");
-            return Err(self.ends(Fault::bound(message)));
+            return Err(self.ends(Problem::bound(message)));
         }
         let mut types = IndexMap::new();
         while let Some(name) = map.next_key::<String>()? {
             let read = match self.check(&name) {
                 Ok(()) => map.next_value_seed(self.below()),
-                Err(fault) => Err(self.ends(fault)),
+                Err(problem) => Err(self.ends(problem)),
             };
             match read {
                 Ok(nested) => drop(types.insert(name, nested.map(Arc::new))),
@@ -169,7 +169,7 @@ impl<'de> Visitor<'de> for Level<'_> {
         }
         if types.is_empty() {
             let message = "the object asks for no type; name at least one";
-            return Err(self.ends(Fault::new(message)));
+            return Err(self.ends(Problem::new(message)));
         }
         let types = types.into_iter().collect();
         Ok(Some(Schema { types }))
@@ -188,9 +188,9 @@ impl<'de> Visitor<'de> for Level<'_> {
             ..self
         };
         level.read(text).map(Some).map_err(|error| {
-            let fault = self.fault.take();
-            let no_json = || Fault::new(format!("the string holds no JSON: {error}"));
-            self.ends(fault.unwrap_or_else(no_json))
+            let problem = self.problem.take();
+            let no_json = || Problem::new(format!("the string holds no JSON: {error}"));
+            self.ends(problem.unwrap_or_else(no_json))
         })
     }
 
@@ -215,28 +215,28 @@ impl<'de> Visitor<'de> for Level<'_> {
     }
 }
 
-fn check_key(name: &str) -> Result<(), Fault> {
+fn check_key(name: &str) -> Result<(), Problem> {
     // Bytes bound the characters from above, so that most names need no count.
     if name.len() <= KEY_LIMIT || name.chars().count() <= KEY_LIMIT {
         return Ok(());
     }
     let characters = name.chars().count();
-    Err(Fault::bound(format!(
+    Err(Problem::bound(format!(
         "the name of a type has at most {KEY_LIMIT} characters, and this one has {characters}; \
          the model reads no more than 126 tokens of it"
     )))
 }
 
-/// A fault on its way out of the levels that it is in.
+/// A problem on its way out of the levels that it is in.
 #[derive(Debug)]
-struct Fault {
+struct Problem {
     message: String,
     is_bound: bool,
     /// The innermost first.
     names: Vec<String>,
 }
 
-impl Fault {
+impl Problem {
     fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),

@@ -88,8 +88,8 @@ fn look(
             metrics.reloads("ok");
             sender.send_replace(read.settings);
         }
-        Err(fault) => {
-            tracing::error!(fault, file = %file.display(), "settings refused; the old ones stay");
+        Err(reason) => {
+            tracing::error!(error = reason, file = %file.display(), "settings refused; the old ones stay");
             metrics.reloads("error");
         }
     }

@@ -1,4 +1,4 @@
-//! BERT's tokenizer as the reference uses it: the same for texts and hints.
+//! BERT's tokenizer as the reference uses it: the same for texts and prompts.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer as HuggingFace};
 
-use crate::config::ModelError;
 use crate::files;
+use crate::model_error::ModelError;
 
-/// Tokens of a hint at most, `[CLS]` and `[SEP]` included; a longer one loses its tail.
-pub const HINT_MAX_LENGTH: usize = 128;
+/// Tokens of a prompt at most, `[CLS]` and `[SEP]` included; a longer one loses its tail.
+pub const PROMPT_MAX_LENGTH: usize = 128;
 
-/// Ids of a hint between the two specials at most.
-const HINT_MOST: usize = HINT_MAX_LENGTH - 2;
+/// Ids of a prompt between the two specials at most.
+const PROMPT_MOST: usize = PROMPT_MAX_LENGTH - 2;
 
 /// The literal strings that become special tokens, wherever they stand in a text.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
@@ -39,10 +39,10 @@ pub struct Tokenizer {
     parts_chinese: bool,
 }
 
-/// A tokenized hint.
+/// A tokenized prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hint {
-    /// Ids, with `[CLS]` and `[SEP]`; at most [`HINT_MAX_LENGTH`].
+pub struct Prompt {
+    /// Ids, with `[CLS]` and `[SEP]`; at most [`PROMPT_MAX_LENGTH`].
     pub ids: Vec<i64>,
     /// Characters that were read to make them.
     pub characters: usize,
@@ -83,7 +83,7 @@ impl Tokenizer {
         let file = folder.join("vocab.txt");
         let text = String::from_utf8(files::read(&file)?)
             .map_err(|error| ModelError::malformed(&file, error))?;
-        Self::build(&text, &options).map_err(|fault| ModelError::malformed(&file, fault))
+        Self::build(&text, &options).map_err(|reason| ModelError::malformed(&file, reason))
     }
 
     /// The tokenizer of a vocabulary: one token a line, the line number is the id.
@@ -158,20 +158,20 @@ impl Tokenizer {
         })
     }
 
-    /// Tokenizes a hint, cut to [`HINT_MAX_LENGTH`] tokens as the reference cuts it: the tail goes, `[SEP]` stays.
+    /// Tokenizes a prompt, cut to [`PROMPT_MAX_LENGTH`] tokens as the reference cuts it: the tail goes, `[SEP]` stays.
     /// Characters behind what can become one of these tokens are not asked for.
     ///
     /// # Errors
     /// The library's own refusal.
-    pub fn hint(&self, hint: impl Iterator<Item = char>) -> Result<Hint, String> {
-        let beginning = beginning(hint, HINT_MOST, self.parts_chinese);
+    pub fn prompt(&self, prompt: impl Iterator<Item = char>) -> Result<Prompt, String> {
+        let beginning = beginning(prompt, PROMPT_MOST, self.parts_chinese);
         let mut ids = self.text(&beginning)?.ids;
-        if ids.len() > HINT_MAX_LENGTH {
-            ids.truncate(HINT_MAX_LENGTH - 1);
+        if ids.len() > PROMPT_MAX_LENGTH {
+            ids.truncate(PROMPT_MAX_LENGTH - 1);
             ids.push(self.sep);
         }
         let characters = beginning.chars().count();
-        Ok(Hint { ids, characters })
+        Ok(Prompt { ids, characters })
     }
 
     /// Entries of the vocabulary, one more than its highest id: a token that stands twice counts twice.
@@ -267,16 +267,16 @@ mod tests {
     }
 
     /// Whole, and cut only then.
-    fn slow(tokenizer: &Tokenizer, hint: &str) -> Vec<i64> {
-        let mut ids = tokenizer.text(hint).expect("tokens").ids;
-        if ids.len() > HINT_MAX_LENGTH {
-            ids.truncate(HINT_MAX_LENGTH - 1);
+    fn slow(tokenizer: &Tokenizer, prompt: &str) -> Vec<i64> {
+        let mut ids = tokenizer.text(prompt).expect("tokens").ids;
+        if ids.len() > PROMPT_MAX_LENGTH {
+            ids.truncate(PROMPT_MAX_LENGTH - 1);
             ids.push(tokenizer.sep);
         }
         ids
     }
 
-    fn random_hint(random: &mut Rng) -> String {
+    fn random_prompt(random: &mut Rng) -> String {
         // A few pieces only, so that some texts never part.
         let pieces: Vec<&str> = (0..random.usize(1..6))
             .map(|_| PIECES[random.usize(..PIECES.len())])
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_hint_has_the_ids_of_the_whole() {
+    fn a_cut_prompt_has_the_ids_of_the_whole() {
         for (lower, chinese, accents) in [
             (true, true, None),
             (false, true, None),
@@ -302,9 +302,9 @@ mod tests {
             });
             let mut random = Rng::with_seed(1);
             for _ in 0..80 {
-                let hint = random_hint(&mut random);
-                let cut = tokenizer.hint(hint.chars()).expect("a hint");
-                assert_eq!(cut.ids, slow(&tokenizer, &hint), "{hint:?}");
+                let prompt = random_prompt(&mut random);
+                let cut = tokenizer.prompt(prompt.chars()).expect("a prompt");
+                assert_eq!(cut.ids, slow(&tokenizer, &prompt), "{prompt:?}");
             }
         }
     }
@@ -313,9 +313,13 @@ mod tests {
     fn what_cannot_matter_is_not_read() {
         let tokenizer = tokenizer(&Options::default());
         for (endless, most) in [("人物", 130), ("word ", 660), (", ", 260)] {
-            let hint = tokenizer.hint(endless.chars().cycle()).expect("a hint");
-            assert_eq!(hint.ids.len(), HINT_MAX_LENGTH);
-            assert!(hint.characters <= most, "{endless}: {}", hint.characters);
+            let prompt = tokenizer.prompt(endless.chars().cycle()).expect("a prompt");
+            assert_eq!(prompt.ids.len(), PROMPT_MAX_LENGTH);
+            assert!(
+                prompt.characters <= most,
+                "{endless}: {}",
+                prompt.characters
+            );
         }
     }
 }

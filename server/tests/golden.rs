@@ -9,7 +9,7 @@ use uninlu_server::decode::{Entity, Logits, decode, merge, span, window, window_
 use uninlu_server::extract::{Extraction, NodeId};
 use uninlu_server::model::{Pair, Precision, Sequence};
 use uninlu_server::schema::Schema;
-use uninlu_server::tokenizer::{HINT_MAX_LENGTH, Tokenizer, Tokens};
+use uninlu_server::tokenizer::{PROMPT_MAX_LENGTH, Tokenizer, Tokens};
 use uninlu_server::worker::{Engine, Request};
 
 /// fp32 sums in another order differ by some 1e-6; the reference's margins are above 5e-4.
@@ -76,12 +76,18 @@ fn load(folder: &Path) -> Engine {
     Engine::load(folder, Precision::Fp32, tch::Device::Cpu).expect("the model")
 }
 
-/// Logits of each hint over each window, all in one pass.
-fn logits(engine: &Engine, tokens: &Tokens, hints: &[String]) -> Vec<Vec<Logits>> {
+/// Logits of each prompt over each window, all in one pass.
+fn logits(engine: &Engine, tokens: &Tokens, prompts: &[String]) -> Vec<Vec<Logits>> {
     let count = tokens.ids.len();
-    let hints: Vec<Vec<i64>> = hints
+    let prompts: Vec<Vec<i64>> = prompts
         .iter()
-        .map(|hint| engine.tokenizer().hint(hint.chars()).expect("a hint").ids)
+        .map(|prompt| {
+            engine
+                .tokenizer()
+                .prompt(prompt.chars())
+                .expect("a prompt")
+                .ids
+        })
         .collect();
     let windows = (0..window_count(count)).map(|index| Sequence {
         ids: &tokens.ids[window(count, index)],
@@ -89,7 +95,7 @@ fn logits(engine: &Engine, tokens: &Tokens, hints: &[String]) -> Vec<Vec<Logits>
         first_position: 0,
     });
     let behind = window(count, 0).len() as i64;
-    let asked = hints.iter().map(|ids| Sequence {
+    let asked = prompts.iter().map(|ids| Sequence {
         ids,
         token_type: 1,
         first_position: behind,
@@ -99,10 +105,10 @@ fn logits(engine: &Engine, tokens: &Tokens, hints: &[String]) -> Vec<Vec<Logits>
         .model()
         .encode(&sequences, &|| ())
         .expect("the towers");
-    let (texts, hints) = states.split_at(window_count(count));
-    let pairs: Vec<Pair<'_>> = hints
+    let (texts, prompts) = states.split_at(window_count(count));
+    let pairs: Vec<Pair<'_>> = prompts
         .iter()
-        .flat_map(|hint| texts.iter().map(move |text| Pair { text, hint }))
+        .flat_map(|prompt| texts.iter().map(move |text| Pair { text, prompt }))
         .collect();
     let rows = engine
         .model()
@@ -173,23 +179,27 @@ fn all_cases_give_the_references_tokens_and_logits() {
 }
 
 fn check_level(engine: &Engine, case: &Case, tokens: &Tokens, level: &Level) {
-    for ((hint, ids), length) in level
+    for ((prompt, ids), length) in level
         .hints
         .iter()
         .zip(&level.hint_ids)
         .zip(&level.hint_lens)
     {
         assert_eq!(
-            engine.tokenizer().hint(hint.chars()).expect("a hint").ids,
+            engine
+                .tokenizer()
+                .prompt(prompt.chars())
+                .expect("a prompt")
+                .ids,
             ids[..*length],
-            "{}: {hint}",
+            "{}: {prompt}",
             case.id
         );
     }
     let windows = logits(engine, tokens, &level.hints);
     let characters: Vec<char> = case.text.chars().collect();
     for (index, row) in windows.iter().enumerate() {
-        let what = format!("{}, hint {}", case.id, level.hints[index]);
+        let what = format!("{}, prompt {}", case.id, level.hints[index]);
         let merged = merge(row, tokens.ids.len());
         let found = GoldenEntity::all(decode(&merged, &tokens.offsets), &characters);
         assert_eq!(found, level.entities[index], "{what}");
@@ -219,7 +229,7 @@ fn check_level(engine: &Engine, case: &Case, tokens: &Tokens, level: &Level) {
     }
 }
 
-/// All cases at once, so that rounds mix texts, levels and equal passes; with rounds of one pass, and of very many.
+/// All cases at once, so that batches mix texts, levels and equal passes; with batches of one pass, and of very many.
 #[test]
 fn together_or_alone_the_output_is_the_same() {
     let engine = load(&data("golden/tiny"));
@@ -238,7 +248,7 @@ fn together_or_alone_the_output_is_the_same() {
             assert_eq!(
                 output,
                 case.output.to_string(),
-                "{}, rounds of {budget} tokens",
+                "{}, batches of {budget} tokens",
                 case.id
             );
         }
@@ -256,10 +266,10 @@ fn both_forms_of_weights_are_the_same_model() {
         .tokenizer()
         .text("小明在北京的云帆公司工作。")
         .expect("tokens");
-    let hints = ["人物: ".to_owned()];
+    let prompts = ["人物: ".to_owned()];
     assert_eq!(
-        logits(&zip, &tokens, &hints),
-        logits(&safetensors, &tokens, &hints)
+        logits(&zip, &tokens, &prompts),
+        logits(&safetensors, &tokens, &prompts)
     );
 }
 
@@ -328,7 +338,7 @@ fn walk(
 ) {
     let windows = window_count(tokens.ids.len());
     let found = extraction
-        .hints(node, characters)
+        .prompts(node, characters)
         .map(|_| {
             let row = rows.by_ref().take(windows);
             let windows: Vec<Logits> = row.map(|(head, tail)| Logits { head, tail }).collect();
@@ -375,7 +385,7 @@ fn the_recursion_walks_as_the_reference_does() {
 #[derive(Deserialize)]
 struct TokenizerCase {
     text: String,
-    /// Set where the reference cut the string as it cuts a hint.
+    /// Set where the reference cut the string as it cuts a prompt.
     max_length: Option<usize>,
     ids: Vec<i64>,
     offsets: Vec<(usize, usize)>,
@@ -391,9 +401,9 @@ fn the_tokenizer_follows_the_reference_on_its_own_vocabulary() {
     for case in cases {
         let tokens = tokenizer.text(&case.text).expect("tokens");
         if let Some(max_length) = case.max_length {
-            assert_eq!(max_length, HINT_MAX_LENGTH);
+            assert_eq!(max_length, PROMPT_MAX_LENGTH);
             assert_eq!(
-                tokenizer.hint(case.text.chars()).expect("a hint").ids,
+                tokenizer.prompt(case.text.chars()).expect("a prompt").ids,
                 case.ids,
                 "{:?}",
                 case.text

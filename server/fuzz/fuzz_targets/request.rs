@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tower::ServiceExt;
-use uninlu_server::http::{App, Page, Room, Routes, router};
+use uninlu_server::http::{App, BodyMemory, Routes, ScrapeCache, router};
 use uninlu_server::metrics::Metrics;
 use uninlu_server::model::Precision;
 use uninlu_server::settings::InForce;
@@ -70,8 +70,8 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         draining: Arc::new(AtomicBool::new(false)),
         api_key: None,
         traces: None,
-        room: Room::default(),
-        page: Page::default(),
+        body_memory: BodyMemory::default(),
+        scrapes: ScrapeCache::default(),
     };
     Server {
         runtime,

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use axum::http::{HeaderMap, StatusCode, header};
 use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
-use super::body::Received;
+use super::body_buffer::BodyBuffer;
 use super::error::ApiError;
 
 /// The codings that are decoded, as `Accept-Encoding` of a 415 names them.
-pub(super) const ACCEPTED: &str = "gzip, deflate";
+const ACCEPTED: &str = "gzip, deflate";
 /// Bytes that are decoded before other requests get their turn.
 const PIECE: usize = 16 << 10;
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -41,7 +41,7 @@ pub(super) fn named(headers: &HeaderMap) -> Result<Coding, ApiError> {
 fn unknown_coding() -> ApiError {
     let message = format!("Content-Encoding may be one of {ACCEPTED}, or absent");
     let error = ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", message);
-    error.at("Content-Encoding").naming_codings()
+    error.at("Content-Encoding").accepting(ACCEPTED)
 }
 
 /// Refuses a charset that is named and is none of UTF-8's subsets.
@@ -82,7 +82,7 @@ pub(super) fn without_mark(body: &[u8]) -> &[u8] {
 }
 
 /// The decoded body. It has the bounds of one that was sent as it is.
-pub(super) async fn decoded(coding: Coding, body: Received) -> Result<Received, ApiError> {
+pub(super) async fn decoded(coding: Coding, body: BodyBuffer) -> Result<BodyBuffer, ApiError> {
     let sink = Sink {
         received: body.emptied(),
         refused: None,
@@ -106,7 +106,7 @@ fn is_zlib(body: &[u8]) -> bool {
     first & 0x0f == 8 && u16::from_be_bytes([first, second]) % 31 == 0
 }
 
-async fn inflate(mut decoder: impl Inflate, body: &[u8]) -> Result<Received, ApiError> {
+async fn inflate(mut decoder: impl Inflate, body: &[u8]) -> Result<BodyBuffer, ApiError> {
     for piece in body.chunks(PIECE) {
         if decoder.write_all(piece).is_err() {
             return Err(decoder.sink().refused.take().unwrap_or_else(broken));
@@ -131,7 +131,7 @@ fn broken() -> ApiError {
 /// Where the decoded bytes go.
 #[derive(Debug)]
 struct Sink {
-    received: Received,
+    received: BodyBuffer,
     refused: Option<ApiError>,
 }
 
@@ -178,7 +178,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
-    use super::super::body::{BODY_LIMIT, Room};
+    use super::super::body_buffer::{BODY_LIMIT, BodyMemory};
     use super::*;
 
     const TEXT: &[u8] = "{\"text\": \"小明\"}".as_bytes();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn decode(coding: Coding, body: &[u8]) -> Result<Vec<u8>, StatusCode> {
-        let mut received = Received::new(Room::default());
+        let mut received = BodyBuffer::new(BodyMemory::default());
         received.extend(body).expect("within the bound");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::coding;
 use crate::worker::PredictError;
 
 /// The body of every answer that is no success.
@@ -39,8 +38,8 @@ pub(super) struct ApiError {
     place: Option<String>,
     /// Seconds.
     retry_after: Option<u64>,
-    /// The codings of a body that are decoded are named.
-    names_codings: bool,
+    /// Codings that a body may have.
+    accepts: Option<&'static str>,
     /// What the log says besides the code.
     logged: Cow<'static, str>,
 }
@@ -60,7 +59,7 @@ impl ApiError {
             message: message.into(),
             place: None,
             retry_after: None,
-            names_codings: false,
+            accepts: None,
             logged: Cow::Borrowed(""),
         }
     }
@@ -101,12 +100,9 @@ impl ApiError {
     }
 
     /// Names the codings that a body may have (RFC 9110, 12.5.3: in an answer they are for the next request).
-    pub(super) fn naming_codings(self) -> Self {
-        let names_codings = true;
-        Self {
-            names_codings,
-            ..self
-        }
+    pub(super) fn accepting(self, codings: &'static str) -> Self {
+        let accepts = Some(codings);
+        Self { accepts, ..self }
     }
 
     /// What the log says besides the code; nothing that the caller sent may be in it.
@@ -141,9 +137,8 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.names_codings {
-            let codings = HeaderValue::from_static(coding::ACCEPTED);
-            headers.insert(header::ACCEPT_ENCODING, codings);
+        if let Some(codings) = self.accepts {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(codings));
         }
         response.extensions_mut().insert(Refusal {
             code: self.code,
@@ -170,7 +165,7 @@ impl From<PredictError> for ApiError {
             PredictError::TooMuchWork { place, .. } => {
                 Self::unprocessable("max_work", message).at(place)
             }
-            PredictError::TooManyHints { place } => {
+            PredictError::TooManyPrompts { place } => {
                 Self::unprocessable("schema_too_large", message).at(place)
             }
             PredictError::TooManyEntities { place } => {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uninlu_settings::{NAMES, Settings};
 use utoipa::ToSchema;
 
-use super::App;
+use super::app::App;
 
 /// One word.
 #[derive(Debug, Serialize, ToSchema)]

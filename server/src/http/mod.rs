@@ -1,7 +1,10 @@
 //! The HTTP side: requests in, answers and errors out. Knows nothing of tensors.
 
 mod answer;
+mod api_key;
+mod app;
 mod body;
+mod body_buffer;
 mod coding;
 mod connection;
 mod error;
@@ -17,53 +20,26 @@ mod predict;
 mod rate;
 mod request;
 mod scrape;
+mod scrape_cache;
 mod serve;
 mod trace_context;
 mod wire;
-
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
-use uninlu_settings::InForce;
 
-use crate::metrics::Metrics;
-use crate::traces::Traces;
-use crate::worker::Worker;
 use error::ApiError;
 
-pub use body::Room;
-pub use guard::ApiKey;
-pub use scrape::Page;
+pub use api_key::ApiKey;
+pub use app::App;
+pub use body_buffer::BodyMemory;
+pub use scrape_cache::ScrapeCache;
 pub use serve::serve;
 pub use trace_context::TraceContext;
-
-/// What every handler sees.
-#[derive(Clone)]
-pub struct App {
-    /// The model's threads.
-    pub worker: Worker,
-    /// Hot settings.
-    pub settings: watch::Receiver<InForce>,
-    /// Metrics.
-    pub metrics: Arc<Metrics>,
-    /// Set when the process was asked to stop.
-    pub draining: Arc<AtomicBool>,
-    /// Without it, everybody may ask.
-    pub api_key: Option<ApiKey>,
-    /// Without it, nothing is traced.
-    pub traces: Option<Traces>,
-    /// For the bodies of all requests.
-    pub room: Room,
-    /// Of the metrics.
-    pub page: Page,
-}
 
 /// Which routes a router has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,21 +75,21 @@ fn management() -> Router<App> {
         .route("/metrics", get(scrape::metrics))
 }
 
-/// With a key, what the API is and does is told to who has it; the page itself asks for it.
+/// With a key, only those who have it learn what the API is and does; the page itself asks for it.
 fn service(app: &App, origins: &[HeaderValue]) -> Router<App> {
-    let key = from_fn_with_state(app.clone(), guard::guard);
-    let mut api = Router::new()
-        .route("/api/predict", post(predict::predict))
-        .layer(key.clone());
+    let guarded = |routes: Router<App>| match &app.api_key {
+        Some(key) => routes.layer(from_fn_with_state(key.clone(), guard::guard)),
+        None => routes,
+    };
+    let mut api = guarded(Router::new().route("/api/predict", post(predict::predict)));
     if !origins.is_empty() {
         api = api.layer(cors(origins));
     }
-    let told = Router::new()
+    let description = Router::new()
         .route("/info", get(health::info))
         .route("/openapi.json", get(openapi::document))
-        .route("/docs", get(page::docs))
-        .layer(key);
-    api.merge(told)
+        .route("/docs", get(page::docs));
+    api.merge(guarded(description))
         .route("/", get(page::index))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))

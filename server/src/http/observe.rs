@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::App;
+use super::app::App;
 use super::error::Refusal;
 use super::line::Line;
 use super::trace_context::{TRACE_PARENT, TraceContext};

@@ -10,10 +10,10 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body;
+use super::app::App;
 use super::error::{ApiError, ErrorBody};
 use super::request::{PredictRequest, Question};
-use super::{App, answer};
+use super::{answer, body};
 use crate::extract::Step;
 use crate::worker::{Allowance, Deadline, PredictError, Prediction, Request};
 
@@ -59,7 +59,7 @@ async fn answered(app: &App, request: axum::extract::Request) -> Result<Response
     let caller = deadline(request.headers(), Instant::now())?;
     let settings = app.settings.borrow().clone();
     // Held until the answer: what is read from it lives as long.
-    let body = body::read(request, app.room.clone()).await?;
+    let body = body::read(request, app.body_memory.clone()).await?;
     let question = Question::parse(body.bytes(), settings.max_length as usize)?;
     if !app.worker.is_loaded() {
         let message = "the model is being loaded";

@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_char, c_void};
 use tch::{Device, Kind, Tensor};
 use uninlu_settings::Precision;
 
-use crate::config::ModelError;
+use crate::model_error::ModelError;
 
 /// A linear layer, ready to run.
 pub(super) enum Linear {

@@ -3,7 +3,7 @@
 //! Nothing is padded to the longest: the tokens of all sequences lie behind each other in one `[N, H]` matrix, on which
 //! everything but attention runs at once; attention runs once for each group of equally shaped sequences.
 //!
-//! Shapes: `T` tokens of a text's window, `h` tokens of a hint, `N` tokens of all sequences, `H` hidden size.
+//! Shapes: `T` tokens of a text's window, `h` tokens of a prompt, `N` tokens of all sequences, `H` hidden size.
 
 mod linear;
 mod packing;
@@ -15,8 +15,9 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
 use crate::cgroup;
-use crate::config::{Config, ModelError};
+use crate::config::Config;
 use crate::decode::Logits;
+use crate::model_error::ModelError;
 use crate::weights::{self, Slice, Weights};
 
 use linear::Linear;
@@ -25,27 +26,27 @@ use packing::{Group, Packing, pack};
 pub use precision::{check_precision, processor_flags};
 pub use uninlu_settings::Precision;
 
-/// The last layers of the stack run over text and hint together; their number is fixed in the reference.
+/// The last layers of the stack run over text and prompt together; their number is fixed in the reference.
 const CROSS_LAYERS: usize = 6;
 
-/// A sequence of the towers: a window of a text, or a hint behind it.
+/// A sequence of the towers: a window of a text, or a prompt behind it.
 #[derive(Debug, Clone, Copy)]
 pub struct Sequence<'a> {
     /// Token ids.
     pub ids: &'a [i64],
-    /// 0 for a text, 1 for a hint.
+    /// 0 for a text, 1 for a prompt.
     pub token_type: i64,
-    /// 0 for a text; for a hint the length of the text's window: its positions go on behind the text.
+    /// 0 for a text; for a prompt the length of the text's window: its positions go on behind the text.
     pub first_position: i64,
 }
 
-/// What the cross layers look at together: the towers' states of a window `[T, H]` and of a hint `[h, H]`.
+/// What the cross layers look at together: the towers' states of a window `[T, H]` and of a prompt `[h, H]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair<'a> {
     /// The window's states.
     pub text: &'a Tensor,
-    /// The hint's states.
-    pub hint: &'a Tensor,
+    /// The prompt's states.
+    pub prompt: &'a Tensor,
 }
 
 struct LayerNorm {
@@ -90,18 +91,18 @@ impl Model {
         check_precision(precision, device, &processor_flags()).map_err(ModelError::Precision)?;
         let config = Config::load(folder)?;
         let weights = weights::load(folder)?;
-        let in_folder = |faults| ModelError::Tensors {
+        let in_folder = |problems| ModelError::Tensors {
             file: folder.display().to_string(),
-            faults,
+            problems,
         };
         let prefixes = layer_prefixes(&weights).map_err(in_folder)?;
         let mut source = Source {
             weights: &weights,
-            faults: Vec::new(),
+            problems: Vec::new(),
         };
         let raw = source.model(&config, &prefixes);
-        if !source.faults.is_empty() {
-            return Err(in_folder(source.faults));
+        if !source.problems.is_empty() {
+            return Err(in_folder(source.problems));
         }
         if device == Device::Cpu {
             let needed = needed_memory(&config, prefixes.len(), precision);
@@ -125,7 +126,7 @@ impl Model {
         self.device
     }
 
-    /// Number of layers: of the towers, and over text and hint together.
+    /// Number of layers: of the towers, and over text and prompt together.
     pub fn layers(&self) -> (usize, usize) {
         (self.tower.len(), self.cross.len())
     }
@@ -185,13 +186,13 @@ impl Model {
         let _no_gradients = tch::no_grad_guard();
         let shapes: Vec<(i64, i64)> = pairs
             .iter()
-            .map(|pair| (pair.text.size()[0], pair.hint.size()[0]))
+            .map(|pair| (pair.text.size()[0], pair.prompt.size()[0]))
             .collect();
         let packing = Packing::of(&shapes);
         let parts: Vec<&Tensor> = packing
             .order
             .iter()
-            .flat_map(|index| [pairs[*index].text, pairs[*index].hint])
+            .flat_map(|index| [pairs[*index].text, pairs[*index].prompt])
             .collect();
         let mut states = pack(&parts)?;
         let (last, before) = self
@@ -492,24 +493,26 @@ impl RawModel {
     }
 }
 
-/// Finds tensors in the weights and notes every fault.
+/// Finds tensors in the weights and notes everything that is wrong.
 struct Source<'a> {
     weights: &'a Weights,
-    faults: Vec<String>,
+    problems: Vec<String>,
 }
 
 impl Source<'_> {
     fn tensor(&mut self, name: &str, shape: &[i64]) -> Slice {
         match self.weights.slice(name) {
             Ok(slice) if slice.shape == shape && !slice.is_integer() => return slice.clone(),
-            Ok(slice) if slice.shape == shape => self.faults.push(format!("{name} holds integers")),
-            Ok(slice) => self.faults.push(format!(
+            Ok(slice) if slice.shape == shape => {
+                self.problems.push(format!("{name} holds integers"))
+            }
+            Ok(slice) => self.problems.push(format!(
                 "{name} has the shape {:?}, not {shape:?}",
                 slice.shape
             )),
-            Err(fault) => self.faults.push(format!("{name} {fault}")),
+            Err(reason) => self.problems.push(format!("{name} {reason}")),
         }
-        // Stands in until all faults are known.
+        // Stands in until all problems are known.
         Slice::none()
     }
 

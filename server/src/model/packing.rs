@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::config::ModelError;
+use crate::model_error::ModelError;
 
 /// Sequences of one shape, whose tokens lie behind each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +15,14 @@ pub(super) struct Group {
     count: i64,
     /// Tokens of the text in each; they come first.
     pub(super) text: i64,
-    /// Tokens of the hint in each.
-    hint: i64,
+    /// Tokens of the prompt in each.
+    prompt: i64,
 }
 
 impl Group {
     /// Tokens of each sequence.
     pub(super) fn tokens(&self) -> i64 {
-        self.text + self.hint
+        self.text + self.prompt
     }
 
     /// `[N, 3H]` of queries, keys and values → `[count · queries, H]`.
@@ -78,24 +78,24 @@ pub(super) struct Packing {
 }
 
 impl Packing {
-    /// Groups sequences by their shape: tokens of the text, tokens of the hint.
+    /// Groups sequences by their shape: tokens of the text, tokens of the prompt.
     pub(super) fn of(shapes: &[(i64, i64)]) -> Self {
         let mut order: Vec<usize> = (0..shapes.len()).collect();
         order.sort_by_key(|index| shapes[*index]);
         let mut groups: Vec<Group> = Vec::new();
         let mut start = 0;
         for index in &order {
-            let (text, hint) = shapes[*index];
+            let (text, prompt) = shapes[*index];
             match groups.last_mut() {
-                Some(last) if (last.text, last.hint) == (text, hint) => last.count += 1,
+                Some(last) if (last.text, last.prompt) == (text, prompt) => last.count += 1,
                 _ => groups.push(Group {
                     start,
                     count: 1,
                     text,
-                    hint,
+                    prompt,
                 }),
             }
-            start += text + hint;
+            start += text + prompt;
         }
         Self { order, groups }
     }
@@ -106,7 +106,7 @@ impl Packing {
         let groups = self.groups.iter().map(|group| {
             let text = Group {
                 start,
-                hint: 0,
+                prompt: 0,
                 ..*group
             };
             start += text.count * text.text;

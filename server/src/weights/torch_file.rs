@@ -8,7 +8,7 @@ use std::rc::Rc;
 use tch::Kind;
 
 use super::pickle::{self, TensorRef, Value};
-use super::{Slice, Slices};
+use super::slice::{Slice, Slices};
 
 /// Reads either form.
 pub(super) fn read(bytes: &[u8]) -> Result<Slices, String> {
@@ -61,11 +61,12 @@ fn read_zip(bytes: &[u8]) -> Result<Slices, String> {
 /// Magic number, protocol version, system information, state, storage keys, then each storage with its length. Lengths
 /// and elements are little-endian whatever machine wrote them (`THPStorage_writeFileRaw`).
 fn read_legacy(bytes: &[u8]) -> Result<Slices, String> {
-    let no_file =
-        |fault: String| format!("this is neither a zip nor an older file of torch.save ({fault})");
+    let not_a_file = |reason: String| {
+        format!("this is neither a zip nor an older file of torch.save ({reason})")
+    };
     let mut rest = bytes;
     for _ in 0..3 {
-        rest = pickle::read(rest).map_err(no_file)?.rest;
+        rest = pickle::read(rest).map_err(not_a_file)?.rest;
     }
     let state = pickle::read(rest)?;
     let keys = pickle::read(state.rest)?;
@@ -293,8 +294,8 @@ mod tests {
                 assert_eq!(values(bytes, &weights, name), (vec![2], vec![1.5, -2.5]));
             }
             for name in ["rng_state", "module.mask", "module.short", "module.char"] {
-                let fault = weights[name].as_ref().expect_err(name);
-                assert!(fault.contains("Storage, which no weight does"), "{fault}");
+                let reason = weights[name].as_ref().expect_err(name);
+                assert!(reason.contains("Storage, which no weight does"), "{reason}");
             }
         }
     }

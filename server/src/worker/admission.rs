@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::claim::{Claim, ClaimId, Claims, Mark};
+use super::claim::{Claim, ClaimId, Claims, Due};
 
 /// Whoever is refused again and again within it is no burst.
 const OVERLOAD: Duration = Duration::from_secs(2);
@@ -23,10 +23,10 @@ const LARGE_BEYOND: f64 = 4.0;
 const LARGE: f64 = 0.25;
 /// … but none of up to so much of the usual work.
 const SMALL_UP_TO: f64 = 2.0;
-/// Tokens of a round at least from which the cost of much work is learned: in a small one a token costs more.
+/// Tokens of a batch at least from which the cost of much work is learned: in a small one a token costs more.
 const BULK: usize = 256;
 /// Tokens that run on one worker at a time; more are shared by all.
-const ONE_ROUND: f64 = 512.0;
+const ONE_BATCH: f64 = 512.0;
 
 /// Predicts and decides. The rule for overload is that of "controlled delay" (Maurer, Fail at Scale, ACM Queue 13/8,
 /// 2015): a burst may fill the queue once; while requests go on being refused it is kept short, so that whoever is taken
@@ -38,8 +38,8 @@ pub(super) struct Admission {
     claims: Claims,
     /// Seconds that one thread's pass takes for a token; a moving average.
     seconds_per_token: f64,
-    /// The same in rounds of much work; a moving quantile below the median (one in six rounds is faster), so that stalled
-    /// rounds do not make honest requests too large.
+    /// The same in batches of much work; a moving quantile below the median (one in six batches is faster), so that stalled
+    /// batches do not make honest requests too large.
     bulk: f64,
     /// Passes that a nested request needs for each that is known at first; a moving average.
     growth: f64,
@@ -151,10 +151,10 @@ impl Admission {
     }
 
     /// Another pass of a request is known; says where it stands.
-    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Mark {
-        let mark = self.claims.expect(id, tokens, now);
+    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Due {
+        let due = self.claims.expect(id, tokens, now);
         self.note_queue(now);
-        mark
+        due
     }
 
     /// Something is known anew of a request.
@@ -171,7 +171,7 @@ impl Admission {
 
     /// Time that so many tokens take when nothing else runs.
     fn alone(&self, tokens: f64) -> Duration {
-        let one_after_another = tokens.min(ONE_ROUND).max(tokens / self.workers);
+        let one_after_another = tokens.min(ONE_BATCH).max(tokens / self.workers);
         seconds(one_after_another * self.seconds_per_token)
     }
 
@@ -466,7 +466,7 @@ mod tests {
 
     /// A machine that stalled once must not refuse for it what it could take before.
     #[test]
-    fn one_stalled_round_does_not_make_work_dear() {
+    fn one_stalled_batch_does_not_make_work_dear() {
         let mut admission = admission();
         admission.note_pass(400, Duration::from_secs(100));
         assert!(admission.pod_seconds_per_token() < 0.0011);

@@ -1,16 +1,40 @@
 //! What one question may cost, over all of its texts and levels: work, and bytes of the answer.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::PredictError;
-use super::session::Counted;
+use super::error::PredictError;
+use super::limits::ANSWER_LIMIT;
+use crate::decode::WINDOW;
 use crate::extract::TooLarge;
 
-/// Bytes of one question's answer at most.
-pub const ANSWER_LIMIT: usize = 8 << 20;
-/// Characters of a hint that are read for one of its tokens, before the reading counts as work.
+/// Characters of a prompt that are read for one of its tokens, before the reading counts as work.
 const CHARACTERS_PER_TOKEN: usize = 8;
+
+/// How work is counted, for people.
+#[derive(Debug)]
+pub(super) struct Counted {
+    /// Texts of the question, or one of them.
+    pub(super) texts: usize,
+    /// Their windows.
+    pub(super) windows: usize,
+    /// What is asked of each.
+    pub(super) prompts: usize,
+    /// Up to which level.
+    pub(super) place: String,
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.texts == 1 { "text" } else { "texts" };
+        write!(
+            formatter,
+            "{} {text} of {} windows (at most {WINDOW} tokens each) × {} types up to `{}`",
+            self.texts, self.windows, self.prompts, self.place
+        )
+    }
+}
 
 /// A question's share of the pod. Each level of each text is charged before it runs, so that what a nested schema
 /// becomes is bounded by what was found and not by what could have been.
@@ -20,8 +44,8 @@ pub struct Allowance {
     seconds_per_token: f64,
     /// Tokens of the first level of all its texts; what makes a question large, however many texts share it.
     first_level: usize,
-    /// Tokens of the hints of the schema's first level.
-    hints: usize,
+    /// Tokens of the prompts of the schema's first level.
+    prompts: usize,
     /// Tokens charged.
     charged: AtomicU64,
     /// Tokens of the first level of those of its texts that are taken.
@@ -45,7 +69,7 @@ impl Allowance {
             max_work,
             seconds_per_token,
             first_level: 0,
-            hints: 0,
+            prompts: 0,
             charged: AtomicU64::new(0),
             taken: AtomicUsize::new(0),
             bytes: AtomicUsize::new(ANSWER_LIMIT),
@@ -53,18 +77,18 @@ impl Allowance {
         }
     }
 
-    /// Of so many tokens in the first level of all texts, and in its hints.
-    pub(super) fn of(self, first_level: usize, hints: usize) -> Self {
+    /// Of so many tokens in the first level of all texts, and in its prompts.
+    pub(super) fn of(self, first_level: usize, prompts: usize) -> Self {
         Self {
             first_level,
-            hints,
+            prompts,
             ..self
         }
     }
 
-    /// Tokens of the hints of the schema's first level.
-    pub(super) fn hints(&self) -> usize {
-        self.hints
+    /// Tokens of the prompts of the schema's first level.
+    pub(super) fn prompts(&self) -> usize {
+        self.prompts
     }
 
     /// Tokens of the first level of all texts.
@@ -96,7 +120,7 @@ impl Allowance {
         })
     }
 
-    /// Takes the passes of one hint: so many tokens over all windows, made of so many of its own and of so many
+    /// Takes the passes of one prompt: so many tokens over all windows, made of so many of its own and of so many
     /// characters read.
     ///
     /// # Errors
@@ -168,7 +192,7 @@ mod tests {
         Counted {
             texts: 1,
             windows: 2,
-            hints: 3,
+            prompts: 3,
             place: "schema".into(),
         }
     }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 /// While both wait, one of so many tokens that run is a large request's.
 pub(super) const SHARE: f64 = 4.0;
 
-/// Where a pass stands: the smaller goes first.
+/// Where a pass stands in the deadline order: the smaller goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mark {
+pub(super) enum Due {
     /// When a small request is due.
     Small(Instant),
     /// When a large request's pass became known.
@@ -74,11 +74,11 @@ impl Claim {
     }
 
     /// Where a pass stands that becomes known now.
-    fn mark(&self, now: Instant) -> Mark {
+    fn due(&self, now: Instant) -> Due {
         if self.is_large() {
-            Mark::Large(now)
+            Due::Large(now)
         } else {
-            Mark::Small(later(self.arrived, self.work()))
+            Due::Small(later(self.arrived, self.work()))
         }
     }
 }
@@ -108,12 +108,12 @@ impl Claims {
     }
 
     /// Another pass of a request is known; says where it stands.
-    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Mark {
+    pub(super) fn expect(&mut self, id: ClaimId, tokens: f64, now: Instant) -> Due {
         let Some(claim) = self.claims.get_mut(&id) else {
-            return Mark::Large(now);
+            return Due::Large(now);
         };
         claim.known += tokens;
-        claim.mark(now)
+        claim.due(now)
     }
 
     /// Tokens that are not done.
@@ -131,13 +131,13 @@ impl Claims {
         if other.is_large() {
             return self.left();
         }
-        let mark = other.mark(other.arrived);
+        let due = other.due(other.arrived);
         let (mut first, mut large) = (0.0, 0.0);
         for claim in self.claims.values() {
-            match claim.mark(claim.arrived) {
-                Mark::Large(_) => large += claim.left(),
-                own if own <= mark => first += claim.left(),
-                Mark::Small(_) => (),
+            match claim.due(claim.arrived) {
+                Due::Large(_) => large += claim.left(),
+                own if own <= due => first += claim.left(),
+                Due::Small(_) => (),
             }
         }
         first + f64::min(large, first / (SHARE - 1.0))
@@ -166,7 +166,7 @@ mod tests {
         let mut claims = Claims::default();
         let id = claims.enter(of(now, 100.0));
         for _ in 0..2 {
-            let Mark::Small(due) = claims.expect(id, 50.0, now) else {
+            let Due::Small(due) = claims.expect(id, 50.0, now) else {
                 panic!("it is small");
             };
             assert_eq!(due.duration_since(now), Duration::from_millis(100));
@@ -182,9 +182,9 @@ mod tests {
         let mut claims = Claims::default();
         let ids: Vec<ClaimId> = (0..50).map(|_| claims.enter(of(now, 20.0))).collect();
         for id in &ids {
-            assert!(matches!(claims.expect(*id, 20.0, now), Mark::Small(_)));
+            assert!(matches!(claims.expect(*id, 20.0, now), Due::Small(_)));
             claims.change(*id, |claim| claim.did(20.0));
-            assert_eq!(claims.expect(*id, 2_000.0, now), Mark::Large(now));
+            assert_eq!(claims.expect(*id, 2_000.0, now), Due::Large(now));
         }
         let later = now + Duration::from_secs(60);
         assert_eq!(claims.before(&of(later, 50.0)), 0.0);
@@ -195,7 +195,7 @@ mod tests {
             "and the lane's share"
         );
         assert_eq!(claims.before(&of(later, 5_000.0)), 100_030.0);
-        assert!(Mark::Small(later) < Mark::Large(now));
+        assert!(Due::Small(later) < Due::Large(now));
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         let now = Instant::now();
         let mut claims = Claims::default();
         let id = claims.enter(Claim::new(now, f64::MAX, 1.0, f64::MAX));
-        assert!(claims.expect(id, 1e300, now) >= Mark::Small(now));
+        assert!(claims.expect(id, 1e300, now) >= Due::Small(now));
         assert!(claims.before(&Claim::new(now, 0.0, 0.0, LARGE)) >= 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Model and tokenizer together: runs rounds.
+//! Model and tokenizer together: runs batches.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -8,30 +8,23 @@ use std::time::{Duration, Instant};
 use tch::{Device, Tensor};
 
 use super::admission::Admission;
+use super::batch::{Batch, BatchOutcome, Row, States};
 use super::claim::Claim;
-use super::scheduler::{Round, Row, Scheduler, States};
+use super::error::PredictError;
+use super::request::{Answer, Request};
+use super::scheduler::Scheduler;
 use super::session::Session;
 use super::ticket::{Ticket, locked};
-use super::{Answer, PredictError, Request};
-use crate::config::ModelError;
 use crate::decode::Logits;
 use crate::metrics::Work;
 use crate::model::{Model, Pair, Precision, Sequence, stepped};
+use crate::model_error::ModelError;
 use crate::tokenizer::Tokenizer;
 
 /// What predicts, on one thread.
 pub struct Engine {
     model: Model,
     tokenizer: Arc<Tokenizer>,
-}
-
-/// What a round came to.
-pub(super) struct Outcome {
-    /// States of each row.
-    pub(super) rows: Vec<Tensor>,
-    /// Logits of each pass.
-    pub(super) logits: Vec<Logits>,
-    pub(super) work: Work,
 }
 
 impl Engine {
@@ -47,10 +40,10 @@ impl Engine {
             model.config().vocab_size,
         );
         if known > embedded {
-            let fault = format!(
+            let reason = format!(
                 "it has {known} tokens, and the model embeds {embedded}: they do not belong together"
             );
-            return Err(ModelError::malformed(&folder.join("vocab.txt"), fault));
+            return Err(ModelError::malformed(&folder.join("vocab.txt"), reason));
         }
         Ok(Self {
             model,
@@ -76,14 +69,14 @@ impl Engine {
         }
     }
 
-    /// Answers requests together, on this thread; rounds have at most so many tokens.
+    /// Answers requests together, on this thread; batches have at most so many tokens.
     pub fn predict_all(&self, requests: &[Request], budget: usize) -> Vec<Answer> {
         let now = Instant::now();
-        let books = Arc::new(Mutex::new(Admission::new(1, 0.0, 0.0)));
+        let admission = Arc::new(Mutex::new(Admission::new(1, 0.0, 0.0)));
         let mut scheduler = Scheduler::new(self.tokenizer.clone());
         let begin = |request: &Request| {
-            let claim = locked(&books).enter(Claim::new(now, 0.0, 0.0, f64::MAX), now);
-            let (ticket, answer) = Ticket::new(request, now, claim, books.clone());
+            let claim = locked(&admission).enter(Claim::new(now, 0.0, 0.0, f64::MAX), now);
+            let (ticket, answer) = Ticket::new(request, now, claim, admission.clone());
             match Session::new(request, &self.tokenizer) {
                 Ok((session, asked)) => scheduler.begin(session, &asked, ticket),
                 Err(error) => ticket.refuse(error),
@@ -91,8 +84,8 @@ impl Engine {
             answer
         };
         let answers: Vec<_> = requests.iter().map(begin).collect();
-        while let Some(round) = scheduler.round(budget, Instant::now()) {
-            self.step(&mut scheduler, round);
+        while let Some(batch) = scheduler.batch(budget, Instant::now()) {
+            self.step(&mut scheduler, batch);
         }
         let ended = |_| Err(PredictError::Model("a pass failed".into()));
         let answers = requests.iter().zip(answers);
@@ -104,20 +97,20 @@ impl Engine {
             .collect()
     }
 
-    fn step(&self, scheduler: &mut Scheduler, round: Round) {
+    fn step(&self, scheduler: &mut Scheduler, batch: Batch) {
         let began = Instant::now();
-        match self.run(&round, &|| ()) {
-            Ok(outcome) => scheduler.settle(round, outcome, began),
+        match self.run(&batch, &|| ()) {
+            Ok(outcome) => scheduler.settle(batch, outcome, began),
             Err(error) => {
-                for pass in &round.passes {
+                for pass in &batch.passes {
                     scheduler.fail(pass, &error.to_string());
                 }
             }
         }
     }
 
-    /// Runs a round. `pause` is called between layers; the time that it takes is no part of the work.
-    pub(super) fn run(&self, round: &Round, pause: &dyn Fn()) -> Result<Outcome, ModelError> {
+    /// Runs a batch. `pause` is called between layers; the time that it takes is no part of the work.
+    pub(super) fn run(&self, batch: &Batch, pause: &dyn Fn()) -> Result<BatchOutcome, ModelError> {
         let began = Instant::now();
         let paused = Cell::new(Duration::ZERO);
         let pause = || {
@@ -126,10 +119,10 @@ impl Engine {
             paused.set(paused.get() + since.elapsed());
         };
         let worked = || began.elapsed().saturating_sub(paused.get());
-        let rows = if round.rows.is_empty() {
+        let rows = if batch.rows.is_empty() {
             Vec::new()
         } else {
-            let sequences: Vec<Sequence<'_>> = round.rows.iter().map(sequence).collect();
+            let sequences: Vec<Sequence<'_>> = batch.rows.iter().map(sequence).collect();
             self.model.encode(&sequences, &pause)?
         };
         let towers = worked();
@@ -137,27 +130,27 @@ impl Engine {
             States::Known(states) => states.shallow_clone(),
             States::Row(index) => rows[*index].shallow_clone(),
         };
-        let pairs: Vec<(Tensor, Tensor)> = round
+        let pairs: Vec<(Tensor, Tensor)> = batch
             .passes
             .iter()
-            .map(|pass| (states(&pass.text), states(&pass.hint)))
+            .map(|pass| (states(&pass.text), states(&pass.prompt)))
             .collect();
         let pairs: Vec<Pair<'_>> = pairs
             .iter()
-            .map(|(text, hint)| Pair { text, hint })
+            .map(|(text, prompt)| Pair { text, prompt })
             .collect();
         let logits = self.model.score(&pairs, &pause)?;
         if !logits.iter().all(Logits::are_finite) {
             return Err(ModelError::NotFinite);
         }
-        let encoded: usize = round.rows.iter().map(|row| row.ids().len()).sum();
+        let encoded: usize = batch.rows.iter().map(|row| row.ids().len()).sum();
         let work = Work {
             towers,
             cross: worked() - towers,
-            true_tokens: encoded + round.tokens,
-            padded_tokens: fill(encoded) + fill(round.tokens),
+            true_tokens: encoded + batch.tokens,
+            padded_tokens: fill(encoded) + fill(batch.tokens),
         };
-        Ok(Outcome { rows, logits, work })
+        Ok(BatchOutcome { rows, logits, work })
     }
 }
 
@@ -168,7 +161,7 @@ fn fill(tokens: usize) -> usize {
 fn sequence(row: &Row) -> Sequence<'_> {
     let (token_type, first_position) = match row {
         Row::Window { .. } => (0, 0),
-        Row::Hint { behind, .. } => (1, *behind as i64),
+        Row::Prompt { behind, .. } => (1, *behind as i64),
     };
     Sequence {
         ids: row.ids(),

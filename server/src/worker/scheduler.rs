@@ -1,35 +1,25 @@
-//! All requests at once: takes the passes of the most urgent ones into a round, and gives its results to whoever waits.
+//! All requests at once: takes the passes of the most urgent ones into a batch, and gives its results to whoever waits.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tch::Tensor;
 
-use super::PredictError;
-use super::agenda::Agenda;
-use super::claim::Mark;
-use super::engine::Outcome;
-use super::hints::HintStates;
-use super::session::{Asked, Hint, Place, Session, Text};
+use super::batch::{Batch, BatchBuilder, BatchOutcome, Pass, PassKey, Row, States, TextId};
+use super::claim::Due;
+use super::error::PredictError;
+use super::pass_queue::PassQueue;
+use super::prompt_cache::PromptCache;
+use super::session::{Asked, Place, Session};
 use super::share::{Lane, Share};
+use super::text::Text;
 use super::ticket::Ticket;
 use crate::decode::Logits;
 use crate::tokenizer::Tokenizer;
 
-pub(super) type SessionId = u64;
-
-/// One pass through the cross layers: a window of a text with a hint.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct PassKey {
-    text: TextId,
-    window: usize,
-    hint: Hint,
-}
-
-type TextId = u64;
+type SessionId = u64;
 
 #[derive(Debug)]
 struct Waiter {
@@ -52,64 +42,14 @@ struct ActiveText {
     sessions: usize,
 }
 
-/// A row that the towers have to compute in a round.
-#[derive(Debug, Clone)]
-pub(super) enum Row {
-    /// A window of a text.
-    Window {
-        text: TextId,
-        ids: Vec<i64>,
-        index: usize,
-    },
-    /// A hint behind a window of so many positions.
-    Hint { ids: Hint, behind: usize },
-}
-
-impl Row {
-    pub(super) fn ids(&self) -> &[i64] {
-        match self {
-            Self::Window { ids, .. } => ids,
-            Self::Hint { ids, .. } => ids,
-        }
-    }
-}
-
-/// States that are known, or that the round computes.
-#[derive(Debug)]
-pub(super) enum States {
-    Known(Tensor),
-    Row(usize),
-}
-
-/// A pass with what it needs.
-#[derive(Debug)]
-pub(super) struct Pass {
-    pub(super) key: PassKey,
-    pub(super) text: States,
-    pub(super) hint: States,
-    /// Tokens of window and hint.
-    pub(super) tokens: usize,
-}
-
-/// Passes that run together.
-#[derive(Debug, Default)]
-pub(super) struct Round {
-    pub(super) rows: Vec<Row>,
-    pub(super) passes: Vec<Pass>,
-    /// Tokens of the passes.
-    pub(super) tokens: usize,
-    /// They are large requests': small ones may run between two layers.
-    pub(super) is_large: bool,
-}
-
 /// Every request, text and pass.
 pub(super) struct Scheduler {
     tokenizer: Arc<Tokenizer>,
     sessions: HashMap<SessionId, Active>,
     texts: HashMap<TextId, ActiveText>,
     texts_by_content: HashMap<Vec<char>, TextId>,
-    hints: HintStates,
-    agenda: Agenda<Mark, PassKey, Waiter>,
+    prompts: PromptCache,
+    queue: PassQueue<Due, PassKey, Waiter>,
     share: Share,
     began: Instant,
     count: u64,
@@ -122,8 +62,8 @@ impl Scheduler {
             sessions: HashMap::new(),
             texts: HashMap::new(),
             texts_by_content: HashMap::new(),
-            hints: HintStates::default(),
-            agenda: Agenda::new(),
+            prompts: PromptCache::default(),
+            queue: PassQueue::new(),
             share: Share::default(),
             began: Instant::now(),
             count: 0,
@@ -177,28 +117,28 @@ impl Scheduler {
             return;
         };
         let text = &active.session.text;
-        for (hint, ids) in asked.hints.iter().enumerate() {
+        for (prompt, ids) in asked.prompts.iter().enumerate() {
             for window in 0..text.windows() {
                 let tokens = text.window(window).len() + ids.len();
-                let mark = active.ticket.expect_more(tokens);
+                let due = active.ticket.expect_more(tokens);
                 let key = PassKey {
                     text: active.text,
                     window,
-                    hint: ids.clone(),
+                    prompt: ids.clone(),
                 };
                 let place = Place {
                     node: asked.node,
-                    hint,
+                    prompt,
                     window,
                 };
                 let waiter = Waiter { session: id, place };
-                self.agenda.add(key, mark, waiter);
+                self.queue.add(key, due, waiter);
             }
         }
     }
 
     /// Takes passes of at most so many tokens, but at least one.
-    pub(super) fn round(&mut self, budget: usize, now: Instant) -> Option<Round> {
+    pub(super) fn batch(&mut self, budget: usize, now: Instant) -> Option<Batch> {
         self.drop_left(now);
         let lanes = if self.large_waits() && self.share.is_turn_of_large() {
             [Lane::Large, Lane::Small]
@@ -210,19 +150,15 @@ impl Scheduler {
             .find_map(|lane| self.fill(budget, lane, false))
     }
 
-    /// Takes passes of small requests that may run between two layers of a round of large ones.
-    pub(super) fn small_round(&mut self, budget: usize) -> Option<Round> {
+    /// Takes passes of small requests that may run between two layers of a batch of large ones.
+    pub(super) fn small_batch(&mut self, budget: usize) -> Option<Batch> {
         self.fill(budget, Lane::Small, true)
     }
 
-    /// `large_runs`: a round of large requests waits for the end of this one.
-    fn fill(&mut self, budget: usize, lane: Lane, large_runs: bool) -> Option<Round> {
-        let mut round = Round {
-            is_large: lane == Lane::Large,
-            ..Round::default()
-        };
-        let mut planned = Planned::default();
-        while round.tokens < budget {
+    /// `large_runs`: a batch of large requests waits for the end of this one.
+    fn fill(&mut self, budget: usize, lane: Lane, large_runs: bool) -> Option<Batch> {
+        let mut batch = BatchBuilder::new(lane == Lane::Large);
+        while batch.tokens() < budget {
             let large_waits = large_runs || self.large_waits();
             if lane == Lane::Small && large_waits && self.share.is_turn_of_large() {
                 break;
@@ -230,25 +166,25 @@ impl Scheduler {
             let Some(key) = self.next(lane) else {
                 break;
             };
-            let before = round.tokens;
-            self.add_pass(&mut round, &mut planned, key);
-            self.share.count(lane, round.tokens - before, large_waits);
+            let before = batch.tokens();
+            self.add_pass(&mut batch, key);
+            self.share.count(lane, batch.tokens() - before, large_waits);
         }
-        (!round.passes.is_empty()).then_some(round)
+        batch.build()
     }
 
     fn large_waits(&self) -> bool {
-        matches!(self.agenda.last(), Some(Mark::Large(_)))
+        matches!(self.queue.last(), Some(Due::Large(_)))
     }
 
     /// The most urgent pass of a lane.
     fn next(&mut self, lane: Lane) -> Option<PassKey> {
         let sessions = &self.sessions;
         let waits = |waiter: &Waiter| sessions.contains_key(&waiter.session);
-        let first_large = (Mark::Large(self.began), 0);
+        let first_large = (Due::Large(self.began), 0);
         match lane {
-            Lane::Small => self.agenda.next(..first_large, waits),
-            Lane::Large => self.agenda.next(first_large.., waits),
+            Lane::Small => self.queue.next(..first_large, waits),
+            Lane::Large => self.queue.next(first_large.., waits),
         }
     }
 
@@ -264,45 +200,35 @@ impl Scheduler {
         }
     }
 
-    fn add_pass(&mut self, round: &mut Round, planned: &mut Planned, key: PassKey) {
+    fn add_pass(&mut self, batch: &mut BatchBuilder, key: PassKey) {
         let Some(active) = self.texts.get(&key.text) else {
             return;
         };
-        let (text, behind) = (&active.text, active.text.window_positions());
-        let window = text.window(key.window);
-        let tokens = window.len() + key.hint.len();
-        let text_states = match &active.states[key.window] {
+        let (ids, behind) = (
+            active.text.window(key.window),
+            active.text.window_positions(),
+        );
+        let tokens = ids.len() + key.prompt.len();
+        let text = match &active.states[key.window] {
             Some(states) => States::Known(states.shallow_clone()),
-            None => round.row(planned.windows.entry((key.text, key.window)), || {
-                Row::Window {
-                    text: key.text,
-                    index: key.window,
-                    ids: window.to_vec(),
-                }
-            }),
+            None => batch.window(key.text, key.window, ids),
         };
-        let hint_states = match self.hints.get(&key.hint, behind) {
+        let prompt = match self.prompts.get(&key.prompt, behind) {
             Some(states) => States::Known(states),
-            None => round.row(planned.hints.entry((key.hint.clone(), behind)), || {
-                Row::Hint {
-                    ids: key.hint.clone(),
-                    behind,
-                }
-            }),
+            None => batch.prompt(&key.prompt, behind),
         };
-        round.tokens += tokens;
-        round.passes.push(Pass {
+        batch.add(Pass {
             key,
-            text: text_states,
-            hint: hint_states,
+            text,
+            prompt,
             tokens,
         });
     }
 
-    /// Takes what a round came to.
-    pub(super) fn settle(&mut self, round: Round, outcome: Outcome, began: Instant) {
-        self.keep(round.rows.into_iter().zip(outcome.rows));
-        for (pass, logits) in round.passes.iter().zip(&outcome.logits) {
+    /// Takes what a batch came to.
+    pub(super) fn settle(&mut self, batch: Batch, outcome: BatchOutcome, began: Instant) {
+        self.keep(batch.rows.into_iter().zip(outcome.rows));
+        for (pass, logits) in batch.passes.iter().zip(&outcome.logits) {
             // A panic over one answer must not cost the others theirs.
             let delivered = catch_unwind(AssertUnwindSafe(|| self.deliver(pass, logits, began)));
             if delivered.is_err() {
@@ -311,7 +237,7 @@ impl Scheduler {
         }
     }
 
-    /// Keeps what the towers made of the rows of a round.
+    /// Keeps what the towers made of the rows of a batch.
     fn keep(&mut self, rows: impl Iterator<Item = (Row, Tensor)>) {
         for (row, states) in rows {
             match row {
@@ -320,14 +246,14 @@ impl Scheduler {
                         active.states[index] = Some(states);
                     }
                 }
-                Row::Hint { ids, behind } => self.hints.put(ids, behind, states),
+                Row::Prompt { ids, behind } => self.prompts.put(ids, behind, states),
             }
         }
     }
 
     /// Gives a pass's logits to whoever waits for them.
     fn deliver(&mut self, pass: &Pass, logits: &Logits, began: Instant) {
-        for waiter in self.agenda.finish(&pass.key) {
+        for waiter in self.queue.finish(&pass.key) {
             if let Some(active) = self.sessions.get_mut(&waiter.session) {
                 active.ticket.pass_done(pass.tokens, began);
             }
@@ -366,9 +292,9 @@ impl Scheduler {
     }
 
     /// Ends whoever waits for a pass that cannot be computed.
-    pub(super) fn fail(&mut self, pass: &Pass, fault: &str) {
-        for waiter in self.agenda.finish(&pass.key) {
-            self.refuse(waiter.session, PredictError::Model(fault.to_owned()));
+    pub(super) fn fail(&mut self, pass: &Pass, reason: &str) {
+        for waiter in self.queue.finish(&pass.key) {
+            self.refuse(waiter.session, PredictError::Model(reason.to_owned()));
         }
     }
 
@@ -385,43 +311,6 @@ impl Scheduler {
     }
 }
 
-/// Which rows a round computes already.
-#[derive(Debug, Default)]
-struct Planned {
-    windows: HashMap<(TextId, usize), usize>,
-    hints: HashMap<(Hint, usize), usize>,
-}
-
-impl Round {
-    /// The same passes, each in a round of its own.
-    pub(super) fn split(self) -> impl Iterator<Item = Self> {
-        let rows = self.rows;
-        self.passes.into_iter().map(move |mut pass| {
-            let mut own = Vec::new();
-            for states in [&mut pass.text, &mut pass.hint] {
-                if let States::Row(index) = states {
-                    own.push(rows[*index].clone());
-                    *index = own.len() - 1;
-                }
-            }
-            Self {
-                rows: own,
-                tokens: pass.tokens,
-                is_large: self.is_large,
-                passes: vec![pass],
-            }
-        })
-    }
-
-    fn row<K>(&mut self, entry: Entry<'_, K, usize>, row: impl FnOnce() -> Row) -> States {
-        let rows = &mut self.rows;
-        States::Row(*entry.or_insert_with(|| {
-            rows.push(row());
-            rows.len() - 1
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -431,10 +320,10 @@ mod tests {
     use super::*;
     use crate::schema::Schema;
     use crate::worker::admission::Admission;
+    use crate::worker::allowance::Allowance;
     use crate::worker::claim::Claim;
-    use crate::worker::session::Session;
-    use crate::worker::ticket::{Books, Outcome};
-    use crate::worker::{Allowance, Request};
+    use crate::worker::request::Request;
+    use crate::worker::ticket::{Outcome, SharedAdmission};
 
     const BUDGET: usize = 256;
     /// Seconds of work, of a millisecond for each token.
@@ -442,7 +331,7 @@ mod tests {
 
     struct Scene {
         scheduler: Scheduler,
-        books: Books,
+        admission: SharedAdmission,
         answers: Vec<Receiver<Outcome>>,
     }
 
@@ -456,7 +345,7 @@ mod tests {
             let tokenizer = Tokenizer::from_vocabulary(&vocabulary).expect("the tokenizer");
             Self {
                 scheduler: Scheduler::new(Arc::new(tokenizer)),
-                books: Arc::new(Mutex::new(Admission::new(1, 0.001, 0.001))),
+                admission: Arc::new(Mutex::new(Admission::new(1, 0.001, 0.001))),
                 answers: Vec::new(),
             }
         }
@@ -476,14 +365,18 @@ mod tests {
             let now = Instant::now();
             let tokens = text.chars().count() as f64;
             let claim = Claim::new(now, tokens, 0.001, LARGE);
-            let claim = self.books.lock().expect("the books").enter(claim, now);
-            let (ticket, answer) = Ticket::new(&request, now, claim, self.books.clone());
+            let claim = self
+                .admission
+                .lock()
+                .expect("the admission")
+                .enter(claim, now);
+            let (ticket, answer) = Ticket::new(&request, now, claim, self.admission.clone());
             self.scheduler.begin(session, &asked, ticket);
             self.answers.push(answer);
         }
 
-        fn round(&mut self) -> Option<Round> {
-            self.scheduler.round(BUDGET, Instant::now())
+        fn batch(&mut self) -> Option<Batch> {
+            self.scheduler.batch(BUDGET, Instant::now())
         }
     }
 
@@ -492,41 +385,41 @@ mod tests {
     }
 
     #[test]
-    fn a_small_request_runs_between_the_layers_of_a_round_of_large_ones() {
+    fn a_small_request_runs_between_the_layers_of_a_batch_of_large_ones() {
         let mut scene = Scene::new();
         scene.begin(&long_text());
-        assert!(scene.round().expect("the passes of a large one").is_large);
-        assert!(scene.scheduler.small_round(BUDGET).is_none());
+        assert!(scene.batch().expect("the passes of a large one").is_large);
+        assert!(scene.scheduler.small_batch(BUDGET).is_none());
         scene.begin("陈思远在苏州");
-        let small = scene.scheduler.small_round(BUDGET);
+        let small = scene.scheduler.small_batch(BUDGET);
         assert!(!small.expect("the small one").is_large);
-        assert!(scene.scheduler.small_round(BUDGET).is_none());
+        assert!(scene.scheduler.small_batch(BUDGET).is_none());
     }
 
     #[test]
-    fn a_round_of_small_requests_is_not_filled_up_with_large_ones() {
+    fn a_batch_of_small_requests_is_not_filled_up_with_large_ones() {
         let mut scene = Scene::new();
         scene.begin(&long_text());
         scene.begin("陈思远在苏州");
-        let small = scene.round().expect("the small one");
+        let small = scene.batch().expect("the small one");
         assert_eq!((small.is_large, small.passes.len()), (false, 1));
-        assert!(scene.round().expect("the large one").is_large);
+        assert!(scene.batch().expect("the large one").is_large);
     }
 
     #[test]
-    fn small_requests_do_not_interrupt_a_round_when_it_is_the_turn_of_large_ones() {
+    fn small_requests_do_not_interrupt_a_batch_when_it_is_the_turn_of_large_ones() {
         let mut scene = Scene::new();
         scene.begin(&long_text());
         let mut ran = 0;
         for text in 0..1000 {
             scene.begin(&format!("陈思远在苏州的第{text}家公司"));
-            match scene.scheduler.small_round(BUDGET) {
-                Some(round) => ran += round.tokens,
+            match scene.scheduler.small_batch(BUDGET) {
+                Some(batch) => ran += batch.tokens,
                 None => break,
             }
         }
         assert!((1_500..3_000).contains(&ran), "{ran}");
-        assert!(scene.round().expect("the turn of the large one").is_large);
+        assert!(scene.batch().expect("the turn of the large one").is_large);
     }
 
     #[test]
@@ -537,14 +430,14 @@ mod tests {
             scene.begin(&format!("陈思远在苏州的第{text}家公司"));
         }
         while !scene.scheduler.share.is_turn_of_large() {
-            let _ = scene.round().expect("work");
+            let _ = scene.batch().expect("work");
         }
         scene.answers.remove(0);
         scene.begin("陈思远在苏州");
         let mut left = 0;
-        while let Some(round) = scene.round() {
-            assert!(!round.is_large);
-            left += round.passes.len();
+        while let Some(batch) = scene.batch() {
+            assert!(!batch.is_large);
+            left += batch.passes.len();
         }
         assert!(left > 0);
     }

@@ -4,7 +4,7 @@ use super::claim::SHARE;
 
 const LONGEST_PASS: f64 = uninlu_settings::LONGEST_PASS as f64;
 
-/// A round's passes are all of small requests, or all of large ones.
+/// A batch's passes are all of small requests, or all of large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
     Small,

@@ -1,4 +1,4 @@
-//! A request's place in the books: its caller, its deadline, and the work that is reserved for it.
+//! A request's place in the admission state: its caller, its deadline, and the work that is reserved for it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::admission::Admission;
-use super::claim::{Claim, ClaimId, Mark};
+use super::allowance::Allowance;
+use super::claim::{Claim, ClaimId, Due};
+use super::error::PredictError;
+use super::request::{Deadline, Prediction, Request};
 use super::session::Session;
-use super::{Allowance, Deadline, PredictError, Prediction, Request};
 use crate::extract::TooLarge;
 
-pub(super) type Books = Arc<Mutex<Admission>>;
+/// The admission state, which the model's threads and those who ask change.
+pub(super) type SharedAdmission = Arc<Mutex<Admission>>;
 
 /// A request whose passes have all run; its output is not put together yet.
 pub(super) struct Finished {
@@ -51,16 +54,16 @@ pub(super) struct Ticket {
     first_tokens: f64,
     all_tokens: f64,
     claim: ClaimId,
-    books: Books,
+    admission: SharedAdmission,
 }
 
 impl Ticket {
-    /// `claim` was entered in the books when the request was admitted.
+    /// `claim` was entered in the admission state when the request was admitted.
     pub(super) fn new(
         request: &Request,
         arrived: Instant,
         claim: ClaimId,
-        books: Books,
+        admission: SharedAdmission,
     ) -> (Self, oneshot::Receiver<Outcome>) {
         let (caller, answered) = oneshot::channel();
         let ticket = Self {
@@ -74,7 +77,7 @@ impl Ticket {
             first_tokens: 0.0,
             all_tokens: 0.0,
             claim,
-            books,
+            admission,
         };
         (ticket, answered)
     }
@@ -90,10 +93,10 @@ impl Ticket {
     }
 
     /// Another pass of so many tokens is known now; says where it stands.
-    pub(super) fn expect_more(&mut self, tokens: usize) -> Mark {
+    pub(super) fn expect_more(&mut self, tokens: usize) -> Due {
         let tokens = tokens as f64;
         self.all_tokens += tokens;
-        locked(&self.books).expect(self.claim, tokens, Instant::now())
+        locked(&self.admission).expect(self.claim, tokens, Instant::now())
     }
 
     /// The passes of the first level are known.
@@ -113,13 +116,13 @@ impl Ticket {
     }
 
     fn change(&self, change: impl FnOnce(&mut Claim)) {
-        locked(&self.books).change(self.claim, Instant::now(), change);
+        locked(&self.admission).change(self.claim, Instant::now(), change);
     }
 
     /// Gives the caller, who may be gone, what its passes came to.
     pub(super) fn finish(mut self, session: Session, now: Instant) {
         if self.is_nested {
-            locked(&self.books).note_growth(self.first_tokens, self.all_tokens);
+            locked(&self.admission).note_growth(self.first_tokens, self.all_tokens);
         }
         let began = self.began.unwrap_or(now);
         let finished = Finished {
@@ -132,7 +135,7 @@ impl Ticket {
         self.send(Ok(finished));
     }
 
-    /// Tells the caller, who may be gone, why there is no answer.
+    /// Sends the caller, who may be gone, why there is no answer.
     pub(super) fn refuse(mut self, error: PredictError) {
         self.send(Err(error));
     }
@@ -146,11 +149,11 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        locked(&self.books).leave(self.claim, Instant::now());
+        locked(&self.admission).leave(self.claim, Instant::now());
     }
 }
 
-/// The books hold plain numbers: whoever panicked over them left them readable.
-pub(super) fn locked(books: &Mutex<Admission>) -> std::sync::MutexGuard<'_, Admission> {
-    books.lock().unwrap_or_else(PoisonError::into_inner)
+/// The admission state is plain numbers: a panic leaves them readable.
+pub(super) fn locked(admission: &Mutex<Admission>) -> std::sync::MutexGuard<'_, Admission> {
+    admission.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
-use super::{PredictError, Prediction, Request};
-use crate::config::ModelError;
+use super::error::PredictError;
+use super::request::{Prediction, Request};
 use crate::model::Precision;
+use crate::model_error::ModelError;
 use crate::schema::Schema;
 
 /// Sentences of the usual tasks; a precision that answers one of them differently is not served.
@@ -38,10 +39,10 @@ const CHECKS: [(&str, &str); 6] = [
     ),
 ];
 
-/// Tokens of a round while the server warms up.
+/// Tokens of a batch while the server warms up.
 const BUDGET: usize = 512;
 
-/// Repetitions of a sentence that make about half a round's tokens, of which two types then make one.
+/// Repetitions of a sentence that make about half a batch's tokens, of which two types then make one.
 const BULK: usize = 5;
 
 /// How often much work is measured at most, and after what time no more.
@@ -52,7 +53,7 @@ const MEASURING: Duration = Duration::from_millis(300);
 pub(super) struct Cost {
     /// In a usual request.
     pub(super) seconds_per_token: f64,
-    /// In a round of much work.
+    /// In a batch of much work.
     pub(super) bulk: f64,
 }
 

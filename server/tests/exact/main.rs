@@ -1,4 +1,4 @@
-//! What makes the server fast changes no answer: packed sequences, packed weights, the text's tower run once, hints and
+//! What makes the server fast changes no answer: packed sequences, packed weights, the text's tower run once, prompts and
 //! equal passes shared, the last layer on the text alone. Random texts and schemas, together, against the plain path.
 
 mod plain;
@@ -126,11 +126,11 @@ fn together_they_answer_as_each_would_alone() {
     assert!(found > 100, "only {found} paths were compared");
 }
 
-/// Texts with a hint each, through the engine: the logits of each text.
+/// Texts with a prompt each, through the engine: the logits of each text.
 struct Batch {
     texts: Vec<Tokens>,
     asked: Vec<String>,
-    hints: Vec<Vec<i64>>,
+    prompts: Vec<Vec<i64>>,
 }
 
 impl Batch {
@@ -147,14 +147,20 @@ impl Batch {
             .iter()
             .map(|_| format!("{}: ", TYPES[random.usize(..TYPES.len())]))
             .collect();
-        let hints = asked
+        let prompts = asked
             .iter()
-            .map(|hint| plain.tokenizer.hint(hint.chars()).expect("a hint").ids)
+            .map(|prompt| {
+                plain
+                    .tokenizer
+                    .prompt(prompt.chars())
+                    .expect("a prompt")
+                    .ids
+            })
             .collect();
         Self {
             texts,
             asked,
-            hints,
+            prompts,
         }
     }
 
@@ -164,8 +170,8 @@ impl Batch {
             token_type: 0,
             first_position: 0,
         });
-        let hints = self
-            .hints
+        let prompts = self
+            .prompts
             .iter()
             .zip(&self.texts)
             .map(|(ids, tokens)| Sequence {
@@ -173,16 +179,16 @@ impl Batch {
                 token_type: 1,
                 first_position: tokens.ids.len() as i64,
             });
-        let sequences: Vec<Sequence<'_>> = windows.chain(hints).collect();
+        let sequences: Vec<Sequence<'_>> = windows.chain(prompts).collect();
         let states = engine
             .model()
             .encode(&sequences, &|| ())
             .expect("the towers");
-        let (texts, hints) = states.split_at(self.texts.len());
+        let (texts, prompts) = states.split_at(self.texts.len());
         let pairs: Vec<Pair<'_>> = texts
             .iter()
-            .zip(hints)
-            .map(|(text, hint)| Pair { text, hint })
+            .zip(prompts)
+            .map(|(text, prompt)| Pair { text, prompt })
             .collect();
         engine
             .model()
@@ -223,7 +229,7 @@ fn packed_logits_are_the_plain_ones() {
         .texts
         .iter()
         .zip(&batch.asked)
-        .map(|(tokens, hint)| plain.logits(tokens, hint))
+        .map(|(tokens, prompt)| plain.logits(tokens, prompt))
         .collect();
     let distance = distance(&batch.logits(&engine), &slow);
     assert!(distance < 2e-4, "they differ by {distance}");

@@ -1,4 +1,4 @@
-//! The model's specification written down once more, as slow as it reads: every hint alone, every text encoded anew at
+//! The model's specification written down once more, as slow as it reads: every prompt alone, every text encoded anew at
 //! every node, padded windows with their mask, libtorch's own operators. What is fast must equal it.
 
 use tch::{Kind, Tensor};
@@ -90,16 +90,16 @@ impl Plain {
             .count()
     }
 
-    fn window(&self, ids: &[i64], length: usize, hint: &[i64]) -> Logits {
+    fn window(&self, ids: &[i64], length: usize, prompt: &[i64]) -> Logits {
         let mut padded = ids.to_vec();
         padded.resize(length, 0);
         let ones = Tensor::ones([ids.len() as i64], (Kind::Float, tch::Device::Cpu));
         let mask = ones.constant_pad_nd([0, (length - ids.len()) as i64]);
         let text = self.tower(&padded, 0, 0, &mask);
-        let hint_mask = Tensor::ones([hint.len() as i64], (Kind::Float, tch::Device::Cpu));
-        let hint = self.tower(hint, 1, length as i64, &hint_mask);
-        let both = Tensor::cat(&[&mask, &hint_mask], 0);
-        let states = (0..6).fold(Tensor::cat(&[text, hint], 0), |states, layer| {
+        let prompt_mask = Tensor::ones([prompt.len() as i64], (Kind::Float, tch::Device::Cpu));
+        let prompt = self.tower(prompt, 1, length as i64, &prompt_mask);
+        let both = Tensor::cat(&[&mask, &prompt_mask], 0);
+        let states = (0..6).fold(Tensor::cat(&[text, prompt], 0), |states, layer| {
             self.layer(&format!("crossattention.layer.{layer}"), &states, &both)
         });
         let states = states.narrow(0, 0, ids.len() as i64);
@@ -116,15 +116,15 @@ impl Plain {
         }
     }
 
-    /// Logits of a hint over the whole text.
-    pub(crate) fn logits(&self, tokens: &Tokens, hint: &str) -> Logits {
-        let hint = self.tokenizer.hint(hint.chars()).expect("a hint").ids;
+    /// Logits of a prompt over the whole text.
+    pub(crate) fn logits(&self, tokens: &Tokens, prompt: &str) -> Logits {
+        let prompt = self.tokenizer.prompt(prompt.chars()).expect("a prompt").ids;
         let count = tokens.ids.len();
         let length = count.min(WINDOW);
         let windows: Vec<Logits> = (0..window_count(count))
             .map(|index| index * STRIDE)
             .map(|start| &tokens.ids[start..count.min(start + WINDOW)])
-            .map(|ids| self.window(ids, length, &hint))
+            .map(|ids| self.window(ids, length, &prompt))
             .collect();
         merge(&windows, count)
     }
@@ -142,10 +142,10 @@ impl Plain {
 
     fn walk(&self, extraction: &mut Extraction, node: NodeId, tokens: &Tokens, text: &[char]) {
         let found: Vec<Vec<Entity>> = extraction
-            .hints(node, text)
-            .map(|hint| {
+            .prompts(node, text)
+            .map(|prompt| {
                 decode(
-                    &self.logits(tokens, &String::from_iter(hint)),
+                    &self.logits(tokens, &String::from_iter(prompt)),
                     &tokens.offsets,
                 )
             })

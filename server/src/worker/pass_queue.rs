@@ -1,4 +1,4 @@
-//! Which passes wait, in which order, and for whom. Pure.
+//! The queue of passes: which wait, in which order, and for whom. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -6,10 +6,9 @@ use std::ops::RangeBounds;
 
 /// Passes by key: equal ones, of one request or of several, are computed once.
 ///
-/// Each has a mark, the time at which it is due: the smaller goes first, and nobody waits for ever, since those who come
-/// later have later marks.
+/// In deadline order: the earlier goes first, and no pass waits for ever, since those that come later are due later.
 #[derive(Debug)]
-pub(super) struct Agenda<M, K, W> {
+pub(super) struct PassQueue<M, K, W> {
     order: BTreeMap<(M, u64), K>,
     passes: HashMap<K, Pass<M, W>>,
     count: u64,
@@ -22,7 +21,7 @@ struct Pass<M, W> {
     waiters: Vec<W>,
 }
 
-impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
+impl<M: Copy + Ord, K: Clone + Eq + Hash, W> PassQueue<M, K, W> {
     pub(super) fn new() -> Self {
         Self {
             order: BTreeMap::new(),
@@ -31,10 +30,10 @@ impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
         }
     }
 
-    /// Lets somebody wait for a pass. Says whether it is a new one.
-    pub(super) fn add(&mut self, key: K, mark: M, waiter: W) -> bool {
+    /// Lets a waiter wait for a pass. Says whether it is a new one.
+    pub(super) fn add(&mut self, key: K, due: M, waiter: W) -> bool {
         self.count += 1;
-        let place = (mark, self.count);
+        let place = (due, self.count);
         if let Some(pass) = self.passes.get_mut(&key) {
             pass.waiters.push(waiter);
             if let Some(known) = pass.place.filter(|known| place < *known) {
@@ -53,12 +52,12 @@ impl<M: Copy + Ord, K: Clone + Eq + Hash, W> Agenda<M, K, W> {
         true
     }
 
-    /// The mark of what goes last.
+    /// When the last one is due.
     pub(super) fn last(&self) -> Option<M> {
-        self.order.last_key_value().map(|((mark, _), _)| *mark)
+        self.order.last_key_value().map(|((due, _), _)| *due)
     }
 
-    /// Takes the first pass that a caller still waits for, of those in a range of marks and numbers; it stays known until
+    /// Takes the first pass that a caller still waits for, of those in a range of the order; it stays known until
     /// [`Self::finish`].
     pub(super) fn next(
         &mut self,
@@ -99,26 +98,26 @@ mod tests {
 
     #[test]
     fn equal_passes_run_once_and_as_early_as_the_first_needs() {
-        let mut agenda = Agenda::new();
-        assert!(agenda.add("long", 900, 1));
-        assert!(agenda.add("other", 500, 2));
-        assert!(!agenda.add("long", 100, 3));
-        assert_eq!(agenda.last(), Some(500));
-        assert_eq!(agenda.next(.., |_| true), Some("long"));
-        assert!(!agenda.add("long", 50, 4), "a running pass is joined");
-        assert_eq!(agenda.finish(&"long"), [1, 3, 4]);
-        assert_eq!(agenda.next((501, 0).., |_| true), None);
-        assert_eq!(agenda.next(..(500, 0), |_| true), None);
-        assert_eq!(agenda.next((400, 0).., |_| true), Some("other"));
-        assert_eq!(agenda.next(.., |_| true), None);
+        let mut queue = PassQueue::new();
+        assert!(queue.add("long", 900, 1));
+        assert!(queue.add("other", 500, 2));
+        assert!(!queue.add("long", 100, 3));
+        assert_eq!(queue.last(), Some(500));
+        assert_eq!(queue.next(.., |_| true), Some("long"));
+        assert!(!queue.add("long", 50, 4), "a running pass is joined");
+        assert_eq!(queue.finish(&"long"), [1, 3, 4]);
+        assert_eq!(queue.next((501, 0).., |_| true), None);
+        assert_eq!(queue.next(..(500, 0), |_| true), None);
+        assert_eq!(queue.next((400, 0).., |_| true), Some("other"));
+        assert_eq!(queue.next(.., |_| true), None);
     }
 
     #[test]
     fn what_nobody_waits_for_is_dropped() {
-        let mut agenda = Agenda::new();
-        agenda.add("left", 1, 1);
-        agenda.add("wanted", 2, 2);
-        assert_eq!(agenda.next(.., |waiter| *waiter != 1), Some("wanted"));
-        assert!(agenda.finish(&"left").is_empty());
+        let mut queue = PassQueue::new();
+        queue.add("left", 1, 1);
+        queue.add("wanted", 2, 2);
+        assert_eq!(queue.next(.., |waiter| *waiter != 1), Some("wanted"));
+        assert!(queue.finish(&"left").is_empty());
     }
 }
