@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::sync::watch;
+use toml::de::DeTable;
 pub use uninlu_settings::InForce;
 use uninlu_settings::{NAMES, Settings};
 
@@ -19,20 +21,37 @@ struct Read {
 }
 
 fn parse(text: &str) -> Result<Read, String> {
-    let settings: Settings = toml::from_str(text).map_err(|error| error.to_string())?;
-    let names: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+    let with_line = |error: toml::de::Error| with_line(text, &error);
+    let table = DeTable::parse(text).map_err(with_line)?;
+    let unknown = unknown(table.get_ref());
+    let settings = Settings::deserialize(toml::Deserializer::from(table)).map_err(with_line)?;
     let wrong: Vec<String> = settings.check().iter().map(ToString::to_string).collect();
     if !wrong.is_empty() {
         return Err(wrong.join("; "));
     }
-    let unknown = names
-        .into_iter()
-        .map(|(name, _)| name)
-        .filter(|name| !NAMES.contains(&name.as_str()));
     Ok(Read {
         settings: settings.in_force(),
-        unknown: unknown.collect(),
+        unknown,
     })
+}
+
+fn unknown(table: &DeTable<'_>) -> Vec<String> {
+    let names = table.keys().map(|name| name.get_ref().to_string());
+    names
+        .filter(|name| !NAMES.contains(&name.as_str()))
+        .collect()
+}
+
+/// The parser's own text shows the lines themselves, which a line of the log has no room for.
+fn with_line(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    before.map_or_else(
+        || error.message().to_owned(),
+        |before| {
+            let line = before.matches('\n').count() + 1;
+            format!("line {line}: {}", error.message())
+        },
+    )
 }
 
 /// `key=value`, separated by spaces.
@@ -150,6 +169,25 @@ mod tests {
             shown.contains("max-wait=1s") && !shown.contains(['"', '(', '{']),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn an_error_names_its_line() {
+        for (text, error) in [
+            (
+                "max-length = 8\n\nmax-work = 5\n",
+                "line 3: invalid type: integer `5`",
+            ),
+            (
+                "max-length = 8\nmax-wait = \"5\"\n",
+                "line 2: `5` is not a duration",
+            ),
+            ("max-length = 8\n[", "line 2: "),
+        ] {
+            let refused = parse(text).expect_err(text);
+            assert!(refused.starts_with(error), "{refused}");
+            assert!(!refused.contains('\n'), "{refused}");
+        }
     }
 
     #[test]
