@@ -8,6 +8,7 @@
 //! `extract` and `decode` know nothing of tensors, `model` nothing of requests, `http` nothing of either; `worker` is
 //! where they meet.
 
+mod args;
 mod cgroup;
 pub mod cli;
 pub mod config;
@@ -21,7 +22,9 @@ pub mod metrics;
 pub mod model;
 pub mod model_error;
 pub mod schema;
+mod service;
 pub mod settings;
+mod sockets;
 pub mod tokenizer;
 pub mod traces;
 pub mod view;
