@@ -31,6 +31,9 @@ pub struct Config {
     pub position_embedding_type: String,
 }
 
+/// No size of a model that fits a machine is larger.
+const LARGEST: i64 = 1 << 24;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -64,14 +67,15 @@ impl Config {
 
     fn check(&self) -> Result<(), String> {
         let sizes = [
-            self.vocab_size,
-            self.hidden_size,
-            self.num_attention_heads,
-            self.intermediate_size,
-            self.max_position_embeddings,
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("num_attention_heads", self.num_attention_heads),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
         ];
-        if sizes.iter().any(|size| !(1..=1 << 24).contains(size)) {
-            return Err("a size is not positive, or absurdly large".into());
+        let mut sizes = sizes.into_iter();
+        if let Some((name, size)) = sizes.find(|(_, size)| !(1..=LARGEST).contains(size)) {
+            return Err(format!("{name} {size} is not between 1 and {LARGEST}"));
         }
         if self.hidden_size % self.num_attention_heads != 0 {
             return Err(format!(

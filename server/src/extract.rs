@@ -15,14 +15,14 @@ use crate::schema::Schema;
 /// One step of a path. The order of the fields is the order of the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Step {
-    /// The type as it was asked for.
+    /// The type, as the schema names it.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The text found.
+    /// The text that was found.
     pub span: String,
-    /// First code point, and the one behind the last.
+    /// Start, and end (exclusive).
     pub offset: [usize; 2],
-    /// Only of a strict classification: the label's share among all labels.
+    /// Of a strict classification only: the label's share among all labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
 }

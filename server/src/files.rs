@@ -53,7 +53,7 @@ fn not_a_file(file: &Path) -> Option<String> {
     let target = file.read_link().ok()?;
     (!file.exists()).then(|| {
         format!(
-            "this is a link to {}, which does not exist; fix: copy the folder with its links followed (`cp -rL`)",
+            "this is a link to {}, which does not exist; fix: copy the folder with `cp -rL`, which follows links",
             target.display()
         )
     })
@@ -66,9 +66,7 @@ fn stand_in(head: &[u8]) -> Option<&'static str> {
     } else if text.starts_with(b"version https://git-lfs") {
         Some("this is a Git LFS pointer, not the file itself; fix: `git lfs pull`")
     } else if text.starts_with(b"<!doctype") || text.starts_with(b"<html") {
-        Some(
-            "this is an HTML page, not the file itself; fix: download it again from the file's own address",
-        )
+        Some("this is an HTML page, not the file itself; fix: download the file from its own URL")
     } else {
         None
     }

@@ -57,10 +57,10 @@ struct Trial {
 pub(crate) fn inspect() -> Result<Inspection, String> {
     let read = |file: &str| {
         let text = std::fs::read_to_string(file);
-        text.map_err(|error| format!("{file} cannot be read: {error}"))
+        text.map_err(|error| format!("cannot read {file}: {error}"))
     };
     let own = read("/proc/self/status")?;
-    let process = Process::parse(&own).ok_or("/proc/self/status has an unknown form")?;
+    let process = Process::parse(&own).ok_or("/proc/self/status has an unknown format")?;
     let first = read("/proc/1/status")
         .ok()
         .and_then(|text| Process::parse(&text));

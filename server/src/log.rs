@@ -21,7 +21,7 @@ fn directives(level: LogLevel) -> &'static str {
 /// How an event is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// An object a line, for collectors
+    /// One JSON object a line, for collectors
     Json,
     /// `key=value` (logfmt), for people
     Text,
@@ -42,7 +42,7 @@ impl Control {
             return;
         }
         if let Err(error) = self.handle.reload(EnvFilter::new(directives(level))) {
-            tracing::warn!(%error, "the log level stays");
+            tracing::warn!(%error, "cannot change the log level");
         }
     }
 }

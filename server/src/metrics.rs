@@ -155,18 +155,18 @@ impl Metrics {
         );
         registry.register(
             "uninlu_refusals",
-            "Refused questions, by error code",
+            "Refused predictions, by error code",
             self.refusals.clone(),
         );
         registry.register_with_unit(
             "http_request_duration",
-            "Time from the request's head to its answer",
+            "Time from the headers of a request to its response",
             Unit::Seconds,
             self.durations.clone(),
         );
         registry.register_with_unit(
             "uninlu_request_work",
-            "Predicted work of a question in seconds of the whole pod, which max-work limits",
+            "Predicted work of a request, in seconds of the whole pod; max-work limits it",
             Unit::Seconds,
             self.work.clone(),
         );
@@ -177,13 +177,13 @@ impl Metrics {
         );
         registry.register_with_unit(
             "uninlu_forward",
-            "Time of the network's forward passes",
+            "Time of a batch in the network, by stage",
             Unit::Seconds,
             self.forward.clone(),
         );
         registry.register(
             "uninlu_queue_tokens",
-            "Tokens of the requests in progress",
+            "Tokens still to compute for the requests in progress",
             self.queue_tokens.clone(),
         );
         registry.register_with_unit(
@@ -194,17 +194,17 @@ impl Metrics {
         );
         registry.register(
             "uninlu_batch_tokens",
-            "Tokens that the network computed, by state: true tokens, and padding",
+            "Computed tokens, by state: true or padded",
             self.batch_tokens.clone(),
         );
         registry.register(
             "uninlu_failed_passes",
-            "Passes that the network could not compute",
+            "Passes that failed",
             self.failed_passes.clone(),
         );
         registry.register_with_unit(
             "uninlu_busy",
-            "Time in which the model was busy; its rate is the utilization",
+            "Time the model was busy; its rate is the utilization",
             Unit::Seconds,
             self.busy.clone(),
         );
@@ -222,7 +222,7 @@ impl Metrics {
         registry.register_collector(Box::new(Throttling::new()));
         let processes = registry.sub_registry_with_prefix("process");
         if let Err(error) = kubert_prometheus_process::register(processes) {
-            tracing::warn!(%error, "the process' own metrics cannot be read");
+            tracing::warn!(%error, "cannot read the metrics of the process");
         }
         self
     }
@@ -288,7 +288,7 @@ impl Metrics {
         self.model_load.set(took.as_secs_f64());
     }
 
-    /// A settings file was looked at; `result` is `ok` or `error`.
+    /// A changed settings file was read; `result` is `ok` or `error`.
     pub fn reloads(&self, result: &'static str) {
         self.reloads.get_or_create(&ResultLabels { result }).inc();
     }

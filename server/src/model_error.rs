@@ -25,7 +25,7 @@ pub enum ModelError {
         reason: String,
     },
     /// Tensors are missing or have another shape.
-    #[error("{file}: weights do not fit the configuration: {}", problems.join("; "))]
+    #[error("{file}: the weights do not match config.json: {}", problems.join("; "))]
     Tensors {
         /// The file.
         file: String,
@@ -34,7 +34,7 @@ pub enum ModelError {
     },
     /// The kernel would kill the process while it loads.
     #[error(
-        "the model needs {needed_mib} MiB of memory, and {granted_mib} MiB are granted; fix: raise [resources] memory.limit"
+        "the model needs at least {needed_mib} MiB of memory, but the limit is {granted_mib} MiB; fix: raise [resources] memory.limit"
     )]
     Memory {
         /// At least, in mebibytes.
@@ -50,7 +50,7 @@ pub enum ModelError {
     Warmup(String),
     /// The network computed something else than numbers.
     #[error(
-        "the model's scores are not finite numbers: its weights are damaged, or the precision is too small for them"
+        "the model's scores are not finite numbers: the weights are damaged, or the precision is too low; fix: download the weights again, or set --precision fp32"
     )]
     NotFinite,
     /// libtorch refused. Its words go on with a stack of the machine that built it: only the first line is of use.

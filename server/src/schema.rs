@@ -120,7 +120,7 @@ impl Level<'_> {
 
     fn check(self, name: &str) -> Result<(), Problem> {
         let Some(left) = self.names_left.get().checked_sub(1) else {
-            let message = format!("a schema has at most {NAME_LIMIT} names, and this is one more");
+            let message = format!("the schema has more than {NAME_LIMIT} names");
             return Err(Problem::bound(message));
         };
         self.names_left.set(left);
@@ -152,8 +152,7 @@ impl<'de> Visitor<'de> for Level<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         if self.depth >= DEPTH_LIMIT {
-            let message =
-                format!("a schema has at most {DEPTH_LIMIT} levels, and this is one more");
+            let message = format!("the schema has more than {DEPTH_LIMIT} levels");
             return Err(self.ends(Problem::bound(message)));
         }
         let mut types = IndexMap::new();
@@ -168,7 +167,7 @@ impl<'de> Visitor<'de> for Level<'_> {
             }
         }
         if types.is_empty() {
-            let message = "the object asks for no type; name at least one";
+            let message = "the object has no types; name at least one";
             return Err(self.ends(Problem::new(message)));
         }
         let types = types.into_iter().collect();
@@ -189,7 +188,7 @@ impl<'de> Visitor<'de> for Level<'_> {
         };
         level.read(text).map(Some).map_err(|error| {
             let problem = self.problem.take();
-            let no_json = || Problem::new(format!("the string holds no JSON: {error}"));
+            let no_json = || Problem::new(format!("the string is not valid JSON: {error}"));
             self.ends(problem.unwrap_or_else(no_json))
         })
     }
@@ -222,8 +221,8 @@ fn check_key(name: &str) -> Result<(), Problem> {
     }
     let characters = name.chars().count();
     Err(Problem::bound(format!(
-        "the name of a type has at most {KEY_LIMIT} characters, and this one has {characters}; \
-         the model reads no more than 126 tokens of it"
+        "the name of a type has {characters} characters, but at most {KEY_LIMIT} are allowed; \
+         the model reads at most 126 tokens of it"
     )))
 }
 

@@ -100,15 +100,15 @@ fn look(
         Ok(read) => {
             for name in read.unknown {
                 let known = NAMES.join(", ");
-                tracing::warn!(name, known, "this setting is not known and has no effect");
+                tracing::warn!(name, known, "unknown setting; it has no effect");
             }
             let settings = shown(&read.settings);
-            tracing::info!(settings, file = %file.display(), "settings taken");
+            tracing::info!(settings, file = %file.display(), "settings loaded");
             metrics.reloads("ok");
             sender.send_replace(read.settings);
         }
         Err(reason) => {
-            tracing::error!(error = reason, file = %file.display(), "settings refused; the old ones stay");
+            tracing::error!(error = reason, file = %file.display(), "invalid settings; the previous ones stay in force");
             metrics.reloads("error");
         }
     }

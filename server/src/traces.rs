@@ -58,7 +58,10 @@ impl Traces {
             .with_http()
             .build()
             .map_err(|error| {
-                format!("traces cannot be sent: {error}; fix: set {}", ENDPOINTS[0])
+                format!(
+                    "cannot send traces: {error}; fix: set {} to the URL of a collector",
+                    ENDPOINTS[0]
+                )
             })?;
         let provider = SdkTracerProvider::builder()
             .with_resource(
@@ -104,7 +107,7 @@ impl Traces {
     /// Sends what is left. Blocks for as long as the collector takes.
     pub fn flush(&self) {
         if let Err(error) = self.provider.shutdown() {
-            tracing::warn!(%error, "the last traces were not sent");
+            tracing::warn!(%error, "cannot send the last traces");
         }
     }
 }

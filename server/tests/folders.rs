@@ -157,7 +157,7 @@ fn shards_other_names_and_what_nobody_needs_make_the_same_model() {
         "../elsewhere.safetensors".into(),
     )]));
     assert!(
-        fault(&sharded).contains("not a file of this folder"),
+        fault(&sharded).contains("not a file in this folder"),
         "{}",
         fault(&sharded)
     );
@@ -192,7 +192,7 @@ fn a_vocabulary_is_counted_by_its_highest_id() {
     }
     let one_too_many = with(format!("{vocabulary}{}", "[PAD]x\n".repeat(room + 1)));
     assert!(
-        fault(&one_too_many).contains("do not belong together"),
+        fault(&one_too_many).contains("from the same model"),
         "{}",
         fault(&one_too_many)
     );

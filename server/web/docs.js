@@ -35,8 +35,8 @@ function route(path, method, operation) {
     "",
     element("h2", `${method.toUpperCase()} ${path}`),
     element("p", operation.summary ?? operation.description ?? ""),
-    ...rows("What is sent", ["Name", "Type", "Meaning"], [...parameters, ...asked]),
-    ...rows("What comes back", ["Status", "Type", "Meaning"], answers),
+    ...rows("Request", ["Name", "Type", "Description"], [...parameters, ...asked]),
+    ...rows("Responses", ["Status", "Type", "Description"], answers),
   );
 }
 
@@ -48,7 +48,7 @@ function type(name, schema) {
     inner.description ?? "",
   ]);
   const values = (schema.oneOf ?? []).map((one) => [String(one.enum?.[0] ?? ""), one.type ?? "", one.description ?? ""]);
-  return element("section", "", element("h2", name), element("p", schema.description ?? ""), ...rows("Fields", ["Name", "Type", "Meaning"], [...fields, ...values]));
+  return element("section", "", element("h2", name), element("p", schema.description ?? ""), ...rows("Fields", ["Name", "Type", "Description"], [...fields, ...values]));
 }
 
 const api = await (await fetch("openapi.json")).json();

@@ -69,9 +69,9 @@ impl Choice for Precision {
 
     fn meaning(self) -> &'static str {
         match self {
-            Self::Fp32 => "As the reference does",
-            Self::Bf16 => "bfloat16: processors with AVX512-BF16 or AMX, and GPUs",
-            Self::Int8 => "Weights of 8 bits: processors with VNNI",
+            Self::Fp32 => "Same as the reference",
+            Self::Bf16 => "bfloat16: CPUs with AVX512-BF16 or AMX, and GPUs",
+            Self::Int8 => "8-bit weights: CPUs with VNNI",
             Self::Fp16 => "Half precision: GPUs",
         }
     }
@@ -115,11 +115,11 @@ impl Choice for LogLevel {
 
     fn meaning(self) -> &'static str {
         match self {
-            Self::Error => "Requests that failed in the server, and what stops it",
-            Self::Warn => "What may become an error",
-            Self::Info => "Each request of the API, and each refused one",
-            Self::Debug => "Connections that were closed too",
-            Self::Trace => "All",
+            Self::Error => "Failed requests, and what stops the server",
+            Self::Warn => "Also what may become an error",
+            Self::Info => "Also each request of the API, and each refused request",
+            Self::Debug => "Also connections that were closed",
+            Self::Trace => "Everything",
         }
     }
 }

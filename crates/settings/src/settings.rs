@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{LogLevel, duration};
 
-/// Tokens of the longest pass that cannot be split: a window of 384 with a hint of 128 (model specification).
+/// Tokens of the longest pass that cannot be split: a window of 384 with a prompt of 128 (model specification).
 pub const LONGEST_PASS: u32 = 512;
 
 /// The names of all hot settings.

@@ -23,10 +23,10 @@ impl ApiKey {
     pub(super) fn read(&self) -> Result<Vec<u8>, String> {
         let file = self.file.display();
         let bytes = std::fs::read(&self.file)
-            .map_err(|error| format!("the API key's file {file} cannot be read: {error}"))?;
+            .map_err(|error| format!("cannot read the API key file {file}: {error}"))?;
         let key = bytes.trim_ascii().to_vec();
         if key.is_empty() {
-            return Err(format!("the API key's file {file} is empty"));
+            return Err(format!("the API key file {file} is empty"));
         }
         Ok(key)
     }

@@ -42,7 +42,7 @@ async fn collect(mut body: Body, memory: BodyMemory) -> Result<BodyBuffer, ApiEr
     let mut pieces = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            ApiError::malformed("body", error.to_string()).logged("the body broke off")
+            ApiError::malformed("body", error.to_string()).logged("the body was cut off")
         })?;
         if let Ok(data) = frame.into_data() {
             received.extend(&data)?;
@@ -58,12 +58,12 @@ async fn collect(mut body: Body, memory: BodyMemory) -> Result<BodyBuffer, ApiEr
 
 fn too_many_pieces() -> ApiError {
     let message = format!(
-        "the body comes in {PIECES} chunks of less than {BYTES_OF_A_PIECE} bytes; send larger ones"
+        "the body has more than {PIECES} chunks of less than {BYTES_OF_A_PIECE} bytes; send larger chunks"
     );
-    ApiError::malformed("body", message).logged("the body comes in too many chunks")
+    ApiError::malformed("body", message).logged("the body has too many small chunks")
 }
 
 fn too_slow() -> ApiError {
-    let message = format!("the body did not come within {} s", PATIENCE.as_secs());
+    let message = format!("the body did not arrive within {} s", PATIENCE.as_secs());
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
 }

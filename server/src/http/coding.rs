@@ -39,7 +39,7 @@ pub(super) fn named(headers: &HeaderMap) -> Result<Coding, ApiError> {
 }
 
 fn unknown_coding() -> ApiError {
-    let message = format!("Content-Encoding may be one of {ACCEPTED}, or absent");
+    let message = format!("Content-Encoding must be one of {ACCEPTED}, or absent");
     let error = ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", message);
     error.at("Content-Encoding").accepting(ACCEPTED)
 }
@@ -60,7 +60,7 @@ pub(super) fn check_charset(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 fn not_utf8() -> ApiError {
-    let message = "the body must be UTF-8, as JSON is (RFC 8259)";
+    let message = "the body must be UTF-8 (RFC 8259)";
     ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "charset", message).at("body")
 }
 
@@ -124,7 +124,7 @@ async fn inflate(mut decoder: impl Inflate, body: &[u8]) -> Result<BodyBuffer, A
 }
 
 fn broken() -> ApiError {
-    let message = "the body is not what Content-Encoding says, or is not whole";
+    let message = "the body is not in the format that Content-Encoding names, or is incomplete";
     ApiError::malformed("body", message).logged("the body cannot be decompressed")
 }
 

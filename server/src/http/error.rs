@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::worker::PredictError;
 
-/// The body of every answer that is no success.
+/// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErrorBody {
     error: ErrorDetail,
@@ -18,10 +18,10 @@ pub(super) struct ErrorBody {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct ErrorDetail {
-    /// A word for programs.
+    /// A code for programs.
     #[schema(example = "malformed")]
     code: &'static str,
-    /// A sentence for people.
+    /// A message for people.
     #[schema(example = "a number is not a schema; write an object such as {\"人物\": null}")]
     message: String,
     /// Where in the request.
@@ -44,7 +44,7 @@ pub(super) struct ApiError {
     logged: Cow<'static, str>,
 }
 
-/// Why a request was refused, as the log tells it: never with what the caller sent.
+/// Why a request was refused, as the log shows it: never with what the caller sent.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) code: &'static str,

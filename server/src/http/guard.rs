@@ -31,11 +31,14 @@ pub(super) async fn guard(
 }
 
 fn unreadable(reason: String) -> ApiError {
-    tracing::error!(error = reason, "no request can be let in");
+    tracing::error!(
+        error = reason,
+        "cannot check the API key; all requests are refused"
+    );
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "no_key",
-        "the server has lost its key",
+        "the server cannot read its API key",
     )
 }
 

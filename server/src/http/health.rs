@@ -1,4 +1,4 @@
-//! How the server is: for the kubelet, for people.
+//! The state of the server: for the kubelet, for people.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::app::App;
 
-/// One word.
+/// The state of the process.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
     /// `ok` or `stuck`; `ready`, `loading` or `draining`.
@@ -24,10 +24,10 @@ fn status(code: StatusCode, status: &'static str) -> Response {
     (code, Json(Status { status })).into_response()
 }
 
-/// Alive while the process can make progress; never asks the model's queue.
+/// Liveness: whether the model threads make progress, whatever the load.
 #[utoipa::path(get, path = "/health", responses(
     (status = 200, description = "The process makes progress", body = Status),
-    (status = 503, description = "A pass takes impossibly long: restart it", body = Status),
+    (status = 503, description = "A batch takes far too long: restart the process", body = Status),
 ))]
 pub(super) async fn health(State(app): State<App>) -> Response {
     if app.worker.is_alive() {
@@ -37,10 +37,10 @@ pub(super) async fn health(State(app): State<App>) -> Response {
     }
 }
 
-/// Ready when the model is loaded and warm and the process was not asked to stop. Load is no reason.
+/// Readiness: whether the model is loaded and the process is not shutting down, whatever the load.
 #[utoipa::path(get, path = "/ready", responses(
     (status = 200, description = "Requests are answered", body = Status),
-    (status = 503, description = "The model is being loaded, or the process was asked to stop", body = Status),
+    (status = 503, description = "The model is loading, or the process is shutting down", body = Status),
 ))]
 pub(super) async fn ready(State(app): State<App>) -> Response {
     match (app.worker.is_loaded(), app.draining.load(Ordering::Acquire)) {
@@ -50,9 +50,9 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     }
 }
 
-/// What is served, and how.
+/// What the server runs: version, model, settings.
 #[utoipa::path(get, path = "/info", responses(
-    (status = 200, description = "Version, revision, model, precision, device, threads, hot settings in force, names of all hot settings that this server knows", body = Object),
+    (status = 200, description = "Version, revision, model, precision, device, threads, hot settings in force, and the names of all hot settings that this server knows", body = Object),
 ))]
 pub(super) async fn info(State(app): State<App>) -> Json<Value> {
     Json(json!({

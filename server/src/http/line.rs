@@ -168,8 +168,8 @@ impl Line {
     /// Ends when the connection must: its time is over, or another got its place.
     pub(super) async fn ended(&self) -> &'static str {
         tokio::select! {
-            () = self.lost_place.notified() => "its place went to another",
-            () = self.overdue() => "its time is over",
+            () = self.lost_place.notified() => "another connection needed its place",
+            () = self.overdue() => "timeout",
         }
     }
 

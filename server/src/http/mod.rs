@@ -116,7 +116,7 @@ async fn no_route(method: Method, uri: Uri) -> Response {
     let error = ApiError::new(
         StatusCode::NOT_FOUND,
         "no_route",
-        "there is POST /api/predict, and GET /, /docs, /openapi.json, /info; /health, /ready, /metrics here or on the management port",
+        "the routes are POST /api/predict; GET /, /docs, /openapi.json, /info; and GET /health, /ready, /metrics here or on the management port",
     );
     error.into_response()
 }
@@ -129,7 +129,7 @@ async fn wrong_method(method: Method) -> Response {
     let error = ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "wrong_method",
-        "POST /api/predict; every other route answers GET and HEAD",
+        "/api/predict takes POST; all other routes take GET and HEAD",
     );
     error.into_response()
 }

@@ -71,7 +71,15 @@ impl Running {
                 method, route, code, seconds, request_id, trace_id, error, reason, "failed"
             );
         } else if code == LEFT {
-            tracing::info!(method, route, code, seconds, request_id, trace_id, "left");
+            tracing::info!(
+                method,
+                route,
+                code,
+                seconds,
+                request_id,
+                trace_id,
+                "client closed request"
+            );
         } else if code >= 400 {
             tracing::info!(
                 method, route, code, seconds, request_id, trace_id, error, reason, "refused"

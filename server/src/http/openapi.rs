@@ -10,7 +10,7 @@ use super::{error, health, predict, request, scrape};
 #[openapi(
     info(
         title = "uninlu-server",
-        description = "Inference server of SiameseUniNLU: entities, relations, events, sentiment, classification, matching, inference and reading comprehension, by one model and one route."
+        description = "Inference server of SiameseUniNLU: entities, relations, events, sentiment, classification, matching, inference and reading comprehension, with one model and one route."
     ),
     paths(
         predict::predict,

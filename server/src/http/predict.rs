@@ -28,21 +28,21 @@ pub(super) struct PredictAnswer {
     output: Vec<Vec<Step>>,
 }
 
-/// Finds what the schema asks for in a text, or in several.
+/// Extracts what the schema asks for from one text or from several.
 #[utoipa::path(post, path = "/api/predict", request_body = PredictRequest,
     params(("X-Request-Timeout" = Option<f64>, Header, description = "Seconds that the caller waits")),
     responses(
-        (status = 200, description = "The output; with `texts` it is `outputs`, in their order; with the view `grouped` entities by type", body = PredictAnswer),
-        (status = 400, description = "Malformed; the answer names the place", body = ErrorBody),
+        (status = 200, description = "The output; for `texts` it is `outputs`, in the same order; with the view `grouped`, entities by type", body = PredictAnswer),
+        (status = 400, description = "Malformed; `place` says where", body = ErrorBody),
         (status = 401, description = "The key is missing or wrong", body = ErrorBody),
-        (status = 408, description = "The body came too slowly", body = ErrorBody),
-        (status = 413, description = "The body or a text is too long; nothing was cut off", body = ErrorBody),
-        (status = 415, description = "The body is neither UTF-8 nor compressed by gzip or deflate", body = ErrorBody),
-        (status = 422, description = "Well formed, and more than one request may ask (max-work, the bounds of a schema and of an answer), or what cannot be", body = ErrorBody),
-        (status = 429, description = "Too much work waits; `Retry-After` says when it is less", body = ErrorBody),
+        (status = 408, description = "The body arrived too slowly", body = ErrorBody),
+        (status = 413, description = "The body or a text is too long", body = ErrorBody),
+        (status = 415, description = "The charset is not UTF-8, or Content-Encoding is not gzip or deflate", body = ErrorBody),
+        (status = 422, description = "Well formed, but over a limit (max-work, the size of the schema or of the answer), or impossible", body = ErrorBody),
+        (status = 429, description = "Too much work is queued; `Retry-After` says when to retry", body = ErrorBody),
         (status = 500, description = "The model failed on this request", body = ErrorBody),
-        (status = 503, description = "The model is being loaded, too many connections or large bodies are open (`Retry-After` says when to come again), or the answer takes longer than max-time", body = ErrorBody),
-        (status = 504, description = "The answer would come after the caller's time-out", body = ErrorBody),
+        (status = 503, description = "The model is loading, too many connections or large bodies are open (`Retry-After` says when to retry), or the answer takes longer than max-time", body = ErrorBody),
+        (status = 504, description = "The answer would come after `X-Request-Timeout`", body = ErrorBody),
     ))]
 pub(super) async fn predict(
     State(app): State<App>,
@@ -62,7 +62,7 @@ async fn answered(app: &App, request: axum::extract::Request) -> Result<Response
     let body = body::read(request, app.body_memory.clone()).await?;
     let question = Question::parse(body.bytes(), settings.max_length as usize)?;
     if !app.worker.is_loaded() {
-        let message = "the model is being loaded";
+        let message = "the model is loading";
         let loading = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "loading", message);
         return Err(loading.retry_after(1));
     }
@@ -100,7 +100,7 @@ async fn answer_within(
     let together = move || answer::json(&question, predictions, &allowance);
     let bytes = tokio::task::spawn_blocking(together)
         .await
-        .map_err(|_| PredictError::Model("writing the answer panicked".into()))??;
+        .map_err(|_| PredictError::Model("writing the response panicked".into()))??;
     let json = HeaderValue::from_static("application/json");
     let headers = [(header::CONTENT_TYPE, json), (SERVER_TIMING, timing)];
     Ok((headers, bytes).into_response())
@@ -156,7 +156,7 @@ fn deadline(headers: &HeaderMap, now: Instant) -> Result<Option<Instant>, ApiErr
         Some(timeout) => Ok(now.checked_add(timeout)),
         None => Err(ApiError::malformed(
             "X-Request-Timeout",
-            "write seconds above 0, such as 1.5",
+            "send seconds above 0, such as 1.5",
         )),
     }
 }

@@ -19,30 +19,31 @@ const TEXTS: usize = 64;
 /// Characters of the parser's words, which hold what a caller wrote.
 const MESSAGE: usize = 200;
 
-/// A question: one text or several, and what is looked for in them.
+/// One text or several, and the schema of what to extract from them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PredictRequest {
-    /// The text; a classification's labels stand before it: `正向,负向|text`.
+    /// The text; the labels of a classification come before it: `正向,负向|text`.
     #[schema(example = "雷军是小米公司的董事长，他出生于湖北仙桃。")]
     text: Option<String>,
     /// Several texts, at most 64, instead of `text`.
     #[schema(value_type = Option<Vec<String>>)]
     texts: Option<Texts>,
-    /// An object from each type to `null` or to what is asked about its entities; or a string that holds one as JSON. At
-    /// most 32 levels, 16,384 names of at most 1,000 characters, and 2,048 questions of one text.
+    /// An object with a key for each type; the value is `null`, or an object with the types to extract for each of its
+    /// entities. Or a string that contains such an object as JSON. At most 32 levels, 16,384 names of at most 1,000
+    /// characters, and 2,048 questions about one text.
     #[schema(value_type = Object, example = json!({"人物": {"职务": null, "出生地": null}}))]
     schema: Option<Box<RawValue>>,
-    /// Whether paths that end early are given too.
+    /// Whether the output includes paths that end before a leaf of the schema.
     #[serde(default)]
     output_all_prefix: bool,
-    /// How the output is arranged.
+    /// Form of the output.
     #[serde(default)]
     view: View,
-    /// What offsets count.
+    /// Unit of the offsets.
     #[serde(default)]
     offsets: Offsets,
-    /// Whether answers must be one of the labels before `|`.
+    /// Which spans may be an answer.
     #[serde(default)]
     classification: Classification,
 }
@@ -71,7 +72,7 @@ impl<'de> Visitor<'de> for TextsVisitor {
         while let Some(text) = list.next_element()? {
             if texts.len() == TEXTS {
                 return Err(A::Error::custom(format!(
-                    "there are more than {TEXTS} texts; write 1 to {TEXTS}"
+                    "there are more than {TEXTS} texts; send 1 to {TEXTS}"
                 )));
             }
             texts.push(text);
@@ -80,37 +81,37 @@ impl<'de> Visitor<'de> for TextsVisitor {
     }
 }
 
-/// How the output is arranged.
+/// Form of the output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum View {
-    /// The reference's: one path for each leaf.
+    /// One path for each leaf, as the reference writes it.
     #[default]
     Paths,
     /// Entities by type, each with what was found about it.
     Grouped,
 }
 
-/// What offsets count.
+/// Unit of the offsets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Offsets {
-    /// The reference's: Unicode code points, as Python counts.
+    /// Unicode code points, as in the reference and in Python.
     #[default]
     CodePoints,
-    /// UTF-16 code units, as JavaScript and Java count.
+    /// UTF-16 code units, as in JavaScript and Java.
     #[serde(rename = "utf-16")]
     Utf16,
 }
 
-/// What may be an answer.
+/// Which spans may be an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Classification {
-    /// The reference's: any span.
+    /// Any span, as in the reference.
     #[default]
     Free,
-    /// Exactly one of the labels before `|`, the likeliest, with its score among them.
+    /// Exactly one of the labels before `|`: the likeliest, with its score.
     Strict,
 }
 
@@ -138,12 +139,12 @@ impl Question {
             (Some(_), Some(_)) => {
                 return Err(ApiError::malformed(
                     "texts",
-                    "write `text` or `texts`, not both",
+                    "send `text` or `texts`, not both",
                 ));
             }
         };
         if texts.is_empty() {
-            let message = format!("there is no text; write 1 to {TEXTS}");
+            let message = format!("`texts` is empty; send 1 to {TEXTS}");
             return Err(ApiError::malformed("texts", message));
         }
         for (index, text) in texts.iter().enumerate() {
@@ -180,7 +181,7 @@ impl Question {
             return Ok(());
         }
         if self.schema.is_nested() {
-            let message = "a strict classification asks nothing about its labels: write null behind each type";
+            let message = "a strict classification has no nested types: write null for each type";
             return Err(ApiError::impossible("schema", message));
         }
         let missing = self
@@ -188,8 +189,7 @@ impl Question {
             .iter()
             .position(|text| crate::decode::labels(text).is_empty());
         missing.map_or(Ok(()), |index| {
-            let message =
-                "a strict classification needs its labels before the text: `正向,负向|text`";
+            let message = "a strict classification needs labels before the text: `正向,负向|text`";
             Err(ApiError::impossible(self.place(index), message))
         })
     }
@@ -229,11 +229,11 @@ fn not_read(body: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
     }
     let place = match path {
         "." => "body".into(),
-        // What is nested too deeply, or named too long, has no place that anybody could read.
+        // What is nested too deeply, or named too long, has no place that anyone could read.
         path => joined(path.split('.')),
     };
     ApiError::malformed(place, shortened(message, MESSAGE))
-        .logged("a field is unknown, missing or of another type")
+        .logged("a field is unknown, missing or has the wrong type")
 }
 
 /// serde_json counts bytes, and a Chinese character has three.
@@ -252,9 +252,7 @@ fn check_length(text: &str, max_length: usize) -> Result<(), ApiError> {
     if length <= max_length {
         return Ok(());
     }
-    let message = format!(
-        "the text has {length} characters, and max-length is {max_length}; nothing was cut off"
-    );
+    let message = format!("the text has {length} characters, but max-length is {max_length}");
     Err(ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_long",

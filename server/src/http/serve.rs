@@ -96,10 +96,10 @@ async fn converse(wire: Wire, place: Place, router: Router, watcher: Watcher) {
     tokio::select! {
         ended = watcher.watch(connection) => {
             if let Err(error) = ended {
-                tracing::debug!(%error, "a connection broke");
+                tracing::debug!(%error, "connection error");
             }
         }
-        reason = line.ended() => tracing::debug!(reason, "a connection was closed"),
+        reason = line.ended() => tracing::debug!(reason, "connection closed"),
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) fn drain() -> Rate {
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 /// Neither hyper's HTTP/1 side nor a client of HTTP/2 could do more with it than show it.
 const HTTP1_ONLY: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: application/json\r\n\
-    connection: close\r\ncontent-length: 89\r\n\r\n\
-    {\"error\":{\"code\":\"http_version\",\"message\":\"only HTTP/1.1 is spoken here\",\"place\":null}}\r\n";
+    connection: close\r\ncontent-length: 87\r\n\r\n\
+    {\"error\":{\"code\":\"http_version\",\"message\":\"only HTTP/1.1 is supported\",\"place\":null}}\r\n";
 /// Asks a caller that closed its side whether it still listens: the system of one that left answers with a reset.
 const INTERIM: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
 /// Between the caller's last byte and that question, and between looks for its outcome.

@@ -585,7 +585,7 @@ mod tests {
         let refused = check_memory(needed, Some(256 << 20)).expect_err("too little");
         assert_eq!(
             refused.to_string(),
-            "the model needs 452 MiB of memory, and 256 MiB are granted; fix: raise [resources] memory.limit"
+            "the model needs at least 452 MiB of memory, but the limit is 256 MiB; fix: raise [resources] memory.limit"
         );
     }
 }

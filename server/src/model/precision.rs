@@ -13,13 +13,13 @@ pub fn check_precision(precision: Precision, device: Device, flags: &str) -> Res
     let on_cpu = device == Device::Cpu;
     let reason = match precision {
         Precision::Bf16 if on_cpu && !has(&["avx512_bf16", "amx_bf16"]) => {
-            "bf16 needs a processor with avx512_bf16 or amx_bf16"
+            "bf16 needs a CPU with avx512_bf16 or amx_bf16"
         }
-        Precision::Int8 if !on_cpu => "int8 is for processors only",
+        Precision::Int8 if !on_cpu => "int8 runs on CPUs only",
         Precision::Int8 if !has(&["avx512_vnni", "avx_vnni", "amx_int8"]) => {
-            "int8 needs a processor with avx512_vnni, avx_vnni or amx_int8"
+            "int8 needs a CPU with avx512_vnni, avx_vnni or amx_int8"
         }
-        Precision::Fp16 if on_cpu => "fp16 is for GPUs only",
+        Precision::Fp16 if on_cpu => "fp16 runs on GPUs only",
         _ => return Ok(()),
     };
     Err(format!("{reason}; fix: --precision fp32"))

@@ -98,7 +98,9 @@ fn shards(index: &Path) -> Result<Vec<PathBuf>, ModelError> {
         .map_err(|error| malformed(format!("{error}; fix: download it again")))?;
     let names: BTreeSet<&String> = weight_map.values().collect();
     if names.is_empty() {
-        return Err(malformed("it names no file; fix: download it again".into()));
+        return Err(malformed(
+            "it lists no files; fix: download it again".into(),
+        ));
     }
     names
         .into_iter()
@@ -107,7 +109,7 @@ fn shards(index: &Path) -> Result<Vec<PathBuf>, ModelError> {
                 Ok(index.with_file_name(name))
             } else {
                 Err(malformed(format!(
-                    "it names {name:?}, which is not a file of this folder"
+                    "it lists {name:?}, which is not a file in this folder"
                 )))
             }
         })
@@ -123,8 +125,7 @@ fn read_files(paths: &[PathBuf], read: Read) -> Result<Weights, ModelError> {
         let file = map(path)?;
         let slices = read(&file).map_err(|reason| ModelError::malformed(path, reason))?;
         if slices.is_empty() {
-            let reason =
-                "it holds no tensor by a name; fix: save it as `torch.save(model.state_dict(), …)`";
+            let reason = "it has no named tensors; fix: save the model with `torch.save(model.state_dict(), …)`";
             return Err(ModelError::malformed(path, reason));
         }
         for (name, slice) in slices {

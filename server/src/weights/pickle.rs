@@ -69,7 +69,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Pickle<'_>, String> {
             });
         }
     }
-    Err("the pickle has no end; is the file whole?".into())
+    Err("the pickle does not end; is the file complete?".into())
 }
 
 enum Step {
@@ -85,7 +85,7 @@ struct Reader<'a> {
     memo: HashMap<usize, (Value, usize)>,
 }
 
-const TRUNCATED: &str = "the pickle ends too early; is the file whole?";
+const TRUNCATED: &str = "the pickle ends too early; is the file complete?";
 const MALFORMED: &str = "the pickle is malformed";
 
 impl<'a> Reader<'a> {

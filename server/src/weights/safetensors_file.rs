@@ -8,8 +8,8 @@ use super::slice::{Slice, Slices};
 
 /// Reads the tensors of a file.
 pub(super) fn read(bytes: &[u8]) -> Result<Slices, String> {
-    let file =
-        SafeTensors::deserialize(bytes).map_err(|error| format!("{error}; is the file whole?"))?;
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|error| format!("{error}; is the file complete?"))?;
     let slice = |view: &TensorView<'_>| {
         let kind = safetensors_kind(view.dtype())
             .ok_or_else(|| format!("has the type {:?}, which is not supported", view.dtype()))?;

@@ -39,7 +39,7 @@ impl Slice {
         });
         if wanted != Some(bytes.len()) {
             return Err(format!(
-                "has {} bytes, which do not make the shape {shape:?}",
+                "has {} bytes, which do not fit the shape {shape:?}",
                 bytes.len()
             ));
         }

@@ -19,9 +19,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Slices, String> {
     }
 }
 
+const OUTSIDE_THE_FILE: &str = "an entry is outside the file; is the file complete?";
+
 fn read_zip(bytes: &[u8]) -> Result<Slices, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
-        .map_err(|error| format!("{error}; is the file whole?"))?;
+        .map_err(|error| format!("{error}; is the file complete?"))?;
     let mut files: HashMap<String, Range<usize>> = HashMap::new();
     for index in 0..archive.len() {
         let entry = archive
@@ -39,17 +41,15 @@ fn read_zip(bytes: &[u8]) -> Result<Slices, String> {
             .split_once('/')
             .map_or(entry.name(), |(_, rest)| rest)
             .to_owned();
-        let start =
-            usize::try_from(entry.data_start()).map_err(|_| "an entry lies outside of the file")?;
-        let length =
-            usize::try_from(entry.size()).map_err(|_| "an entry lies outside of the file")?;
+        let start = usize::try_from(entry.data_start()).map_err(|_| OUTSIDE_THE_FILE)?;
+        let length = usize::try_from(entry.size()).map_err(|_| OUTSIDE_THE_FILE)?;
         let end = start.checked_add(length).filter(|end| *end <= bytes.len());
-        let end = end.ok_or("an entry lies outside of the file; is the file whole?")?;
+        let end = end.ok_or(OUTSIDE_THE_FILE)?;
         files.insert(name, start..end);
     }
     let description = files
         .get("data.pkl")
-        .ok_or("the archive holds no data.pkl: torch.save did not write it")?;
+        .ok_or("the archive has no data.pkl, so torch.save did not write it")?;
     let state = pickle::read(&bytes[description.clone()])?.value;
     let byteorder = files.get("byteorder").map(|range| &bytes[range.clone()]);
     let is_big_endian = byteorder.is_some_and(|order| order.trim_ascii() == b"big");
@@ -62,7 +62,7 @@ fn read_zip(bytes: &[u8]) -> Result<Slices, String> {
 /// and elements are little-endian whatever machine wrote them (`THPStorage_writeFileRaw`).
 fn read_legacy(bytes: &[u8]) -> Result<Slices, String> {
     let not_a_file = |reason: String| {
-        format!("this is neither a zip nor an older file of torch.save ({reason})")
+        format!("this is not a file of torch.save, neither zip nor legacy ({reason})")
     };
     let mut rest = bytes;
     for _ in 0..3 {
@@ -84,7 +84,7 @@ fn read_legacy(bytes: &[u8]) -> Result<Slices, String> {
             .storages
             .get(key)
             .ok_or_else(|| format!("storage {key} belongs to no tensor"))?;
-        let truncated = || format!("storage {key} is cut off; is the file whole?");
+        let truncated = || format!("storage {key} is truncated; is the file complete?");
         let (count, after) = rest.split_first_chunk::<8>().ok_or_else(truncated)?;
         let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| truncated())?;
         let length = count
@@ -104,7 +104,8 @@ fn build(
     storage: impl Fn(&str) -> Option<Range<usize>>,
 ) -> Slices {
     let slice = |reference: &TensorRef| {
-        let data = storage(&reference.storage.key).ok_or("has no storage; is the file whole?")?;
+        let data =
+            storage(&reference.storage.key).ok_or("has no storage; is the file complete?")?;
         let slice = place(reference, &data)?;
         Ok(Slice {
             is_big_endian,
@@ -148,10 +149,11 @@ fn entries(value: &Value) -> impl Iterator<Item = (&Rc<str>, &Value)> {
 
 /// Cuts the tensor out of the bytes of its storage.
 fn place(reference: &TensorRef, data: &Range<usize>) -> Result<Slice, String> {
-    const OUTSIDE: &str = "lies outside of its storage; is the file whole?";
+    const OUTSIDE: &str = "is outside its storage; is the file complete?";
     let class = &reference.storage.class;
     let Element { width, kind } = element(class)?;
-    let kind = kind.ok_or_else(|| format!("lies in a {class}, which no weight does"))?;
+    let kind =
+        kind.ok_or_else(|| format!("has the storage type {class}, which weights do not use"))?;
     let elements = i64::try_from(data.len() / width).map_err(|_| OUTSIDE)?;
     if reference.size.len() != reference.stride.len()
         || reference
@@ -161,7 +163,7 @@ fn place(reference: &TensorRef, data: &Range<usize>) -> Result<Slice, String> {
             .any(|number| *number < 0)
         || reference.offset < 0
     {
-        return Err("has a malformed shape".into());
+        return Err("has an invalid shape".into());
     }
     // A stride of 0 would let a few bytes stand for a tensor of any size.
     let count = reference
@@ -295,7 +297,10 @@ mod tests {
             }
             for name in ["rng_state", "module.mask", "module.short", "module.char"] {
                 let reason = weights[name].as_ref().expect_err(name);
-                assert!(reason.contains("Storage, which no weight does"), "{reason}");
+                assert!(
+                    reason.contains("Storage, which weights do not use"),
+                    "{reason}"
+                );
             }
         }
     }

@@ -30,7 +30,7 @@ impl fmt::Display for Counted {
         let text = if self.texts == 1 { "text" } else { "texts" };
         write!(
             formatter,
-            "{} {text} of {} windows (at most {WINDOW} tokens each) × {} types up to `{}`",
+            "{} {text} ({} windows of up to {WINDOW} tokens) × {} types down to `{}`",
             self.texts, self.windows, self.prompts, self.place
         )
     }

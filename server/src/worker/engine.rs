@@ -41,7 +41,7 @@ impl Engine {
         );
         if known > embedded {
             let reason = format!(
-                "it has {known} tokens, and the model embeds {embedded}: they do not belong together"
+                "it has {known} tokens, but the model has {embedded}; fix: take vocab.txt and the weights from the same model"
             );
             return Err(ModelError::malformed(&folder.join("vocab.txt"), reason));
         }

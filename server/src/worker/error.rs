@@ -10,27 +10,27 @@ use super::limits::{ANSWER_LIMIT, ENTITY_LIMIT, PROMPT_LIMIT};
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// Too much work waits.
-    #[error("too much work waits already")]
+    #[error("too much work is queued; retry later")]
     Overloaded {
         /// When to come back: the predicted time until the queue is short enough.
         retry_after: Duration,
     },
     /// The caller's deadline.
-    #[error("the answer would come after the caller's deadline")]
+    #[error("the answer would come after X-Request-Timeout")]
     TooLate,
     /// The setting `max-time`.
-    #[error("the answer takes longer than max-time, {}; ask less at once, or raise max-time", duration::text(*.max_time))]
+    #[error("the answer takes longer than max-time ({}); ask for less at once, or raise max-time", duration::text(*.max_time))]
     MaxTime {
         /// The setting.
         max_time: Duration,
     },
     /// The caller is gone, so that nobody reads this.
-    #[error("the caller left")]
+    #[error("the caller closed the connection")]
     Left,
     /// More work than one request may be.
     #[error(
-        "the request is predicted to take {seconds:.1} s of this pod, and max-work is {}: {tokens} tokens at \
-         {microseconds_per_token:.1} µs each; {counted}; ask fewer types or levels, send fewer or shorter texts, or \
+        "the request is predicted to take {seconds:.1} s of this pod, but max-work is {}: {tokens} tokens at \
+         {microseconds_per_token:.1} µs each; {counted}; ask for fewer types or levels, send fewer or shorter texts, or \
          raise max-work",
         duration::text(*.max_work)
     )]
@@ -50,7 +50,7 @@ pub enum PredictError {
     },
     /// The schema multiplies beyond the bound.
     #[error(
-        "the schema asks more than {PROMPT_LIMIT} questions of this text; ask fewer types, or fewer levels"
+        "the schema asks more than {PROMPT_LIMIT} questions about a text; ask for fewer types or levels"
     )]
     TooManyPrompts {
         /// Where in the schema.
@@ -58,7 +58,7 @@ pub enum PredictError {
     },
     /// More is found than is kept.
     #[error(
-        "the text has more than {ENTITY_LIMIT} entities at one level of the schema; send a shorter text, or ask fewer types"
+        "the text has more than {ENTITY_LIMIT} entities at one level of the schema; send a shorter text, or ask for fewer types"
     )]
     TooManyEntities {
         /// Where in the schema.
@@ -66,7 +66,7 @@ pub enum PredictError {
     },
     /// More is found than is sent.
     #[error(
-        "the answer has more than {ANSWER_LIMIT} bytes; send fewer or shorter texts, or ask fewer types or levels"
+        "the answer has more than {ANSWER_LIMIT} bytes; send fewer or shorter texts, or ask for fewer types or levels"
     )]
     AnswerTooLarge,
     /// The model failed on this request.

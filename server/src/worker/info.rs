@@ -50,7 +50,7 @@ impl Info {
             device = self.device,
             seconds_per_token,
             bulk,
-            "loaded"
+            "model loaded"
         );
     }
 }

@@ -128,7 +128,7 @@ impl Worker {
         let finished = answered.await.unwrap_or_else(|_| Err(ended()))?;
         tokio::task::spawn_blocking(move || finished.prediction(&allowance))
             .await
-            .map_err(|_| PredictError::Model("putting the answer together panicked".into()))?
+            .map_err(|_| PredictError::Model("building the output panicked".into()))?
     }
 
     fn admit(
@@ -168,5 +168,5 @@ fn refused(refusal: Refusal, deadline: Option<Deadline>) -> PredictError {
 }
 
 fn ended() -> PredictError {
-    PredictError::Model("its threads ended".into())
+    PredictError::Model("the model threads ended".into())
 }

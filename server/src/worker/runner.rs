@@ -51,7 +51,7 @@ impl Runner<'_> {
         match guarded(|| self.engine.run(&batch, &pause)) {
             Ok(outcome) => self.deliver(loaded, batch, outcome, began),
             Err(reason) if batch.passes.len() == 1 => {
-                tracing::error!(error = reason, "a pass failed");
+                tracing::error!(error = reason, "a forward pass failed");
                 self.shared.metrics.pass_failed();
                 loaded.scheduler().fail(&batch.passes[0], &reason);
             }

@@ -232,7 +232,7 @@ impl Scheduler {
             // A panic over one answer must not cost the others theirs.
             let delivered = catch_unwind(AssertUnwindSafe(|| self.deliver(pass, logits, began)));
             if delivered.is_err() {
-                self.fail(pass, "taking its answer panicked; the log shows where");
+                self.fail(pass, "handling its result panicked; the log shows where");
             }
         }
     }

@@ -85,7 +85,7 @@ impl Threads {
     pub fn stop(self) {
         self.shared.stop();
         if self.first.join().is_err() {
-            tracing::error!("a model's thread panicked");
+            tracing::error!("a model thread panicked");
         }
     }
 }
@@ -107,7 +107,7 @@ fn serve(options: &Options, shared: &Shared, done: oneshot::Sender<Result<(), Mo
             let runner = runner(index, engine.share());
             let thread = std::thread::Builder::new().name(format!("model-{index}"));
             if let Err(error) = thread.spawn_scoped(scope, move || runner.run()) {
-                tracing::error!(%error, index, "a model's thread cannot be started");
+                tracing::error!(%error, index, "cannot start a model thread");
             }
         }
         runner(0, engine).run();

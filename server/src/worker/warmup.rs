@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use uninlu_settings::Choice;
+
 use super::engine::Engine;
 use super::error::PredictError;
 use super::request::{Prediction, Request};
@@ -108,7 +110,8 @@ pub(super) fn check_precision(engine: &Engine, folder: &Path) -> Result<(), Mode
         return Ok(());
     }
     Err(ModelError::Precision(format!(
-        "{precision:?} answers {} of {} sentences differently than fp32, such as `{}`; fix: --precision fp32",
+        "{} answers {} of {} test sentences differently from fp32, such as `{}`; fix: --precision fp32",
+        precision.name(),
         different.len(),
         CHECKS.len(),
         different[0]

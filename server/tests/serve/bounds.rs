@@ -244,7 +244,7 @@ fn what_takes_longer_than_the_setting_ends_with_503() {
     let error = &ended.json()["error"];
     assert_eq!((ended.status, &error["code"]), (503, &json!("max_time")));
     let message = error["message"].as_str().expect("a message");
-    assert!(message.contains("max-time, 50ms"), "{message}");
+    assert!(message.contains("max-time (50ms)"), "{message}");
     let request = agent()
         .post(format!("{}/api/predict", server.url))
         .header("x-request-timeout", "0.01");

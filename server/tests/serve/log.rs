@@ -83,7 +83,7 @@ fn refusals() -> Vec<(&'static str, String, u16, &'static str, &'static str)> {
             format!("{{\"text\": [\"{SECRET}\"]}}"),
             400,
             "malformed",
-            "of another type",
+            "has the wrong type",
         ),
         (
             "r-schema",

@@ -424,7 +424,7 @@ fn a_folder_that_is_no_model_ends_with_the_reason() {
         ),
         (
             broken(&|folder| cut(&folder.join("model.safetensors"))),
-            "is the file whole?",
+            "is the file complete?",
         ),
         (
             broken(&|folder| {
@@ -442,7 +442,7 @@ fn a_folder_that_is_no_model_ends_with_the_reason() {
         ),
         (
             broken(&add_token),
-            "vocab.txt: it has 1827 tokens, and the model embeds 1826",
+            "vocab.txt: it has 1827 tokens, but the model has 1826",
         ),
     ];
     for (said, expected) in &cases {
