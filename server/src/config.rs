@@ -66,6 +66,32 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
+        self.check_sizes()?;
+        let only = |name: &str, value: &str, supported: &str| {
+            let refused = format!("{name} {value:?} is not supported, only {supported:?}");
+            (value == supported).then_some(()).ok_or(refused)
+        };
+        only("hidden_act", &self.hidden_act, "gelu")?;
+        only(
+            "position_embedding_type",
+            &self.position_embedding_type,
+            "absolute",
+        )?;
+        if self.type_vocab_size < 2 {
+            return Err(
+                "type_vocab_size is below 2: prompts need a token type of their own".into(),
+            );
+        }
+        if self.max_position_embeddings < 512 {
+            return Err(
+                "max_position_embeddings is below 512, the tokens of a window and its prompt"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<(), String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
@@ -82,29 +108,6 @@ impl Config {
                 "hidden_size {} is not a multiple of num_attention_heads {}",
                 self.hidden_size, self.num_attention_heads
             ));
-        }
-        if self.hidden_act != "gelu" {
-            return Err(format!(
-                "hidden_act {:?} is not supported, only \"gelu\"",
-                self.hidden_act
-            ));
-        }
-        if self.position_embedding_type != "absolute" {
-            return Err(format!(
-                "position_embedding_type {:?} is not supported, only \"absolute\"",
-                self.position_embedding_type
-            ));
-        }
-        if self.type_vocab_size < 2 {
-            return Err(
-                "type_vocab_size is below 2: prompts need a token type of their own".into(),
-            );
-        }
-        if self.max_position_embeddings < 512 {
-            return Err(
-                "max_position_embeddings is below 512, the tokens of a window and its prompt"
-                    .into(),
-            );
         }
         Ok(())
     }

@@ -105,19 +105,7 @@ impl Tokenizer {
         let (cls, sep) = (id_of("[CLS]")?, id_of("[SEP]")?);
         id_of("[UNK]")?;
         id_of("[PAD]")?;
-        let model = WordPiece::builder()
-            .vocab(
-                vocabulary
-                    .iter()
-                    .cloned()
-                    .collect::<ahash::AHashMap<_, _>>(),
-            )
-            .unk_token("[UNK]".into())
-            .continuing_subword_prefix("##".into())
-            .max_input_chars_per_word(100)
-            .build()
-            .map_err(|error| error.to_string())?;
-        let mut inner = HuggingFace::new(model);
+        let mut inner = HuggingFace::new(word_piece(&vocabulary)?);
         inner.with_normalizer(Some(BertNormalizer::new(
             true,
             options.tokenize_chinese_chars,
@@ -178,6 +166,17 @@ impl Tokenizer {
     pub fn vocabulary_size(&self) -> usize {
         self.size
     }
+}
+
+fn word_piece(vocabulary: &[(String, u32)]) -> Result<WordPiece, String> {
+    let vocabulary: ahash::AHashMap<String, u32> = vocabulary.iter().cloned().collect();
+    WordPiece::builder()
+        .vocab(vocabulary)
+        .unk_token("[UNK]".into())
+        .continuing_subword_prefix("##".into())
+        .max_input_chars_per_word(100)
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 /// The lines of a vocabulary. Editors leave blank lines at the end and a mark at the start, which are no tokens.

@@ -37,7 +37,7 @@ pub(super) struct ApiError {
     message: String,
     place: Option<String>,
     /// Seconds.
-    retry_after: Option<u64>,
+    retry_after: Option<u32>,
     /// Codings that a body may have.
     accepts: Option<&'static str>,
     /// What the log says besides the code.
@@ -116,7 +116,7 @@ impl ApiError {
         self.status
     }
 
-    pub(super) fn retry_after(self, seconds: u64) -> Self {
+    pub(super) fn retry_after(self, seconds: u32) -> Self {
         let retry_after = Some(seconds);
         Self {
             retry_after,
@@ -153,7 +153,7 @@ impl From<PredictError> for ApiError {
         let message = error.to_string();
         match error {
             PredictError::Overloaded { retry_after } => {
-                let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
+                let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u32;
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message).retry_after(seconds)
             }
             PredictError::TooLate | PredictError::Left => {

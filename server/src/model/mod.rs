@@ -425,71 +425,92 @@ impl RawModel {
         precision: Precision,
         device: Device,
     ) -> Result<Model, ModelError> {
-        let kind = if precision == Precision::Fp16 {
-            Kind::Half
-        } else {
-            Kind::Float
+        let packer = Packer {
+            weights,
+            config: &config,
+            precision,
+            device,
         };
-        let placed = |slice: &Slice| -> Result<Tensor, ModelError> {
-            Ok(weights
-                .tensor(slice)?
-                .f_to_device(device)?
-                .f_to_kind(kind)?)
-        };
-        let norm = |(weight, bias): Raw| -> Result<LayerNorm, ModelError> {
-            Ok(LayerNorm {
-                weight: placed(&weight)?,
-                bias: placed(&bias)?,
-                epsilon: config.layer_norm_eps,
-            })
-        };
-        let joined = |raw: &[Raw]| -> Result<(Tensor, Tensor), ModelError> {
-            let part = |slices: Vec<&Slice>| -> Result<Tensor, ModelError> {
-                let parts: Vec<Tensor> = slices
-                    .into_iter()
-                    .map(|slice| weights.tensor(slice))
-                    .collect::<Result<_, _>>()?;
-                Ok(Tensor::f_cat(&parts, 0)?)
-            };
-            Ok((
-                part(raw.iter().map(|(weight, _)| weight).collect())?,
-                part(raw.iter().map(|(_, bias)| bias).collect())?,
-            ))
-        };
-        let linear = |raw: &[Raw]| -> Result<Linear, ModelError> {
-            let (weight, bias) = joined(raw)?;
-            Linear::pack(&weight, &bias, precision, device)
-        };
-        let layer = |raw: RawLayer| -> Result<Layer, ModelError> {
-            Ok(Layer {
-                heads: config.num_attention_heads,
-                attention: linear(&[raw.query, raw.key, raw.value])?,
-                attention_output: linear(&[raw.attention_output])?,
-                attention_norm: norm(raw.attention_norm)?,
-                intermediate: linear(&[raw.intermediate])?,
-                output: linear(&[raw.output])?,
-                output_norm: norm(raw.output_norm)?,
-            })
-        };
-        let mut layers: Vec<Layer> = self
-            .layers
-            .into_iter()
-            .map(layer)
-            .collect::<Result<_, _>>()?;
+        let layers = self.layers.into_iter().map(|layer| packer.layer(layer));
+        let mut layers: Vec<Layer> = layers.collect::<Result<_, _>>()?;
         let cross = layers.split_off(layers.len() - CROSS_LAYERS);
-        let (weight, bias) = joined(&[self.head, self.tail])?;
+        let (weight, bias) = packer.joined(&[self.head, self.tail])?;
         Ok(Model {
             precision,
             device,
-            words: placed(&self.words)?,
-            positions: placed(&self.positions)?,
-            types: placed(&self.types)?,
-            embedding_norm: norm(self.embedding_norm)?,
+            words: packer.placed(&self.words)?,
+            positions: packer.placed(&self.positions)?,
+            types: packer.placed(&self.types)?,
+            embedding_norm: packer.norm(self.embedding_norm)?,
             tower: layers,
             cross,
             pointers: (weight.f_to_device(device)?, bias.f_to_device(device)?),
             config,
         })
+    }
+}
+
+/// Copies weights out of their file.
+struct Packer<'a> {
+    weights: &'a Weights,
+    config: &'a Config,
+    precision: Precision,
+    device: Device,
+}
+
+impl Packer<'_> {
+    fn layer(&self, raw: RawLayer) -> Result<Layer, ModelError> {
+        Ok(Layer {
+            heads: self.config.num_attention_heads,
+            attention: self.linear(&[raw.query, raw.key, raw.value])?,
+            attention_output: self.linear(&[raw.attention_output])?,
+            attention_norm: self.norm(raw.attention_norm)?,
+            intermediate: self.linear(&[raw.intermediate])?,
+            output: self.linear(&[raw.output])?,
+            output_norm: self.norm(raw.output_norm)?,
+        })
+    }
+
+    fn linear(&self, raw: &[Raw]) -> Result<Linear, ModelError> {
+        let (weight, bias) = self.joined(raw)?;
+        Linear::pack(&weight, &bias, self.precision, self.device)
+    }
+
+    fn norm(&self, (weight, bias): Raw) -> Result<LayerNorm, ModelError> {
+        Ok(LayerNorm {
+            weight: self.placed(&weight)?,
+            bias: self.placed(&bias)?,
+            epsilon: self.config.layer_norm_eps,
+        })
+    }
+
+    /// A tensor on the device, in the kind of what is not a linear.
+    fn placed(&self, slice: &Slice) -> Result<Tensor, ModelError> {
+        let kind = if self.precision == Precision::Fp16 {
+            Kind::Half
+        } else {
+            Kind::Float
+        };
+        let tensor = self.weights.tensor(slice)?;
+        Ok(tensor.f_to_device(self.device)?.f_to_kind(kind)?)
+    }
+
+    /// Weights and biases of several linears in one.
+    fn joined(&self, raw: &[Raw]) -> Result<(Tensor, Tensor), ModelError> {
+        Ok((
+            self.concatenated(raw.iter().map(|(weight, _)| weight))?,
+            self.concatenated(raw.iter().map(|(_, bias)| bias))?,
+        ))
+    }
+
+    fn concatenated<'s>(
+        &self,
+        slices: impl Iterator<Item = &'s Slice>,
+    ) -> Result<Tensor, ModelError> {
+        let parts: Vec<Tensor> = slices
+            .map(|slice| self.weights.tensor(slice))
+            .collect::<Result<_, _>>()?;
+        Ok(Tensor::f_cat(&parts, 0)?)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tch::{Device, Tensor};
 
 use super::admission::Admission;
-use super::batch::{Batch, BatchOutcome, Row, States};
+use super::batch::{Batch, BatchOutcome, Pass, Row, States};
 use super::claim::Claim;
 use super::error::PredictError;
 use super::request::{Answer, Request};
@@ -119,30 +119,9 @@ impl Engine {
             paused.set(paused.get() + since.elapsed());
         };
         let worked = || began.elapsed().saturating_sub(paused.get());
-        let rows = if batch.rows.is_empty() {
-            Vec::new()
-        } else {
-            let sequences: Vec<Sequence<'_>> = batch.rows.iter().map(sequence).collect();
-            self.model.encode(&sequences, &pause)?
-        };
+        let rows = self.encode(&batch.rows, &pause)?;
         let towers = worked();
-        let states = |states: &States| match states {
-            States::Known(states) => states.shallow_clone(),
-            States::Row(index) => rows[*index].shallow_clone(),
-        };
-        let pairs: Vec<(Tensor, Tensor)> = batch
-            .passes
-            .iter()
-            .map(|pass| (states(&pass.text), states(&pass.prompt)))
-            .collect();
-        let pairs: Vec<Pair<'_>> = pairs
-            .iter()
-            .map(|(text, prompt)| Pair { text, prompt })
-            .collect();
-        let logits = self.model.score(&pairs, &pause)?;
-        if !logits.iter().all(Logits::are_finite) {
-            return Err(ModelError::NotFinite);
-        }
+        let logits = self.score(&batch.passes, &rows, &pause)?;
         let encoded: usize = batch.rows.iter().map(|row| row.ids().len()).sum();
         let work = Work {
             towers,
@@ -151,6 +130,41 @@ impl Engine {
             padded_tokens: fill(encoded) + fill(batch.tokens),
         };
         Ok(BatchOutcome { rows, logits, work })
+    }
+
+    /// The towers' states of each row.
+    fn encode(&self, rows: &[Row], pause: &dyn Fn()) -> Result<Vec<Tensor>, ModelError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sequences: Vec<Sequence<'_>> = rows.iter().map(sequence).collect();
+        self.model.encode(&sequences, pause)
+    }
+
+    /// The logits of each pass.
+    fn score(
+        &self,
+        passes: &[Pass],
+        rows: &[Tensor],
+        pause: &dyn Fn(),
+    ) -> Result<Vec<Logits>, ModelError> {
+        let states = |states: &States| match states {
+            States::Known(states) => states.shallow_clone(),
+            States::Row(index) => rows[*index].shallow_clone(),
+        };
+        let pairs: Vec<(Tensor, Tensor)> = passes
+            .iter()
+            .map(|pass| (states(&pass.text), states(&pass.prompt)))
+            .collect();
+        let pairs: Vec<Pair<'_>> = pairs
+            .iter()
+            .map(|(text, prompt)| Pair { text, prompt })
+            .collect();
+        let logits = self.model.score(&pairs, pause)?;
+        if !logits.iter().all(Logits::are_finite) {
+            return Err(ModelError::NotFinite);
+        }
+        Ok(logits)
     }
 }
 
