@@ -32,7 +32,7 @@ impl Collector for Throttling {
         let counter = ConstCounter::new(throttled_seconds(&text));
         let metric = encoder.encode_descriptor(
             "uninlu_cpu_throttled",
-            "Time that the CPU quota kept the process from running",
+            "Time that the CPU quota kept the process from running.",
             Some(&Unit::Seconds),
             counter.metric_type(),
         )?;

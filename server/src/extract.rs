@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use crate::decode::{Entity, span};
 use crate::schema::Schema;
 
-/// One step of a path. The order of the fields is the order of the answer.
+/// An entity on a path.
+// The order of the fields is the order of the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Step {
     /// The type, as the schema names it.

@@ -199,7 +199,7 @@ impl Metrics {
         );
         registry.register(
             "uninlu_failed_passes",
-            "Passes that failed",
+            "Forward passes that failed",
             self.failed_passes.clone(),
         );
         registry.register_with_unit(

@@ -22,7 +22,7 @@ const WORDS = {
     copied: "已复制", own: "自定义 Schema", type: "类型", unreachable: "服务无响应。",
     stranger: (status) => `${status}：响应来自代理，而不是本服务。`,
     time: (all, queue, compute) => `总耗时 ${all} ms（排队 ${queue} ms，推理 ${compute} ms）`,
-    paths: (count) => `共 ${count} 条路径`,
+    paths: (count) => `共 ${count} 条结果`,
     noJson: (error) => `JSON 格式错误：${error}`, noObject: "应为 JSON 对象，例如 {\"人物\": null}。",
     empty: (place) => `${place} 为空，请至少填写一个类型。`,
     wrong: (place) => `${place}：应为 null，或列出下一级类型的对象。`,

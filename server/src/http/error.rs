@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::worker::PredictError;
 
-/// The body of every error.
+/// The body of an error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErrorBody {
     error: ErrorDetail,

@@ -24,7 +24,7 @@ fn status(code: StatusCode, status: &'static str) -> Response {
     (code, Json(Status { status })).into_response()
 }
 
-/// Liveness: whether the model threads make progress, whatever the load.
+/// Liveness: whether the model threads make progress, regardless of load.
 #[utoipa::path(get, path = "/health", responses(
     (status = 200, description = "The process makes progress", body = Status),
     (status = 503, description = "A batch takes far too long: restart the process", body = Status),
@@ -37,7 +37,7 @@ pub(super) async fn health(State(app): State<App>) -> Response {
     }
 }
 
-/// Readiness: whether the model is loaded and the process is not shutting down, whatever the load.
+/// Readiness: whether the model is loaded and the process is not shutting down, regardless of load.
 #[utoipa::path(get, path = "/ready", responses(
     (status = 200, description = "Requests are answered", body = Status),
     (status = 503, description = "The model is loading, or the process is shutting down", body = Status),

@@ -40,7 +40,7 @@ impl Info {
     }
 
     /// Writes it to the log, with the seconds that a token takes.
-    pub(super) fn log(&self, seconds_per_token: f64, bulk: f64) {
+    pub(super) fn log(&self, seconds_per_token: f64, seconds_per_token_in_bulk: f64) {
         tracing::info!(
             tower_layers = self.tower_layers,
             cross_layers = self.cross_layers,
@@ -49,7 +49,7 @@ impl Info {
             precision = self.precision.name(),
             device = self.device,
             seconds_per_token,
-            bulk,
+            seconds_per_token_in_bulk,
             "model loaded"
         );
     }
