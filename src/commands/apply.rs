@@ -42,7 +42,7 @@ pub struct Args {
 
 /// A plan's bodies say what is applied, not what was promised: that stands in the stack file.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("--verify needs one stack file, and {0} is none")]
+#[error("--verify needs one stack file, and {0} is not one")]
 #[diagnostic(help("nothing was changed. Apply without it, then run `uninlu verify STACK`"))]
 struct NoStack(String);
 

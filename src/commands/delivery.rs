@@ -49,8 +49,8 @@ enum Stop {
         "nothing was changed. Take them with --take or `[apply] take` (the plan shows how to write it), or leave them to their owner"
     ))]
     Conflicts(String),
-    #[error("the cluster moved since the plan was shown: {0}")]
-    #[diagnostic(help("nothing was changed. Look at a new plan and apply again"))]
+    #[error("the cluster changed since the plan was shown: {0}")]
+    #[diagnostic(help("nothing was changed. Make a new plan and apply again"))]
     Moved(String),
     #[error("--take {0}: the plan has no such conflict")]
     #[diagnostic(help("nothing was changed. The plan shows each conflict with its --take"))]
@@ -480,7 +480,7 @@ async fn tell_autoscaler(connection: &Connection, metrics: &[AutoscalerMetric], 
         Err(error) => {
             step.failed("not seen");
             ui.warn(format_args!(
-                "whether the autoscaler scales could not be looked at: {error}; `uninlu status` shows it"
+                "whether the autoscaler scales could not be checked: {error}; `uninlu status` shows it"
             ));
         }
     }

@@ -79,7 +79,7 @@ enum Stop {
     #[diagnostic(help("name the folder as it is downloaded"))]
     NoModel { folder: PathBuf, missing: String },
     #[error("cannot write {}", file.display())]
-    #[diagnostic(help("nothing was left behind; mend the cause and run again"))]
+    #[diagnostic(help("nothing was left behind; fix the cause and run again"))]
     Unwritable {
         file: PathBuf,
         #[source]
@@ -202,7 +202,7 @@ async fn look_at_cluster(place: &Place, kubeconfig: &Kubeconfig, ui: Ui) -> Opti
 
 fn not_seen(context: &str, reason: &str, ui: Ui) -> Option<Prospect> {
     ui.warn(format_args!(
-        "the cluster of context `{context}` was not looked at: {reason}"
+        "the cluster of context `{context}` was not checked: {reason}"
     ));
     None
 }
@@ -378,7 +378,7 @@ const CREATES: &str = "the namespace comes and goes with the stack";
 fn served(found: Option<&Result<bool, String>>) -> &'static str {
     match found {
         Some(Ok(true)) => "; this cluster serves it",
-        Some(Ok(false)) => "; nobody serves it in this cluster yet",
+        Some(Ok(false)) => "; this cluster does not serve it yet",
         _ => "",
     }
 }

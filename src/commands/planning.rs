@@ -115,7 +115,7 @@ pub(super) async fn releases(connection: &Connection, ui: Ui) -> Result<Releases
     let releases = cluster::releases(connection).await?;
     for skipped in &releases.skipped {
         ui.warn(format_args!(
-            "ControllerRevision {}/{} is skipped: it is no record of this stack's releases: {}",
+            "ControllerRevision {}/{} is skipped: it is not a release of this stack: {}",
             connection.target.namespace, skipped.name, skipped.reason
         ));
     }

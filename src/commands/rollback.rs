@@ -33,7 +33,7 @@ pub struct Args {
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum Stop {
     #[error("there is no release {number} of {stack}; there are: {known}")]
-    #[diagnostic(help("nothing was changed. `uninlu history` tells what each was"))]
+    #[diagnostic(help("nothing was changed. `uninlu history` shows each of them"))]
     UnknownRelease {
         number: i64,
         stack: String,

@@ -50,7 +50,7 @@ async fn what_the_cluster_lacks_is_told() {
     let text = written(&sandbox);
     assert!(text.contains("\ncreate-namespace = true "), "{text}");
     for target in ["percent of the request", "custom metrics API"] {
-        let told = format!("{target}; nobody serves it in this cluster yet");
+        let told = format!("{target}; this cluster does not serve it yet");
         assert!(text.contains(&told), "no `{told}` in {text}");
     }
     assert!(audit.writes().is_empty(), "{:?}", audit.writes());
@@ -93,7 +93,7 @@ async fn a_cluster_that_does_not_answer_stops_nothing() {
         .await
         .expect(0);
     proxy.expect_spent();
-    let told = format!("the cluster of context `{CONTEXT}` was not looked at: it does not answer");
+    let told = format!("the cluster of context `{CONTEXT}` was not checked: it does not answer");
     assert!(run.stderr.contains(&told), "{}", run.stderr);
     assert!(written(&sandbox).contains("# create-namespace"));
 }

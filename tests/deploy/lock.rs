@@ -92,7 +92,7 @@ async fn of_two_first_applies_at_once_none_is_lost() {
     proxy.expect_spent();
     other.expect(0);
     let one = one.expect(1);
-    assert!(one.stderr.contains("the cluster moved"), "{}", one.stderr);
+    assert!(one.stderr.contains("the cluster changed"), "{}", one.stderr);
     assert_eq!(sandbox.plan().await.json()["has_changes"], false);
 }
 

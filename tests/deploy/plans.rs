@@ -61,7 +61,7 @@ async fn a_saved_plan_is_applied_without_its_stack_file() {
     );
     refused(
         &sandbox,
-        &["the cluster moved", "changed to what was planned"],
+        &["the cluster changed", "changed to what was planned"],
     )
     .await;
 }
@@ -108,7 +108,7 @@ async fn an_object_that_was_made_again_since_refuses_the_plan() {
         .await
         .expect("it was applied");
     sandbox.apply_as("uninlu", Kind::Service, &service).await;
-    refused(&sandbox, &["Service", "deleted and made again", "uid"]).await;
+    refused(&sandbox, &["Service", "deleted and recreated", "uid"]).await;
 }
 
 /// Status moves all the time, and an autoscaler scales: neither is the plan's ground.

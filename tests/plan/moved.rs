@@ -97,7 +97,7 @@ fn who_changed_what_is_named() {
         ),
         (
             made_again,
-            "Deployment nlu/nlu was deleted and made again (its uid was 1 and is 2)",
+            "Deployment nlu/nlu was deleted and recreated (its uid was 1 and is 2)",
         ),
         (
             owned,
@@ -117,7 +117,7 @@ fn who_changed_what_is_named() {
     }
     assert_eq!(
         words(of_action(Action::Create), of_action(Action::Keep)),
-        ["Deployment nlu/nlu was made by somebody else"]
+        ["Deployment nlu/nlu was created by someone else"]
     );
 }
 

@@ -120,9 +120,7 @@ pub(super) fn progress(live: &Value) -> Progress {
             Some((_, "ScalingDisabled", message)) => return Progress::Failed(message.to_owned()),
             Some((_, reason, message)) => return Progress::Waiting(format!("{reason}: {message}")),
             None => {
-                return Progress::Waiting(
-                    "the autoscaler has not looked at its metrics yet".into(),
-                );
+                return Progress::Waiting("the autoscaler has not read its metrics yet".into());
             }
         }
     }

@@ -249,7 +249,7 @@ pub struct Trouble {
 }
 
 /// What to do about pods that a quota or a policy refuses.
-pub const MEND_CREATION: &str = "the message names the quota or policy that refuses the pods: ask for less in `[resources]`, or whoever set it for more";
+pub const MEND_CREATION: &str = "the message names the quota or policy that refuses the pods: ask for less in `[resources]`, or the cluster's administrators for more";
 
 /// The words of Kubernetes' LimitRanger (`plugin/pkg/admission/limitranger`) begin a clause with these.
 const LIMIT_RANGES: [&str; 3] = ["minimum ", "maximum ", "max limit to request ratio per "];
@@ -274,7 +274,7 @@ pub const MEND_REFUSED: &str = "the cluster autoscaler adds no node for it (its 
 
 const MEND_NODE: &str = "ask for less in `[resources]`, or give the cluster a node with room";
 
-const MEND_PROBE: &str = "give it more time with `[probes] startup.budget`, or mend what keeps it from answering: `kubectl logs` of the pod";
+const MEND_PROBE: &str = "give it more time with `[probes] startup.budget`, or fix what keeps it from answering: `kubectl logs` of the pod";
 
 /// The first whose words occur decides.
 const TROUBLES: [Trouble; 13] = [
@@ -296,7 +296,7 @@ const TROUBLES: [Trouble; 13] = [
     Trouble {
         words: &["persistentvolumeclaim", "PersistentVolumeClaim"],
         passes: false,
-        mend: "mend the claim that `[model] source` names, or its name: `kubectl get pvc` shows the namespace's claims",
+        mend: "fix the claim that `[model] source` names, or its name: `kubectl get pvc` shows the namespace's claims",
     },
     Trouble {
         words: &[UNSCHEDULABLE],
@@ -306,12 +306,12 @@ const TROUBLES: [Trouble; 13] = [
     Trouble {
         words: &["ErrImagePull", "ImagePullBackOff", "InvalidImageName"],
         passes: false,
-        mend: "push the image (`uninlu build --push`) or mend `[image]`; a registry that wants a login needs `[image] pull-secrets`",
+        mend: "push the image (`uninlu build --push`) or fix `[image]`; a registry that requires a login needs `[image] pull-secrets`",
     },
     Trouble {
         words: &["hostPath type check failed"],
         passes: false,
-        mend: "put the model folder on every node, or mend the path in `[model] source`",
+        mend: "put the model folder on every node, or fix the path in `[model] source`",
     },
     Trouble {
         words: &["FailedMount", "FailedAttachVolume"],
@@ -336,7 +336,7 @@ const TROUBLES: [Trouble; 13] = [
     Trouble {
         words: &["CrashLoopBackOff"],
         passes: false,
-        mend: "the server's last lines say why it ends; mend that",
+        mend: "the server's last lines say why it ends; fix that",
     },
     Trouble {
         words: &["probe failed"],

@@ -24,13 +24,13 @@ pub enum Unreadable {
     /// A plan of another version of the tool.
     #[error("the plan's format is `{0}`; this uninlu reads `{FORMAT}` and `{FIRST_FORMAT}`")]
     #[diagnostic(help(
-        "nothing was changed. Make the plan anew with this uninlu, or apply it with the one that made it"
+        "nothing was changed. Make a new plan with this uninlu, or apply it with the one that made it"
     ))]
     Format(String),
     /// The digest does not fit.
     #[error("the plan is damaged or was edited: its digest is {found}, and it says {said}")]
     #[diagnostic(help(
-        "nothing was changed. Only the file that `uninlu plan --out` wrote can be applied; make it anew"
+        "nothing was changed. Only the file that `uninlu plan --out` wrote can be applied; make a new plan"
     ))]
     Damaged {
         /// The digest that the file names.

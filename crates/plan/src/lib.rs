@@ -73,7 +73,7 @@ pub enum Refusal {
     /// Objects of the same names belong to somebody else.
     #[error("not ours: {}", list(.0))]
     #[diagnostic(help(
-        "nothing was changed. They were made by somebody else: rename this stack, take them over (`uninlu adopt`), or delete them yourself if they are not needed"
+        "nothing was changed. They were created by someone else: rename this stack, take them over (`uninlu adopt`), or delete them yourself if they are not needed"
     ))]
     Foreign(Vec<ObjectId>),
     /// The namespace does not exist and the stack does not make it.
@@ -429,7 +429,7 @@ fn deletion(id: &ObjectId, current: &Value) -> Change {
     }
 }
 
-const LEFT: &str = "it left the stack";
+const LEFT: &str = "it is no longer in the stack";
 
 /// Says of everything that changes which key of the stack file it comes from; without a file there is nothing to say.
 fn justify(change: &mut Change, places: &BTreeMap<String, String>) {

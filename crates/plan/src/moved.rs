@@ -76,11 +76,11 @@ fn compare(
         return vec![format!("{id} {}", going.words())];
     }
     match (&shown.uid, &now.uid) {
-        (None, Some(_)) => return vec![format!("{id} was made by somebody else")],
+        (None, Some(_)) => return vec![format!("{id} was created by someone else")],
         (Some(_), None) => return vec![format!("{id} was deleted")],
         (Some(shown), Some(now)) if shown != now => {
             return vec![format!(
-                "{id} was deleted and made again (its uid was {shown} and is {now})"
+                "{id} was deleted and recreated (its uid was {shown} and is {now})"
             )];
         }
         _ => (),
