@@ -125,5 +125,5 @@ async fn a_metric_that_nobody_serves() {
         assert!(obstacles.contains(words), "no `{words}` in {obstacles}");
     }
     let text = sandbox.run(&["plan"]).await.expect(0).stdout;
-    assert!(text.contains("pods: 2 go on as they are"), "{text}");
+    assert!(text.contains("pods: 2 keep running"), "{text}");
 }
