@@ -6,7 +6,6 @@ Only Python's standard library: a scenario that does not need the Python service
 import argparse
 import json
 import os
-import platform
 import signal
 import socket
 import subprocess
@@ -16,6 +15,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+import record
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -212,12 +213,6 @@ def median(values):
     return ordered[len(ordered) // 2]
 
 
-def processor():
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
-
-
 class Scenario:
     """Facts and figures of one scenario; stdout is theirs."""
 
@@ -226,7 +221,11 @@ class Scenario:
         parser.add_argument("--quick", action="store_true", help="fewer requests: rougher figures, the same facts")
         parser.add_argument("--only", default="", metavar="WORDS", help="where a scenario has kinds: only those whose name has these words")
         parser.add_argument("--results", type=Path, help="folder that gets NAME.json and the servers' logs")
+        parser.add_argument("--record", action="store_true", help="replaces the record of the documentation's figures too")
+        parser.add_argument("--record-as", metavar="RECORD", help="the same, as docs/figures/RECORD.json")
         self.options = parser.parse_args()
+        if self.options.record and self.options.only:
+            parser.error("some kinds alone do not replace the record of all; fix: give it a name of its own with --record-as")
         self.name = name
         self.results = self.options.results
         if self.results:
@@ -256,11 +255,18 @@ class Scenario:
         self.facts.append({"fact": name, "holds": bool(holds), "seen": str(seen)})
         print(f"{'PASS' if holds else 'FAIL'}  {name}: {seen}", flush=True)
 
+    def record(self):
+        """All of it, with where it comes from."""
+        options = [*(["--quick"] if self.quick else []), *(["--only", self.options.only] if self.options.only else [])]
+        return {"scenario": self.name, **record.header(record.command(options)), "quick": self.quick, "facts": self.facts, "figures": self.figures}
+
     def finish(self):
         """Writes the results; the exit code tells whether all facts held."""
         failed = sum(not fact["holds"] for fact in self.facts)
         if self.results:
-            record = {"scenario": self.name, "processor": processor(), "quick": self.quick, "facts": self.facts, "figures": self.figures}
-            (self.results / f"{self.name}.json").write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+            record.write(self.record(), self.results / f"{self.name}.json")
+        if name := self.options.record_as or (self.options.record and self.name):
+            record.write(self.record(), record.FIGURES / f"{name}.json")
+            say(f"recorded as docs/figures/{name}.json; the documentation follows: {record.FOLLOW}")
         print(f"{self.name}: {len(self.facts) - failed} passed, {failed} failed")
         sys.exit(1 if failed else 0)
