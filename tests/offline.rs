@@ -1,6 +1,7 @@
 //! The tool without a cluster, in one binary, so that it is linked once. What needs a Docker engine is ignored here and
 //! run by `make test-image`.
 
+mod figures;
 mod gate;
 mod habits;
 mod hermetic;

@@ -59,11 +59,12 @@ fn place(file: &Path) -> String {
     inside.display().to_string()
 }
 
-/// Of Markdown, without code: names, and what the tool prints, which is read at its source.
+/// Of Markdown, without code: names, and what the tool prints, which is read at its source; and without comments, which
+/// no reader sees.
 fn whole(file: &Path) -> Text {
     let mut body = std::fs::read_to_string(file).expect("readable");
     if file.extension().is_some_and(|it| it == "md") {
-        let code = Regex::new("(?s)```.*?```|`[^`\n]*`").expect("a valid pattern");
+        let code = Regex::new("(?s)```.*?```|`[^`\n]*`|<!--.*?-->").expect("a valid pattern");
         let blank = |found: &regex::Captures| found[0].replace(|it| it != '\n', "·");
         body = code.replace_all(&body, blank).into_owned();
     }
