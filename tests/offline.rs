@@ -7,6 +7,7 @@ mod habits;
 mod hermetic;
 mod image;
 mod import;
+mod reference;
 mod rehearse;
 mod verify;
 mod words;
