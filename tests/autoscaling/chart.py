@@ -1,4 +1,4 @@
-"""CSV files of measure.py → one SVG chart on stdout: a panel for each figure, a line for each file.
+"""CSV files of measure.py or claim.py → one SVG chart on stdout: a panel for each figure that they have, a line for each file.
 
     chart.py TARGET FILE…      TARGET: requests per second that a pod should have
 """
@@ -17,6 +17,7 @@ PANELS = [
     ("requests_per_second_and_pod", f"requests/s and pod (target {TARGET})", TARGET),
     ("cpu_percent", "CPU, % of the request (target 60)", 60),
     ("p95_ms", "P95, ms", None),
+    ("refused_percent", "refused, % of the requests", None),
 ]
 
 
@@ -35,8 +36,8 @@ def polyline(series, style, x, y, is_stepped):
     return f'<polyline points="{" ".join(drawn)}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>'
 
 
-def panel(number, tables, styles, end):
-    column, title, target = PANELS[number]
+def panel(number, panels, tables, styles, end):
+    column, title, target = panels[number]
     top = TOP + number * (PANEL + GAP)
     series = [points(rows, column) for rows in tables]
     highest = max([value for line in series for _, value in line] + [target or 0, 1]) * 1.08
@@ -60,7 +61,8 @@ def panel(number, tables, styles, end):
 def main(files):
     tables = [list(csv.DictReader(file.read_text().splitlines())) for file in files]
     end = max(float(rows[-1]["seconds"]) for rows in tables)
-    height = TOP + len(PANELS) * (PANEL + GAP) + 20
+    panels = [one for one in PANELS if all(one[0] in rows[0] for rows in tables)]
+    height = TOP + len(panels) * (PANEL + GAP) + 20
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">')
     print(f'<rect width="{WIDTH}" height="{height}" fill="white"/>')
     styles = [STYLES[file.stem] for file in files]
@@ -68,9 +70,9 @@ def main(files):
         x = LEFT + number * 200
         print(f'<line x1="{x}" y1="16" x2="{x + 28}" y2="16" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>')
         print(f'<text x="{x + 34}" y="20">{NAMES[file.stem]}</text>')
-    for number in range(len(PANELS)):
-        print("\n".join(panel(number, tables, styles, end)))
-    step = 60
+    for number in range(len(panels)):
+        print("\n".join(panel(number, panels, tables, styles, end)))
+    step = 60 if end <= 600 else 300
     for second in range(0, int(end) + 1, step):
         x = LEFT + second / end * (WIDTH - LEFT - RIGHT)
         print(f'<text x="{x:.1f}" y="{height - 12}" text-anchor="middle">{second} s</text>')

@@ -2,6 +2,7 @@
 //! (`tests/bench/run --record`, `make autoscaling`). A page names the record in a comment, and what stands behind it is
 //! the record's. `INSTA_UPDATE=always` brings the pages up to date.
 
+mod claim;
 mod guard;
 mod page;
 mod record;
