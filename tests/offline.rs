@@ -7,6 +7,7 @@ mod habits;
 mod hermetic;
 mod image;
 mod import;
+mod languages;
 mod reference;
 mod rehearse;
 mod verify;
