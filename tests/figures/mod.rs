@@ -46,9 +46,9 @@ fn every_figure_is_its_records() {
         if is_updating {
             std::fs::write(root().join(&name), expected).expect("writable");
         } else {
-            let lines = text.lines().zip(expected.lines()).enumerate();
-            let first = lines.filter(|(_, (now, then))| now != then).next();
-            differing.push(format!("{name}, from line {:?}", first.map(|it| it.0 + 1)));
+            let lines = text.lines().zip(expected.lines());
+            let same = lines.take_while(|(now, then)| now == then).count();
+            differing.push(format!("{name}, from line {}", same + 1));
         }
     }
     assert!(

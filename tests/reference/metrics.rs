@@ -27,11 +27,9 @@ fn fields(source: &str) -> BTreeMap<String, (&'static str, Vec<String>)> {
         let body = body
             .captures(source)
             .map_or(String::new(), |it| it[1].to_owned());
-        let names = pattern(r"(\w+):")
-            .captures_iter(&body)
-            .map(|it| it[1].to_owned())
-            .collect();
-        names
+        let names = pattern(r"(\w+):");
+        let names = names.captures_iter(&body).map(|it| it[1].to_owned());
+        names.collect::<Vec<_>>()
     };
     let kind = |declared: &str| match declared {
         it if it.contains("Histogram") => "histogram",
