@@ -25,14 +25,6 @@ use crate::plan::{
     Cause, Conflict, Live, Nearby, Prediction, apply_set, may_be_a_time, needs_second_look,
 };
 
-/// Kinds that are listed whole, since an object of somebody else can be in the way of ours.
-const WHOLE: [Kind; 4] = [
-    Kind::Service,
-    Kind::Deployment,
-    Kind::PodDisruptionBudget,
-    Kind::HorizontalPodAutoscaler,
-];
-
 /// Gathers everything that a plan depends on.
 ///
 /// # Errors
@@ -40,7 +32,8 @@ const WHOLE: [Kind; 4] = [
 pub async fn observe(connection: &Connection, desired: &Desired) -> Result<Live, Error> {
     let kinds: BTreeSet<Kind> = desired.keys().map(|id| id.kind).collect();
     // An autoscaler of somebody else is in the way of a stack without one, too.
-    let listed: BTreeSet<Kind> = kinds.iter().copied().chain(WHOLE).collect();
+    let with_rivals = Kind::ALL.into_iter().filter(|kind| kind.has_rivals());
+    let listed: BTreeSet<Kind> = kinds.iter().copied().chain(with_rivals).collect();
     let is_ours_to_make = kinds.contains(&Kind::Namespace);
     let (lists, predictions, namespace) = join3(
         try_join_all(listed.iter().map(|kind| all(connection, *kind))),
@@ -54,7 +47,7 @@ pub async fn observe(connection: &Connection, desired: &Desired) -> Result<Live,
     let (mut ours_now, mut nearby) = (BTreeMap::new(), Nearby::default());
     for (id, object) in everything {
         let is_member = object["metadata"]["labels"][apply_set::PART_OF] == set;
-        if WHOLE.contains(&id.kind) && !is_member {
+        if id.kind.has_rivals() && !is_member {
             nearby.others.push(object.clone());
         }
         if is_labelled(connection, &object) {
@@ -102,9 +95,9 @@ pub async fn namespace_going(connection: &Connection) -> Asked<Option<Going>> {
     Ok(namespace.as_ref().and_then(Going::of))
 }
 
-/// Every object of a kind in [`WHOLE`]; of the others those with the stack's labels.
+/// Every object of a kind that has rivals; of the others those with the stack's labels.
 async fn all(connection: &Connection, kind: Kind) -> Result<Vec<(ObjectId, Value)>, Error> {
-    if WHOLE.contains(&kind) {
+    if kind.has_rivals() {
         list_by(connection, kind, ListParams::default()).await
     } else {
         list(connection, kind).await

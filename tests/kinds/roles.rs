@@ -1,15 +1,72 @@
-//! The roles of `docs/rbac/` name every kind that a stack is made of, with the verbs that the tool sends for it.
+//! The roles of `docs/rbac/`: what they allow of a stack's kinds is written from the table of kinds.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use uninlu::kinds::Kind;
 
-/// What the role allows, as `GROUP/RESOURCE: VERB`.
-fn rights(role: &str) -> BTreeSet<String> {
+/// Each role that has the stack's kinds, and what it may do with them.
+const ROLES: [(&str, &[&str]); 2] = [
+    ("plan", &["list"]),
+    ("apply", &["get", "create", "patch", "delete"]),
+];
+
+/// Stands above the rules of the kinds, which end at the next comment.
+const HEAD: &str = "  # The kinds of a stack.\n";
+
+fn file(role: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rbac");
-    let text = std::fs::read_to_string(folder.join(format!("{role}.yaml"))).expect("readable");
+    folder.join(format!("{role}.yaml"))
+}
+
+/// A rule for each API group, in the order of the table. A namespace needs rights in the whole cluster, which
+/// docs/rbac.md names.
+fn rules(verbs: &[&str]) -> String {
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_namespaced());
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for resource in kinds.map(Kind::api_resource) {
+        match groups
+            .iter_mut()
+            .find(|(group, _)| *group == resource.group)
+        {
+            Some((_, resources)) => resources.push(resource.plural),
+            None => groups.push((resource.group, vec![resource.plural])),
+        }
+    }
+    let rule = |(group, resources): &(String, Vec<String>)| {
+        let group = if group.is_empty() { "\"\"" } else { group };
+        let (resources, verbs) = (resources.join(", "), verbs.join(", "));
+        format!("  - apiGroups: [{group}]\n    resources: [{resources}]\n    verbs: [{verbs}]\n")
+    };
+    groups.iter().map(rule).collect()
+}
+
+/// The role's text with the rules of the kinds in their place.
+fn with_rules(text: &str, rules: &str) -> String {
+    let (before, after) = text.split_once(HEAD).expect("the role has the kinds");
+    let rest = after.find("  #").expect("a comment follows them");
+    format!("{before}{HEAD}{rules}{}", &after[rest..])
+}
+
+#[test]
+fn the_roles_have_every_kind_of_the_table() {
+    for (role, verbs) in ROLES {
+        let text = fs::read_to_string(file(role)).expect("readable");
+        let whole = with_rules(&text, &rules(verbs));
+        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+            fs::write(file(role), &whole).expect("writable");
+        } else {
+            let fix = "fix: INSTA_UPDATE=always cargo test --test kinds roles";
+            assert_eq!(text, whole, "{fix}");
+        }
+    }
+}
+
+/// What the role allows, as `RESOURCE.GROUP: VERB`.
+fn rights(role: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(file(role)).expect("readable");
     let role: Value = serde_saphyr::from_str(&text).expect("YAML");
     let texts = |list: &Value| -> Vec<String> {
         let texts = list.as_array().into_iter().flatten();
@@ -19,59 +76,37 @@ fn rights(role: &str) -> BTreeSet<String> {
     for rule in role["rules"].as_array().into_iter().flatten() {
         for group in texts(&rule["apiGroups"]) {
             for resource in texts(&rule["resources"]) {
-                for verb in texts(&rule["verbs"]) {
-                    rights.insert(format!("{group}/{resource}: {verb}"));
-                }
+                let verbs = texts(&rule["verbs"]).into_iter();
+                rights.extend(verbs.map(|verb| format!("{resource}.{group}: {verb}")));
             }
         }
     }
     rights
 }
 
-/// A namespace is made with rights of another sort, which docs/rbac.md names.
-fn of_kinds(verbs: &[&str]) -> BTreeSet<String> {
-    let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_namespaced());
-    let resources = kinds.map(Kind::api_resource);
-    resources
-        .flat_map(|it| {
-            verbs
-                .iter()
-                .map(move |verb| format!("{}/{}: {verb}", it.group, it.plural))
-        })
-        .collect()
-}
-
-#[test]
-fn who_plans_may_list_every_kind_and_write_nothing() {
-    let rights = rights("plan");
-    let missing: Vec<_> = of_kinds(&["list"]).difference(&rights).cloned().collect();
-    assert_eq!(missing, [""; 0]);
-    let reads = [": get", ": list"];
-    let writes = rights
+fn is_write(right: &str) -> bool {
+    [": get", ": list", ": watch"]
         .iter()
-        .filter(|right| !reads.iter().any(|verb| right.ends_with(verb)));
-    assert_eq!(writes.collect::<Vec<_>>(), [""; 0]);
+        .all(|verb| !right.ends_with(verb))
 }
 
 #[test]
-fn who_applies_may_write_every_kind_and_nothing_else() {
-    let writes = ["create", "update", "patch", "delete"];
+fn who_plans_writes_nothing() {
+    let rights = rights("plan");
+    let writes: Vec<_> = rights.iter().filter(|right| is_write(right)).collect();
+    assert_eq!(writes, [""; 0]);
+}
+
+#[test]
+fn who_applies_writes_objects_releases_and_the_lock_and_nothing_else() {
+    let resources = Kind::ALL.map(Kind::api_resource);
+    let mut known = resources
+        .map(|it| format!("{}.{}: ", it.plural, it.group))
+        .to_vec();
+    known.extend(["controllerrevisions.apps: ", "leases.coordination.k8s.io: "].map(str::to_owned));
     let rights = rights("apply");
-    let is_write = |right: &&String| {
-        writes
-            .iter()
-            .any(|verb| right.ends_with(&format!(": {verb}")))
-    };
-    let missing: Vec<_> = of_kinds(&["get", "create", "patch", "delete"])
-        .difference(&rights)
-        .cloned()
-        .collect();
-    assert_eq!(missing, [""; 0]);
-    let of_kinds = of_kinds(&writes);
-    // Releases and the lock are no objects of a stack.
-    let others = ["apps/controllerrevisions: ", "coordination.k8s.io/leases: "];
-    let more = rights.iter().filter(is_write).filter(|right| {
-        !of_kinds.contains(*right) && !others.iter().any(|other| right.starts_with(other))
-    });
-    assert_eq!(more.collect::<Vec<_>>(), [""; 0]);
+    let mut writes = rights.iter().filter(|right| is_write(right));
+    assert!(writes.clone().count() > known.len());
+    let other = writes.find(|right| !known.iter().any(|known| right.starts_with(known)));
+    assert_eq!(other, None);
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use uninlu_settings::{Settings, variables};
 
 use super::Progress;
-use super::row::{Causes, Is, Row};
+use super::row::{Causes, Is, Render, Row};
 use uninlu_stack::Stack;
 
 /// Its row in the table of kinds.
@@ -13,17 +13,15 @@ pub(super) const ROW: Row = Row {
     version: "v1",
     plural: "configmaps",
     is_namespaced: true,
-    render: |stack, _| Some(render(stack)),
+    has_rivals: false,
+    name: |stack, _| name_of(stack),
+    render: Render::Always(|stack, _| render(stack)),
     progress: |_| Progress::Ready,
     causes: CAUSES,
     shapes: &[(&[], &[("data settings.toml", Is::Text)])],
 };
 
 const CAUSES: Causes = &[(".data", &["server"])];
-
-pub(super) fn name(stack: &Stack) -> String {
-    name_of(&stack.name)
-}
 
 pub(super) fn name_of(stack_name: &str) -> String {
     format!("{stack_name}-settings")
@@ -35,7 +33,7 @@ pub(super) fn render(stack: &Stack) -> Value {
         .into_iter()
         .map(|(key, value)| format!("{key} = {value}\n"));
     let settings: String = lines.collect();
-    json!({ "metadata": { "name": name(stack) }, "data": { variables::SETTINGS_FILE: settings } })
+    json!({ "metadata": {}, "data": { variables::SETTINGS_FILE: settings } })
 }
 
 /// The keys and values that a stack writes.

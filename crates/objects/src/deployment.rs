@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use uninlu_settings::{Choice, Precision, variables};
 
 use super::pod_disruption_budget::int_or_string;
-use super::row::{Causes, Facts, Is, Row, Shape};
+use super::row::{Causes, Facts, Is, Render, Row, Shape};
 use super::service::{MANAGEMENT_NAME, PORT_NAME, probed_name};
 use super::{Progress, condition, config_map, is_observed, labels};
 use uninlu_stack::{CONTAINER_PORT, Count, ModelSource, Probe, Replicas, SecretKey, Stack, Target};
@@ -35,7 +35,9 @@ pub(super) const ROW: Row = Row {
     version: "v1",
     plural: "deployments",
     is_namespaced: true,
-    render: |stack, facts| Some(render(stack, facts)),
+    has_rivals: true,
+    name: |stack, _| stack.to_owned(),
+    render: Render::Always(render),
     progress,
     causes: CAUSES,
     shapes: &[
@@ -450,7 +452,7 @@ fn resources(stack: &Stack) -> Value {
 
 fn volumes(stack: &Stack) -> Vec<Value> {
     let mut volumes = vec![
-        json!({ "name": "settings", "configMap": { "name": config_map::name(stack) } }),
+        json!({ "name": "settings", "configMap": { "name": config_map::name_of(&stack.name) } }),
         // The root is read-only; this is all that the server may write to.
         json!({ "name": "tmp", "emptyDir": { "sizeLimit": "64Mi" } }),
     ];

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use kube_core::{ApiResource, GroupVersionKind};
 use serde::{Deserialize, Serialize};
 
-use super::row::Row;
+use super::row::{Render, Row};
 
-/// The table of kinds: each name with the file that has its row.
+/// The table of kinds: each name with its row.
 macro_rules! kinds {
-    ($($(#[$doc:meta])+ $kind:ident: $file:ident,)+) => {
+    ($($(#[$doc:meta])+ $kind:ident: $row:path,)+) => {
         /// The kinds that a stack is made of.
         ///
         /// The order of the variants *is* the order of apply; its reverse is the order of destroy. What a pod needs to
@@ -32,7 +32,7 @@ macro_rules! kinds {
 
             pub(super) const fn row(self) -> &'static Row {
                 match self {
-                    $(Kind::$kind => &super::$file::ROW,)+
+                    $(Kind::$kind => &$row,)+
                 }
             }
         }
@@ -41,21 +41,21 @@ macro_rules! kinds {
 
 kinds! {
     /// `v1`, only on request.
-    Namespace: namespace,
+    Namespace: super::namespace::ROW,
     /// `v1`
-    ServiceAccount: service_account,
+    ServiceAccount: super::service_account::ROW,
     /// `v1`: the hot settings, and the ApplySet parent.
-    ConfigMap: config_map,
+    ConfigMap: super::config_map::ROW,
     /// `networking.k8s.io/v1`
-    NetworkPolicy: network_policy,
+    NetworkPolicy: super::network_policy::ROW,
     /// `v1`
-    Service: service,
+    Service: super::service::ROW,
     /// `apps/v1`
-    Deployment: deployment,
+    Deployment: super::deployment::ROW,
     /// `policy/v1`
-    PodDisruptionBudget: pod_disruption_budget,
+    PodDisruptionBudget: super::pod_disruption_budget::ROW,
     /// `autoscaling/v2`
-    HorizontalPodAutoscaler: horizontal_pod_autoscaler,
+    HorizontalPodAutoscaler: super::horizontal_pod_autoscaler::ROW,
 }
 
 impl Kind {
@@ -76,6 +76,21 @@ impl Kind {
     /// Whether objects of the kind live in a namespace.
     pub const fn is_namespaced(self) -> bool {
         self.row().is_namespaced
+    }
+
+    /// Whether an object of somebody else can be in the way of ours.
+    pub const fn has_rivals(self) -> bool {
+        self.row().has_rivals
+    }
+
+    /// Whether every stack has an object of the kind; the others come with a key.
+    pub(super) const fn is_always_there(self) -> bool {
+        matches!(self.row().render, Render::Always(_))
+    }
+
+    /// The name of a stack's object of the kind.
+    pub(super) fn name_of_object(self, stack: &str, namespace: &str) -> String {
+        (self.row().name)(stack, namespace)
     }
 
     /// `Kind.group` as ApplySets write it (`Deployment.apps`, `Service`).

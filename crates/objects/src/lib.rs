@@ -37,6 +37,7 @@ pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 pub use progress::Progress;
 use progress::{condition, is_observed};
 pub use row::Facts;
+use row::Render;
 
 /// The objects that a stack stands for, each as the body of a server-side apply.
 pub type Desired = BTreeMap<ObjectId, Value>;
@@ -53,23 +54,23 @@ pub fn desired(stack: &Stack, facts: &Facts) -> Desired {
 }
 
 fn render(kind: Kind, stack: &Stack, facts: &Facts) -> Option<Value> {
-    let body = (kind.row().render)(stack, facts)?;
+    let body = match kind.row().render {
+        Render::Always(render) => render(stack, facts),
+        Render::OnRequest(render) => render(stack)?,
+    };
     Some(with_identity(kind, stack, body))
 }
 
-/// The ConfigMap of the hot settings: its name and its data.
+/// The ConfigMap of the hot settings.
 pub fn settings(stack: &Stack) -> Value {
-    config_map::render(stack)
+    with_identity(Kind::ConfigMap, stack, config_map::render(stack))
 }
 
-/// Adds apiVersion, kind, name (unless the body chose one), namespace and labels.
+/// Adds apiVersion, kind, name, namespace and labels.
 fn with_identity(kind: Kind, stack: &Stack, mut body: Value) -> Value {
     let resource = kind.api_resource();
-    let mut object = json!({ "apiVersion": resource.api_version, "kind": resource.kind });
-    let metadata = &mut body["metadata"];
-    if metadata["name"].is_null() {
-        metadata["name"] = json!(stack.name);
-    }
+    let mut metadata = json!({ "name": kind.name_of_object(&stack.name, &stack.namespace) });
+    extend(&mut metadata, body["metadata"].take());
     if kind.is_namespaced() {
         metadata["namespace"] = json!(stack.namespace);
     }
@@ -78,10 +79,16 @@ fn with_identity(kind: Kind, stack: &Stack, mut body: Value) -> Value {
         labels.extend(own.clone());
     }
     metadata["labels"] = Value::Object(labels);
-    if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
-        object.extend(body);
-    }
+    body["metadata"] = metadata;
+    let mut object = json!({ "apiVersion": resource.api_version, "kind": resource.kind });
+    extend(&mut object, body);
     object
+}
+
+fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
 }
 
 /// Which object a body is; `None` when its kind is not one of ours.

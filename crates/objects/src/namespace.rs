@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Progress;
-use super::row::{Causes, Row};
+use super::row::{Causes, Render, Row};
 use uninlu_stack::{ModelSource, Stack};
 
 /// Its row in the table of kinds.
@@ -12,7 +12,9 @@ pub(super) const ROW: Row = Row {
     version: "v1",
     plural: "namespaces",
     is_namespaced: false,
-    render: |stack, _| render(stack),
+    has_rivals: false,
+    name: |_, namespace| namespace.to_owned(),
+    render: Render::OnRequest(render),
     progress: |_| Progress::Ready,
     causes: CAUSES,
     shapes: &[],
@@ -33,5 +35,5 @@ pub(super) fn render(stack: &Stack) -> Option<Value> {
         ModelSource::HostPath { .. } => "pod-security.kubernetes.io/warn",
         ModelSource::Pvc { .. } | ModelSource::Image { .. } => "pod-security.kubernetes.io/enforce",
     };
-    Some(json!({ "metadata": { "name": stack.namespace, "labels": { mode: "restricted" } } }))
+    Some(json!({ "metadata": { "labels": { mode: "restricted" } } }))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::row::{Causes, Is, PROTOCOLS, Row, Shape};
+use super::row::{Causes, Is, PROTOCOLS, Render, Row, Shape};
 use super::{Progress, labels};
 use uninlu_stack::{CONTAINER_PORT, Stack};
 
@@ -12,7 +12,9 @@ pub(super) const ROW: Row = Row {
     version: "v1",
     plural: "networkpolicies",
     is_namespaced: true,
-    render: |stack, _| render(stack),
+    has_rivals: false,
+    name: |stack, _| stack.to_owned(),
+    render: Render::OnRequest(render),
     progress: |_| Progress::Ready,
     causes: CAUSES,
     shapes: &[(&[], SHAPE)],

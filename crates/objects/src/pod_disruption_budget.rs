@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::row::{Causes, Is, Row, Shape};
+use super::row::{Causes, Is, Render, Row, Shape};
 use super::{Progress, is_observed, labels};
 use uninlu_stack::{Count, Disruption, Stack};
 
@@ -12,7 +12,9 @@ pub(super) const ROW: Row = Row {
     version: "v1",
     plural: "poddisruptionbudgets",
     is_namespaced: true,
-    render: |stack, _| render(stack),
+    has_rivals: true,
+    name: |stack, _| stack.to_owned(),
+    render: Render::OnRequest(render),
     progress,
     causes: CAUSES,
     shapes: &[(&[], SHAPE)],

@@ -12,12 +12,23 @@ pub(super) struct Row {
     pub(super) version: &'static str,
     pub(super) plural: &'static str,
     pub(super) is_namespaced: bool,
-    /// `None` when the stack does not want the object.
-    pub(super) render: fn(&Stack, &Facts) -> Option<Value>,
+    /// Whether an object of somebody else can be in the way of ours, so that the kind is listed whole.
+    pub(super) has_rivals: bool,
+    /// The object's name, after the stack and its namespace.
+    pub(super) name: fn(&str, &str) -> String,
+    pub(super) render: Render,
     /// How far a live object is that is not being deleted.
     pub(super) progress: fn(&Value) -> Progress,
     pub(super) causes: Causes,
     pub(super) shapes: Shapes,
+}
+
+/// The object without what [`super::desired`] adds to each.
+pub(super) enum Render {
+    /// Every stack has it.
+    Always(fn(&Stack, &Facts) -> Value),
+    /// `None` when the stack does not want it.
+    OnRequest(fn(&Stack) -> Option<Value>),
 }
 
 /// What a stack file cannot say and rendering must know.

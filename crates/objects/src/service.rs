@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::row::{Causes, Is, PROTOCOLS, Row, Shape};
+use super::row::{Causes, Is, PROTOCOLS, Render, Row, Shape};
 use super::{Progress, labels};
 use uninlu_stack::Stack;
 
@@ -25,7 +25,9 @@ pub(super) const ROW: Row = Row {
     version: "v1",
     plural: "services",
     is_namespaced: true,
-    render: |stack, _| Some(render(stack)),
+    has_rivals: true,
+    name: |stack, _| stack.to_owned(),
+    render: Render::Always(|stack, _| render(stack)),
     progress: |_| Progress::Ready,
     causes: CAUSES,
     shapes: &[(&[], SHAPE)],

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Progress;
-use super::row::{Is, Row};
+use super::row::{Is, Render, Row};
 use uninlu_stack::Stack;
 
 /// Its row in the table of kinds.
@@ -12,7 +12,9 @@ pub(super) const ROW: Row = Row {
     version: "v1",
     plural: "serviceaccounts",
     is_namespaced: true,
-    render: |stack, _| Some(render(stack)),
+    has_rivals: false,
+    name: |stack, _| stack.to_owned(),
+    render: Render::Always(|stack, _| render(stack)),
     progress: |_| Progress::Ready,
     causes: &[],
     shapes: &[(&[], &[("automountServiceAccountToken", Is::False)])],

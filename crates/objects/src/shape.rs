@@ -21,14 +21,6 @@ pub struct Owner<'a> {
     pub member: (&'a str, &'a str),
 }
 
-/// What every stack has; the other kinds come with a key.
-const ALWAYS: [Kind; 4] = [
-    Kind::ServiceAccount,
-    Kind::ConfigMap,
-    Kind::Service,
-    Kind::Deployment,
-];
-
 /// What no stack of that name could have, or could be without: `Deployment nlu/nlu: uninlu renders no such
 /// .spec.template.spec.hostPID`.
 pub fn foreign(objects: &Desired, owner: &Owner) -> Option<String> {
@@ -37,7 +29,8 @@ pub fn foreign(objects: &Desired, owner: &Owner) -> Option<String> {
         Some(format!("{id}: {field}"))
     });
     let is_there = |kind: &Kind| objects.keys().any(|id| id.kind == *kind);
-    let missing = ALWAYS.iter().find(|kind| !is_there(kind));
+    let mut kinds = Kind::ALL.into_iter();
+    let missing = kinds.find(|kind| kind.is_always_there() && !is_there(kind));
     field.or_else(|| missing.map(|kind| format!("it has no {}", kind.name())))
 }
 
@@ -147,7 +140,7 @@ impl Subject<'_> {
             Is::Nothing => value.as_object().is_some_and(Map::is_empty),
             Is::ApiVersion => *value == self.kind.api_resource().api_version,
             Is::Kind => value == self.kind.name(),
-            Is::ObjectName => *value == name(self.kind, self.owner),
+            Is::ObjectName => *value == self.kind.name_of_object(stack, namespace),
             Is::StackName => value == stack,
             Is::SettingsName => *value == config_map::name_of(stack),
             Is::Namespace => self.kind.is_namespaced() && value == namespace,
@@ -220,12 +213,4 @@ fn words(path: &[String]) -> String {
 fn is_variable(name: &str) -> bool {
     let own = name.starts_with("UNINLU_");
     own || matches!(name, variables::TRACES_ENDPOINT | variables::TRACES_SERVICE)
-}
-
-fn name(kind: Kind, owner: &Owner) -> String {
-    match kind {
-        Kind::Namespace => owner.namespace.to_owned(),
-        Kind::ConfigMap => config_map::name_of(owner.stack),
-        _ => owner.stack.to_owned(),
-    }
 }
