@@ -13,7 +13,7 @@ pub(super) fn lines(kind: Kind, object: &Value) -> Vec<(&'static str, String)> {
         Kind::Deployment => deployment(object),
         Kind::PodDisruptionBudget => vec![("budget", budget(object))],
         Kind::HorizontalPodAutoscaler => vec![("scales", autoscaler(object))],
-        _ => Vec::new(),
+        Kind::Namespace | Kind::ServiceAccount => Vec::new(),
     };
     let has_words = |line: &(&'static str, String)| !line.1.is_empty();
     lines.into_iter().filter(has_words).collect()
