@@ -20,7 +20,7 @@ const API_KEY: &str = "api-key";
 /// Seconds that the kubelet and the server get on top of the drain before the process is killed.
 const STOP_MARGIN: u32 = 10;
 /// Seconds on top of the startup budget for scheduling and pulling before a rollout counts as stuck.
-const PULL_MARGIN: u32 = 120;
+pub const PULL_MARGIN: u32 = 120;
 
 /// The server's container in the Deployment.
 macro_rules! server {

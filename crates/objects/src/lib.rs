@@ -30,7 +30,7 @@ use uninlu_stack::Stack;
 
 pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
-pub use deployment::{CONTAINER, USER, pause, resume, set_image, wait_budget};
+pub use deployment::{CONTAINER, PULL_MARGIN, USER, pause, resume, set_image, wait_budget};
 pub use going::Going;
 pub use kind::{Kind, ObjectId};
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};

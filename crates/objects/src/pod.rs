@@ -237,6 +237,13 @@ pub fn explain_creation(set: &ReplicaSet) -> Option<String> {
         .and_then(|condition| condition.message.clone())
 }
 
+/// Seconds between two looks of a probe that does not say it, as Kubernetes has it.
+pub const PROBE_PERIOD: u32 = 10;
+/// Failures in a row until such a probe counts as failed.
+pub const PROBE_FAILURES: u32 = 3;
+/// Seconds until such a probe's look counts as failed.
+pub const PROBE_TIMEOUT: u32 = 1;
+
 /// A known kind of reason, and what to do about it.
 #[derive(Debug)]
 pub struct Trouble {

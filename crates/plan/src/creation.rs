@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use uninlu_objects::Kind;
+use uninlu_objects::pod::{PROBE_FAILURES, PROBE_PERIOD};
 
 /// A label and what stands behind it: `("ports", "http 7860/TCP")`. None for a kind whose name says all.
 pub(super) fn lines(kind: Kind, object: &Value) -> Vec<(&'static str, String)> {
@@ -177,11 +178,9 @@ fn container_ports(container: &Value) -> String {
 }
 
 fn probe(probe: &Value) -> String {
-    let (period, failures) = (&probe["periodSeconds"], &probe["failureThreshold"]);
-    let (period, failures) = (
-        period.as_u64().unwrap_or(10),
-        failures.as_u64().unwrap_or(3),
-    );
+    let number = |key: &str, default: u32| probe[key].as_u64().unwrap_or(default.into());
+    let period = number("periodSeconds", PROBE_PERIOD);
+    let failures = number("failureThreshold", PROBE_FAILURES);
     match probe["httpGet"]["path"].as_str() {
         Some(path) => format!(
             "{path} every {period} s, fails after {failures} tries ({} s)",

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use uninlu_objects::prometheus;
+use uninlu_plan::replicas::HAND_OVER_MANAGER;
 use uninlu_stack::Quantity;
 
 use super::fields::{Fields, quantity};
@@ -221,7 +222,7 @@ fn is_set_by_tool(live: &Value) -> bool {
     managers.into_iter().flatten().any(|entry| {
         let name = entry["manager"].as_str().unwrap_or_default();
         let is_other = entry["subresource"] != "scale"
-            && name != "uninlu-replicas"
+            && name != HAND_OVER_MANAGER
             && name != "kube-controller-manager";
         is_other && !entry["fieldsV1"]["f:spec"]["f:replicas"].is_null()
     })

@@ -1,6 +1,7 @@
 //! Whether the kubelet learns the truth about a pod, in time.
 
 use serde_json::Value;
+use uninlu_objects::pod::{PROBE_FAILURES, PROBE_PERIOD, PROBE_TIMEOUT};
 
 use super::resources::NO_PROFILE;
 use super::running::container;
@@ -91,12 +92,12 @@ const PROBES: [&str; 3] = ["startupProbe", "livenessProbe", "readinessProbe"];
 /// A probe's number, or Kubernetes' default.
 fn number(probe: &Value, key: &str) -> u64 {
     let default = match key {
-        "periodSeconds" => 10,
-        "failureThreshold" => 3,
-        "timeoutSeconds" => 1,
+        "periodSeconds" => PROBE_PERIOD,
+        "failureThreshold" => PROBE_FAILURES,
+        "timeoutSeconds" => PROBE_TIMEOUT,
         _ => 0,
     };
-    probe[key].as_u64().unwrap_or(default)
+    probe[key].as_u64().unwrap_or(default.into())
 }
 
 /// Seconds of failing until the probe counts as failed.

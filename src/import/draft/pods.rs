@@ -5,6 +5,8 @@ use uninlu_settings::variables;
 
 use super::keys::{Draft, Given, in_pod, seconds, table, whole};
 use crate::import::view::View;
+use crate::kinds::PULL_MARGIN;
+use crate::kinds::pod::{PROBE_FAILURES, PROBE_PERIOD};
 use crate::rules::{Fields, MODEL_VARIABLES};
 use crate::stack::Quantity;
 
@@ -252,7 +254,8 @@ pub(super) fn probes(view: &View<'_>, draft: &mut Draft) {
         let pointer = view.pod.in_container(&format!("/{name}"));
         let number = |field: &str| view.deployment.int(&format!("{pointer}/{field}"));
         let (period, timeout) = (number("periodSeconds"), number("timeoutSeconds"));
-        let failures = number("failureThreshold").filter(|failures| *failures != 3);
+        let failures =
+            number("failureThreshold").filter(|failures| *failures != i64::from(PROBE_FAILURES));
         let is_longer =
             matches!((period, timeout), (Some(period), Some(timeout)) if timeout > period);
         let timeout_within = if is_longer { period } else { timeout };
@@ -277,23 +280,22 @@ pub(super) fn probes(view: &View<'_>, draft: &mut Draft) {
     }
 }
 
-/// Seconds on top of the budget in `progressDeadlineSeconds`, as `kinds` renders it.
-const PULL_MARGIN: i64 = 120;
-
 fn startup(view: &View<'_>, draft: &mut Draft) {
     let pointer = view.pod.in_container("/startupProbe");
     let number = |field: &str| view.deployment.int(&format!("{pointer}/{field}"));
     if view.deployment.at(&pointer).is_some() {
         let (period, failures) = (
-            number("periodSeconds").unwrap_or(10).max(1),
-            number("failureThreshold").unwrap_or(3),
+            number("periodSeconds")
+                .unwrap_or(PROBE_PERIOD.into())
+                .max(1),
+            number("failureThreshold").unwrap_or(PROBE_FAILURES.into()),
         );
         // Several budgets give one threshold; the Deployment's deadline shows which it was.
         let deadline = view
             .deployment
             .int("/spec/progressDeadlineSeconds")
             .unwrap_or_default()
-            - PULL_MARGIN;
+            - i64::from(PULL_MARGIN);
         let is_it = view.pod.is_own_server()
             && deadline > 0
             && (deadline + period - 1) / period == failures;
