@@ -64,6 +64,7 @@ pub fn check(stack: &Stack, facts: &Facts, today: Date) -> Vec<Check> {
     let pods: Vec<Value> = pods
         .map(|pod| serde_json::to_value(&pod.pod).unwrap_or_default())
         .collect();
+    let pods: Vec<Pod> = pods.iter().map(Pod::running).collect();
     let live = [
         &facts.deployment,
         &facts.settings,
@@ -96,7 +97,7 @@ fn judged(
     rule: &Rule,
     stack: &Stack,
     facts: &Facts,
-    pods: &[Value],
+    pods: &[Pod],
     live: &Objects,
 ) -> Option<(Verdict, Vec<Evidence>, bool)> {
     let mut found = Vec::new();
@@ -104,8 +105,7 @@ fn judged(
     for check in rule.checks {
         match check {
             rules::Check::Pod(find) => {
-                let spots = pods.iter().flat_map(|pod| find(&Pod::running(pod)));
-                found.extend(spots.map(evidence));
+                found.extend(pods.iter().flat_map(find).map(evidence));
             }
             rules::Check::Objects(find) => found.extend(find(live).into_iter().map(evidence)),
             rules::Check::Running(look) => running = Some((look(stack, facts), false)),

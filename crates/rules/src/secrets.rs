@@ -42,9 +42,10 @@ fn typed(subject: &Subject) -> Verdict {
 /// What belongs to other services is not this stack's, and `in_pod` reads the pods.
 fn in_objects<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let pod = &objects.pod;
+    let typed = in_stack_file(pod);
     let own = objects.all.iter().copied();
     let own = own.filter(|object| object.kind() != "Secret" && objects.is_of_service(object));
-    own.flat_map(|object| spots(object, "", pod))
+    own.flat_map(|object| spots(object, "", &typed))
         .filter(|spot| {
             let is_of_pod = |at: &At| matches!(at, At::Field(object, pointer) if std::ptr::eq(*object, pod.object) && pointer.starts_with(pod.at));
             !spot.at.iter().any(is_of_pod)
@@ -53,12 +54,15 @@ fn in_objects<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
 }
 
 fn in_pod<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
-    spots(pod.object, pod.at, pod)
+    spots(pod.object, pod.at, &in_stack_file(pod))
+}
+
+fn in_stack_file<'a>(pod: &Pod<'a>) -> Vec<Suspect<'a>> {
+    pod.typed.map_or_else(Vec::new, |typed| suspects(typed, ""))
 }
 
 /// The value itself is never shown. What is in the stack file is found there, with its line.
-fn spots<'a>(object: &'a Value, below: &str, pod: &Pod) -> Vec<Spot<'a>> {
-    let typed = pod.typed.map_or_else(Vec::new, |typed| suspects(typed, ""));
+fn spots<'a>(object: &'a Value, below: &str, typed: &[Suspect]) -> Vec<Spot<'a>> {
     let is_typed = |suspect: &Suspect| typed.iter().any(|it| suspect.value.contains(it.value));
     let new = suspects(object, below).into_iter();
     new.filter(|suspect| !is_typed(suspect))
