@@ -39,6 +39,14 @@ use progress::{condition, is_observed};
 pub use row::Facts;
 use row::Render;
 
+/// A value as people write it: a text without quotes, anything else as JSON.
+pub fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
 /// The objects that a stack stands for, each as the body of a server-side apply.
 pub type Desired = BTreeMap<ObjectId, Value>;
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use uninlu_objects::Kind;
 use uninlu_objects::pod::{PROBE_FAILURES, PROBE_PERIOD};
+use uninlu_objects::{Kind, written};
 
 /// A label and what stands behind it: `("ports", "http 7860/TCP")`. None for a kind whose name says all.
 pub(super) fn lines(kind: Kind, object: &Value) -> Vec<(&'static str, String)> {
@@ -258,12 +258,11 @@ fn items(list: &Value) -> Vec<&Value> {
     list.as_array().into_iter().flatten().collect()
 }
 
-/// A string without quotes; nothing for a field that is not there.
+/// Nothing for a field that is not there.
 fn scalar(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
+        value => written(value),
     }
 }
 

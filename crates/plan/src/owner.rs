@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use uninlu_objects::MANAGER;
+use uninlu_objects::{MANAGER, written};
 
 /// Who set a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -111,14 +111,8 @@ fn is_item(key: &str, item: &str) -> bool {
     else {
         return false;
     };
-    keys.as_object().is_some_and(|keys| {
-        keys.values().any(|value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-                == item
-        })
-    })
+    keys.as_object()
+        .is_some_and(|keys| keys.values().any(|value| written(value) == item))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use uninlu_objects::written;
 use uninlu_stack::{Count, Disruption};
 
 use super::fields::Fields;
@@ -106,18 +107,11 @@ fn disruption_budget<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
         let what = format!(
             "with {minimum} pod(s) at least, the budget allows no eviction: `{}: {}`",
             &field["/spec/".len()..],
-            object.at(field).map(plain).unwrap_or_default()
+            object.at(field).map(written).unwrap_or_default()
         );
         Spot::at(object, field, what)
     });
     spots.into_iter().collect()
-}
-
-/// A number or "50%", without quotes.
-fn plain(count: &Value) -> String {
-    count
-        .as_str()
-        .map_or_else(|| count.to_string(), str::to_owned)
 }
 
 /// The minimum is a value, the budget is not: the two come to contradict each other by a value alone.

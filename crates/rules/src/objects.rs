@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use uninlu_objects::written;
 use uninlu_settings::variables;
 
 use super::fields::{Fields, selects};
@@ -97,11 +98,7 @@ impl<'a> Pod<'a> {
         let variables = self.object.items(&format!("{container}/env")).into_iter();
         variables
             .filter_map(|(pointer, item)| {
-                let value = match &item["value"] {
-                    Value::String(text) => text.clone(),
-                    Value::Null => return None,
-                    other => other.to_string(),
-                };
+                let value = item.at("/value").map(written)?;
                 Some((item["name"].as_str()?.to_owned(), (value, pointer)))
             })
             .collect()

@@ -5,8 +5,8 @@ use uninlu_settings::variables;
 
 use super::keys::{Draft, Given, in_pod, seconds, table, whole};
 use crate::import::view::View;
-use crate::kinds::PULL_MARGIN;
 use crate::kinds::pod::{PROBE_FAILURES, PROBE_PERIOD};
+use crate::kinds::{PULL_MARGIN, written};
 use crate::rules::{Fields, MODEL_VARIABLES};
 use crate::stack::Quantity;
 
@@ -204,14 +204,8 @@ pub(super) fn engine(view: &View<'_>, draft: &mut Draft) {
 pub(super) fn resources(view: &View<'_>, draft: &mut Draft) {
     for name in ["cpu", "memory"] {
         let bound = |bound: &str| {
-            let value = view
-                .deployment
-                .at(&view.pod.in_container(&format!("/resources/{bound}/{name}")))?;
-            Some(
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned),
-            )
+            let pointer = view.pod.in_container(&format!("/resources/{bound}/{name}"));
+            view.deployment.at(&pointer).map(written)
         };
         // A limit without a request is the request.
         let (request, limit) = (

@@ -6,6 +6,7 @@ use super::keys::{Draft, count, in_pod, seconds, table};
 use crate::import::Object;
 use crate::import::view::View;
 use crate::kinds::prometheus::REQUESTS_PER_SECOND;
+use crate::kinds::written;
 use crate::rules::{self, Fields, is_cpu_target_in_reach};
 use crate::stack::{Disruption, Quantity};
 
@@ -100,10 +101,7 @@ fn take_metric(
     let target = ["pods", "object", "external"].into_iter().find_map(|kind| {
         let name = metric[kind]["metric"]["name"].as_str()?;
         let value = &metric[kind]["target"]["averageValue"];
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        let per_second = Quantity::parse(&text).ok()?.milli / 1_000;
+        let per_second = Quantity::parse(&written(value)).ok()?.milli / 1_000;
         Some((kind, name, i64::try_from(per_second).ok()?.max(1)))
     });
     match target {
