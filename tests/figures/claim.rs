@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::record::Records;
-use super::root;
+use crate::project::root;
 
 fn simulated(command: &str) -> Value {
     let arguments = command

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use regex::Regex;
+use crate::project::{pattern, root};
 
 /// `PAGE | words around the number, as the page has them`; `PAGE | *` where a page has no measurement at all.
 const LIST: &str = "tests/figures/not-measured.txt";
@@ -11,7 +11,7 @@ const LIST: &str = "tests/figures/not-measured.txt";
 const UNITS: &str = r"\d[\d.,]*\s?(%|(ms|s|min|minutes|seconds|hours|h|[kMG]i?B|times|requests(/s)?|tokens|calls|core|cores)\b|倍|毫秒|秒|分钟|小时|个请求|次请求|个核)";
 
 pub(super) fn check(pages: &[(String, String)]) {
-    let list = std::fs::read_to_string(super::root().join(LIST)).expect("readable");
+    let list = std::fs::read_to_string(root().join(LIST)).expect("readable");
     let listed: Vec<(&str, &str)> = list
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -54,10 +54,10 @@ fn place(name: &str, text: &str, hit: &Range<usize>) -> String {
 /// Outside code, and outside what records fill in.
 fn numbers(text: &str) -> Vec<Range<usize>> {
     let apart =
-        Regex::new(r"(?s)```.*?```|`[^`\n]*`|<!-- (figures?|table): .*?<!-- / -->|\]\([^)\n]*\)");
+        pattern(r"(?s)```.*?```|`[^`\n]*`|<!-- (figures?|table): .*?<!-- / -->|\]\([^)\n]*\)");
     let blank = |found: &regex::Captures| "_".repeat(found[0].len());
-    let text = apart.expect("a valid pattern").replace_all(text, blank);
-    let found = Regex::new(UNITS).expect("a valid pattern");
+    let text = apart.replace_all(text, blank);
+    let found = pattern(UNITS);
     let is_alone = |at: &Range<usize>| {
         let before = text[..at.start].chars().next_back();
         !before.is_some_and(|it| it.is_ascii_alphanumeric() || ".-/#_".contains(it))

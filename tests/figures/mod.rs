@@ -8,13 +8,10 @@ mod page;
 mod record;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::project::root;
 use record::Records;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// The pages that a reader finds figures in; the page of the stack file is printed by the tool.
 fn pages() -> Vec<(String, String)> {

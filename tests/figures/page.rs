@@ -3,17 +3,14 @@
 //! `<!-- figure: RECORD/NAME -->2.8<!-- / -->` is a number with as many decimals as the text chooses to have;
 //! `<!-- figures: RECORD… -->` are the tables of whole runs; `<!-- table: RECORD/TABLE -->` is one that a run wrote.
 
-use regex::{Captures, Regex};
+use regex::Captures;
 
 use super::record::{Fact, Record, Records, Table, text};
+use crate::project::pattern;
 
 const BLOCK: &str = r"(?s)<!-- figures: ([a-z0-9 -]+?) -->\n.*?<!-- / -->";
 const TABLE: &str = r"(?s)<!-- table: ([a-z0-9-]+)/([a-z0-9-]+) -->\n.*?<!-- / -->";
 const FIGURE: &str = r"<!-- figure: ([a-z0-9-]+)/([a-z0-9-]+) -->([^<]*)<!-- / -->";
-
-fn pattern(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a valid pattern")
-}
 
 /// The page as it should be.
 pub(super) fn filled(name: &str, page: &str, records: &Records) -> String {

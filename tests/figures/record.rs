@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
+use crate::project::{pattern, root};
 use serde::Deserialize;
 
 /// A run of one scenario.
@@ -66,8 +66,8 @@ impl Record {
     }
 
     pub(super) fn check(&self, name: &str) {
-        let is_date = Regex::new(r"^\d{4}-\d\d-\d\d$").expect("a valid pattern");
-        let is_commit = Regex::new(r"^[0-9a-f]{7,}(-dirty)?$").expect("a valid pattern");
+        let is_date = pattern(r"^\d{4}-\d\d-\d\d$");
+        let is_commit = pattern(r"^[0-9a-f]{7,}(-dirty)?$");
         assert!(is_date.is_match(&self.date), "{name}: date {:?}", self.date);
         assert!(
             is_commit.is_match(&self.commit),
@@ -99,7 +99,7 @@ pub(super) struct Records(BTreeMap<String, Record>);
 
 impl Records {
     pub(super) fn read() -> Self {
-        let files = std::fs::read_dir(super::root().join("docs/figures")).expect("a folder");
+        let files = std::fs::read_dir(root().join("docs/figures")).expect("a folder");
         let record = |path: std::path::PathBuf| {
             let text = std::fs::read_to_string(&path).expect("readable");
             let record = serde_json::from_str(&text);
@@ -128,7 +128,7 @@ impl Records {
         let record = self.of(name);
         let seen = record.seen(slug);
         let seen = seen.unwrap_or_else(|| panic!("docs/figures/{name}.json has no {slug}"));
-        let number = Regex::new(r"-?\d+(\.\d+)?").expect("a valid pattern");
+        let number = pattern(r"-?\d+(\.\d+)?");
         let found = number.find(seen);
         let found =
             found.unwrap_or_else(|| panic!("{name}/{slug}: there is no number in {seen:?}"));

@@ -1,13 +1,8 @@
 //! What stands in two places because a tool wants it so is the same in both.
 
-use std::path::Path;
-
 use toml::Table;
 
-fn text(file: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-}
+use crate::project::text;
 
 fn table(file: &str) -> Table {
     text(file)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use regex::Regex;
+use crate::project::{pattern, root, text};
 
 /// Without their endings.
 const PAGES: [&str; 4] = [
@@ -13,15 +13,6 @@ const PAGES: [&str; 4] = [
     "docs/how-to",
     "docs/tutorial",
 ];
-
-fn pattern(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a valid pattern")
-}
-
-fn text(file: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-}
 
 fn both(page: &str) -> [String; 2] {
     [
@@ -121,9 +112,7 @@ fn a_link_to_a_page_leads_to_one() {
             let found = pattern(r"\]\(([^)#\n]+)(#[^)\n]*)?\)");
             let targets = found.captures_iter(&page).map(|it| it[1].to_owned());
             for target in targets.filter(|it| !it.contains("://")) {
-                let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join(folder)
-                    .join(&target);
+                let path = root().join(folder).join(&target);
                 assert!(path.exists(), "{ending}: {target} in {}", folder.display());
             }
         }
@@ -170,10 +159,7 @@ fn the_label_of_the_usual_chart_is_on_the_pods_and_not_in_the_selector() {
     let stack = folder.path().join("uninlu.toml");
     let uninlu = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_uninlu"));
-        let output = command
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(arguments)
-            .output();
+        let output = command.current_dir(root()).args(arguments).output();
         let output = output.expect("the binary was built for this test");
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).expect("text")

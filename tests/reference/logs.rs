@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{PAGE, compare, root, rows, sources, text};
+use super::{PAGE, compare, rows, sources};
+use crate::project::{root, text};
 
 const BEGIN: &str = "<!-- log lines, from the server's sources -->\n";
 const END: &str = "<!-- / -->";

@@ -2,13 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
-
-use super::{compare, rows, sources, text};
-
-fn pattern(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a valid pattern")
-}
+use super::{compare, rows, sources};
+use crate::project::{pattern, text};
 
 /// A row as the page has it: the name of its samples, type, labels, help.
 fn row(name: &str, unit: Option<&str>, kind: &str, labels: &[String], help: &str) -> String {

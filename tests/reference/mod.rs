@@ -5,29 +5,15 @@ mod logs;
 mod metrics;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use walkdir::WalkDir;
+use crate::project::{files_below, text};
 
 /// The page.
 const PAGE: &str = "docs/metrics.md";
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn text(file: &str) -> String {
-    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
 /// The server's sources without their tests, in the order of their names.
 fn sources() -> Vec<String> {
-    let files = WalkDir::new(root().join("server/src")).sort_by_file_name();
-    let files = files
-        .into_iter()
-        .flatten()
-        .map(walkdir::DirEntry::into_path);
-    let sources = files.filter(|path| path.extension().is_some_and(|it| it == "rs"));
+    let sources = files_below("server/src", &["rs"]).into_iter();
     let read = |path| std::fs::read_to_string(path).expect("readable");
     let without_tests = |source: String| {
         let code = source.split("\n#[cfg(test)]\nmod ").next();

@@ -1,22 +1,16 @@
 //! Everything that a user reads.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use regex::Regex;
-use walkdir::WalkDir;
-
 use super::literals;
+use crate::project::{files_below, pattern, root};
 
 /// A text, where it is, and its first line's number there.
 pub(super) struct Text {
     pub(super) place: String,
     pub(super) line: usize,
     pub(super) body: String,
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 pub(super) fn everything() -> Vec<Text> {
@@ -33,25 +27,16 @@ pub(super) fn everything() -> Vec<Text> {
         ("stacks", &["toml"]),
         ("server/web", &["html", "js"]),
     ] {
-        files.extend(below(folder, extensions));
+        files.extend(files_below(folder, extensions));
     }
     let mut texts: Vec<Text> = files.into_iter().map(|file| whole(&file)).collect();
     texts.extend(["src", "crates", "server/src"].iter().flat_map(|folder| {
-        let sources = below(folder, &["rs"]);
+        let sources = files_below(folder, &["rs"]);
         sources.into_iter().flat_map(|file| printed(&file))
     }));
     texts.extend(help(&[]));
     texts.push(output(&["schema"]));
     texts
-}
-
-fn below(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
-    let files = WalkDir::new(root().join(folder)).into_iter().flatten();
-    let files = files.map(walkdir::DirEntry::into_path).filter(|path| {
-        let extension = path.extension().and_then(|it| it.to_str());
-        extension.is_some_and(|it| extensions.contains(&it))
-    });
-    files.collect()
 }
 
 fn place(file: &Path) -> String {
@@ -64,7 +49,7 @@ fn place(file: &Path) -> String {
 fn whole(file: &Path) -> Text {
     let mut body = std::fs::read_to_string(file).expect("readable");
     if file.extension().is_some_and(|it| it == "md") {
-        let code = Regex::new("(?s)```.*?```|`[^`\n]*`|<!--.*?-->").expect("a valid pattern");
+        let code = pattern("(?s)```.*?```|`[^`\n]*`|<!--.*?-->");
         let blank = |found: &regex::Captures| found[0].replace(|it| it != '\n', "·");
         body = code.replace_all(&body, blank).into_owned();
     }
@@ -79,7 +64,7 @@ fn printed(file: &Path) -> Vec<Text> {
     let source = std::fs::read_to_string(file).expect("readable");
     let literals = literals::of(&source).into_iter();
     // What stands in a message's place has a name in the source alone.
-    let argument = Regex::new(r"\{\w*\}").expect("a valid pattern");
+    let argument = pattern(r"\{\w*\}");
     let text = |literal: literals::Literal| Text {
         place: place(file),
         line: literal.line,
