@@ -1,4 +1,4 @@
-//! What can go wrong between us and an API server, each with its mend.
+//! What can go wrong between us and an API server, each with its fix.
 
 use miette::Diagnostic;
 
@@ -183,7 +183,7 @@ pub enum Error {
     /// The rollout failed for good.
     #[error("the rollout of {object} failed: {reason}")]
     #[diagnostic(help(
-        "{mend}. Then apply again; until then old pods keep serving as far as `max-unavailable` allows"
+        "{fix}. Then apply again; until then old pods keep serving as far as `max-unavailable` allows"
     ))]
     Rollout {
         /// The Deployment.
@@ -191,7 +191,7 @@ pub enum Error {
         /// Why.
         reason: String,
         /// What to do.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// Nothing could be seen of the rollout, which may well go on.
     #[error("the rollout of {object} cannot be watched: {reason}")]

@@ -322,7 +322,7 @@ impl Watch {
         if is_failed && (report.paused.is_some() || !self.started_late()) {
             return Some(Failure {
                 reason: report.summary(),
-                mend: report.mend(),
+                fix: report.fix(),
             });
         }
         self.standing(report).or_else(|| {
@@ -356,7 +356,7 @@ impl Watch {
             };
             is_over.then_some(Failure {
                 reason: obstacle.reason,
-                mend: obstacle.mend,
+                fix: obstacle.fix,
             })
         })
     }
@@ -369,14 +369,14 @@ fn deployment_id(connection: &Connection) -> kinds::ObjectId {
 /// Why the wait ends without success.
 struct Failure {
     reason: String,
-    mend: &'static str,
+    fix: &'static str,
 }
 
 impl Failure {
     fn after(seconds: u32, report: &Report) -> Self {
         Self {
             reason: format!("not done after {seconds} s: {}", report.summary()),
-            mend: report.mend(),
+            fix: report.fix(),
         }
     }
 }
@@ -386,7 +386,7 @@ async fn failed(connection: &Connection, report: &Report, failure: Failure) -> E
     if let Some(words) = &report.paused {
         return Error::paused(&connection.target, words.clone());
     }
-    let Failure { mut reason, mend } = failure;
+    let Failure { mut reason, fix } = failure;
     for pod in &report.pods {
         if let Some(log) = last_lines(connection, &pod.name).await {
             reason = format!("{reason}\nlast lines of {}:\n{log}", pod.name);
@@ -396,7 +396,7 @@ async fn failed(connection: &Connection, report: &Report, failure: Failure) -> E
     Error::Rollout {
         object: deployment_id(connection),
         reason,
-        mend,
+        fix,
     }
 }
 

@@ -371,10 +371,10 @@ impl Planned {
 
 fn failed(file: &Path, environment: Option<&str>, error: &miette::Report) -> Told {
     let help = error.help().map(|help| help.to_string());
-    let mend = help
+    let fix = help
         .as_ref()
         .map_or(String::new(), |help| format!("; {help}"));
-    let words = format!("{}{mend}", causes(error));
+    let words = format!("{}{fix}", causes(error));
     let words = words.lines().collect::<Vec<_>>().join(" ");
     let (mark, file) = (paint(RED, "✗"), file.display().to_string());
     Told {

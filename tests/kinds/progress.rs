@@ -40,7 +40,7 @@ fn told(report: &Report) -> String {
     let mut told = format!("{}\n", report.summary());
     for Obstacle {
         reason,
-        mend,
+        fix,
         patience,
         ..
     } in &obstacles
@@ -51,12 +51,12 @@ fn told(report: &Report) -> String {
             Patience::ForNodes => "when no node came for a while",
             Patience::Whole => "with the rollout's time",
         };
-        told += &format!("\nends the wait {when}:\n  {reason}\n  mend: {mend}\n");
+        told += &format!("\nends the wait {when}:\n  {reason}\n  fix: {fix}\n");
     }
     if report.paused.is_some() {
         told += "\nends the wait at once: it is paused\n";
     } else if obstacles.is_empty() && report.deployment != Progress::Ready {
-        told += &format!("\nwaits for the deadline:\n  mend: {}\n", report.mend());
+        told += &format!("\nwaits for the deadline:\n  fix: {}\n", report.fix());
     }
     told
 }

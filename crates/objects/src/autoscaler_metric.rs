@@ -41,8 +41,8 @@ impl AutoscalerMetric {
         }
     }
 
-    /// Who serves it, as a mend.
-    pub const fn mend(&self) -> &'static str {
+    /// Who serves it: what to do where it is not served.
+    pub const fn fix(&self) -> &'static str {
         match self {
             Self::Resource(_) => "metrics-server serves it",
             Self::Pods(_) => {

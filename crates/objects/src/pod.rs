@@ -12,7 +12,7 @@ const FINAL_RESTARTS: i32 = 3;
 
 /// How far the pod is, and why. `events` are the pod's own.
 ///
-/// A failure is final only where waiting cannot mend it; an unschedulable pod or an image that cannot be pulled is
+/// A failure is final only where waiting cannot fix it; an unschedulable pod or an image that cannot be pulled is
 /// told as a reason to wait, and the caller decides how long (see [`trouble`]).
 pub fn explain(pod: &Pod, events: &[Event]) -> Progress {
     let Some(status) = &pod.status else {
@@ -252,109 +252,109 @@ pub struct Trouble {
     /// Whether it may go away by itself at any time; if not, and it has stood for a while, waiting on is of no use.
     pub passes: bool,
     /// What to do.
-    pub mend: &'static str,
+    pub fix: &'static str,
 }
 
 /// What to do about pods that a quota or a policy refuses.
-pub const MEND_CREATION: &str = "the message names the quota or policy that refuses the pods: ask for less in `[resources]`, or the cluster's administrators for more";
+pub const FIX_CREATION: &str = "the message names the quota or policy that refuses the pods: ask for less in `[resources]`, or the cluster's administrators for more";
 
 /// The words of Kubernetes' LimitRanger (`plugin/pkg/admission/limitranger`) begin a clause with these.
 const LIMIT_RANGES: [&str; 3] = ["minimum ", "maximum ", "max limit to request ratio per "];
 
 /// What to do about pods that a LimitRange refuses.
-const MEND_LIMITS: &str = "a LimitRange of the namespace sets these bounds (`kubectl get limitrange -o yaml`): set requests and limits in `[resources]` within them";
+const FIX_LIMITS: &str = "a LimitRange of the namespace sets these bounds (`kubectl get limitrange -o yaml`): set requests and limits in `[resources]` within them";
 
 /// What to do about pods that the API server refuses with that message.
-pub fn mend_creation(message: &str) -> &'static str {
+pub fn fix_creation(message: &str) -> &'static str {
     let is_limit = LIMIT_RANGES.iter().any(|words| message.contains(words))
         && [" per Container ", " per Pod "]
             .iter()
             .any(|words| message.contains(words));
-    if is_limit { MEND_LIMITS } else { MEND_CREATION }
+    if is_limit { FIX_LIMITS } else { FIX_CREATION }
 }
 
 /// What to do about a pod that has no room only because an old one still runs.
-pub const MEND_SURGE: &str = "the new pod has no room beside the old ones: `[rollout] max-surge = 0, max-unavailable = 1` stops an old pod first and puts the new one in its place (with one pod that is an outage meanwhile); or ask for less in `[resources]`, or give the cluster a node with room";
+pub const FIX_SURGE: &str = "the new pod has no room beside the old ones: `[rollout] max-surge = 0, max-unavailable = 1` stops an old pod first and puts the new one in its place (with one pod that is an outage meanwhile); or ask for less in `[resources]`, or give the cluster a node with room";
 
 /// What to do where the cluster autoscaler adds no node.
-pub const MEND_REFUSED: &str = "the cluster autoscaler adds no node for it (its event NotTriggerScaleUp says why): ask for less in `[resources]`, raise a node group's maximum, or give the cluster a node with room";
+pub const FIX_REFUSED: &str = "the cluster autoscaler adds no node for it (its event NotTriggerScaleUp says why): ask for less in `[resources]`, raise a node group's maximum, or give the cluster a node with room";
 
-const MEND_NODE: &str = "ask for less in `[resources]`, or give the cluster a node with room";
+const FIX_NODE: &str = "ask for less in `[resources]`, or give the cluster a node with room";
 
-const MEND_PROBE: &str = "give it more time with `[probes] startup.budget`, or fix what keeps it from answering: `kubectl logs` of the pod";
+const FIX_PROBE: &str = "give it more time with `[probes] startup.budget`, or fix what keeps it from answering: `kubectl logs` of the pod";
 
 /// The first whose words occur decides.
 const TROUBLES: [Trouble; 13] = [
     Trouble {
         words: &["SchedulerError"],
         passes: true,
-        mend: "the scheduler tries again by itself; its message names the volume or the plugin that it waits for",
+        fix: "the scheduler tries again by itself; its message names the volume or the plugin that it waits for",
     },
     Trouble {
         words: &["SchedulingGated"],
         passes: true,
-        mend: "the pod's `schedulingGates` name the controller that must let it go: look at that one",
+        fix: "the pod's `schedulingGates` name the controller that must let it go: look at that one",
     },
     Trouble {
         words: &["unbound immediate PersistentVolumeClaims"],
         passes: true,
-        mend: "the claim that `[model] source` names has no volume yet: `kubectl describe pvc` says what it waits for",
+        fix: "the claim that `[model] source` names has no volume yet: `kubectl describe pvc` says what it waits for",
     },
     Trouble {
         words: &["persistentvolumeclaim", "PersistentVolumeClaim"],
         passes: false,
-        mend: "fix the claim that `[model] source` names, or its name: `kubectl get pvc` shows the namespace's claims",
+        fix: "fix the claim that `[model] source` names, or its name: `kubectl get pvc` shows the namespace's claims",
     },
     Trouble {
         words: &[UNSCHEDULABLE],
         passes: false,
-        mend: MEND_NODE,
+        fix: FIX_NODE,
     },
     Trouble {
         words: &["ErrImagePull", "ImagePullBackOff", "InvalidImageName"],
         passes: false,
-        mend: "push the image (`uninlu build --push`) or fix `[image]`; a registry that requires a login needs `[image] pull-secrets`",
+        fix: "push the image (`uninlu build --push`) or fix `[image]`; a registry that requires a login needs `[image] pull-secrets`",
     },
     Trouble {
         words: &["hostPath type check failed"],
         passes: false,
-        mend: "put the model folder on every node, or fix the path in `[model] source`",
+        fix: "put the model folder on every node, or fix the path in `[model] source`",
     },
     Trouble {
         words: &["FailedMount", "FailedAttachVolume"],
         passes: true,
-        mend: "the message names the volume; the model's is `[model] source`",
+        fix: "the message names the volume; the model's is `[model] source`",
     },
     Trouble {
         words: &["CreateContainer", "RunContainerError"],
         passes: false,
-        mend: "the message names what the container lacks; the model folder is `[model] source`, the program the image's",
+        fix: "the message names what the container lacks; the model folder is `[model] source`, the program the image's",
     },
     Trouble {
         words: &["OOMKilled"],
         passes: false,
-        mend: "raise `[resources] memory.limit`",
+        fix: "raise `[resources] memory.limit`",
     },
     Trouble {
         words: &["CrashLoopBackOff: Startup probe"],
         passes: false,
-        mend: MEND_PROBE,
+        fix: FIX_PROBE,
     },
     Trouble {
         words: &["CrashLoopBackOff"],
         passes: false,
-        mend: "the server's last lines say why it ends; fix that",
+        fix: "the server's last lines say why it ends; fix that",
     },
     Trouble {
         words: &["probe failed"],
         passes: true,
-        mend: MEND_PROBE,
+        fix: FIX_PROBE,
     },
 ];
 
 /// Whether [`explain`] says that no node takes the pod, and a further node might.
 pub fn lacks_node(reason: &str) -> bool {
-    reason.starts_with(UNSCHEDULABLE) && trouble(reason).is_some_and(|it| it.mend == MEND_NODE)
+    reason.starts_with(UNSCHEDULABLE) && trouble(reason).is_some_and(|it| it.fix == FIX_NODE)
 }
 
 /// Whether it is room that the nodes lack, and not only a node that takes the pod.

@@ -42,7 +42,7 @@ const SHAPE: Shape = &[
     ("spec maxUnavailable", Is::Amount),
 ];
 
-/// Broken pods may always be evicted: a budget that protects them would block the drain that could mend them.
+/// Broken pods may always be evicted: a budget that protects them would block the drain that could fix them.
 pub(super) fn render(stack: &Stack) -> Option<Value> {
     let mut spec = json!({
         "selector": { "matchLabels": labels::selector(stack) },

@@ -63,7 +63,7 @@ pub struct Obstacle {
     /// In words.
     pub reason: String,
     /// What to do.
-    pub mend: &'static str,
+    pub fix: &'static str,
     /// How long it is waited for.
     pub patience: Patience,
 }
@@ -85,7 +85,7 @@ pub enum Patience {
 const MOST_WARNINGS: usize = 5;
 
 /// What to do when nothing better is known.
-const MEND_UNKNOWN: &str = "`uninlu status` shows the pods and how far they are";
+const FIX_UNKNOWN: &str = "`uninlu status` shows the pods and how far they are";
 
 impl Report {
     /// All of it in one line.
@@ -106,9 +106,9 @@ impl Report {
     /// What stands in the way, the pods that cannot be created first.
     pub fn obstacles(&self) -> Vec<Obstacle> {
         let creation = self.creation.iter().map(|message| Obstacle {
-            key: (String::new(), pod::MEND_CREATION),
+            key: (String::new(), pod::FIX_CREATION),
             reason: format!("pods cannot be created: {message}"),
-            mend: pod::mend_creation(message),
+            fix: pod::fix_creation(message),
             patience: Patience::Moment,
         });
         creation
@@ -123,13 +123,13 @@ impl Report {
     }
 
     /// What to do about a rollout that took too long.
-    pub fn mend(&self) -> &'static str {
+    pub fn fix(&self) -> &'static str {
         let creation = self
             .creation
             .iter()
-            .map(|message| pod::mend_creation(message));
-        let pods = self.pods.iter().filter_map(Unready::mend);
-        creation.chain(pods).next().unwrap_or(MEND_UNKNOWN)
+            .map(|message| pod::fix_creation(message));
+        let pods = self.pods.iter().filter_map(Unready::fix);
+        creation.chain(pods).next().unwrap_or(FIX_UNKNOWN)
     }
 }
 
@@ -150,9 +150,9 @@ impl Unready {
         let reason = words(&self.progress)?;
         let trouble = pod::trouble(reason).filter(|trouble| !trouble.passes)?;
         Some(Obstacle {
-            key: (self.name.clone(), trouble.mend),
+            key: (self.name.clone(), trouble.fix),
             reason: format!("pod {}: {reason}", self.name),
-            mend: self.mend()?,
+            fix: self.fix()?,
             patience: self.patience(),
         })
     }
@@ -166,12 +166,12 @@ impl Unready {
         }
     }
 
-    fn mend(&self) -> Option<&'static str> {
+    fn fix(&self) -> Option<&'static str> {
         let trouble = pod::trouble(words(&self.progress)?)?;
         Some(match self.supply {
-            Some(_) if self.fits_in_place => pod::MEND_SURGE,
-            Some(Supply::Refused) => pod::MEND_REFUSED,
-            _ => trouble.mend,
+            Some(_) if self.fits_in_place => pod::FIX_SURGE,
+            Some(Supply::Refused) => pod::FIX_REFUSED,
+            _ => trouble.fix,
         })
     }
 }

@@ -332,13 +332,13 @@ impl Look {
     /// A value of a pod that is still to come is no more than to be expected.
     fn metrics(&mut self, around: &Surroundings, running: usize) {
         for (metric, state) in &around.metrics {
-            let (name, group, mend) = (metric.name(), metric.group(), metric.mend());
+            let (name, group, fix) = (metric.name(), metric.group(), metric.fix());
             let words = match state {
                 Ok(MetricState::NoApi(reason)) => format!(
-                    "the autoscaler reads `{name}` from {group}, which does not answer ({reason}); {mend}"
+                    "the autoscaler reads `{name}` from {group}, which does not answer ({reason}); {fix}"
                 ),
                 Ok(MetricState::Missing) if running > 0 => format!(
-                    "the autoscaler reads `{name}`, and {group} has it of none of the {running} running pods; {mend}"
+                    "the autoscaler reads `{name}`, and {group} has it of none of the {running} running pods; {fix}"
                 ),
                 Ok(MetricState::Missing | MetricState::Served) => continue,
                 Err(reason) => {
