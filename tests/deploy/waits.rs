@@ -9,6 +9,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Mutex;
 use uninlu::kinds::Kind;
 
 use crate::proxy::{Fault, Proxy, Rule, always, answer, is_watch};
@@ -25,6 +26,9 @@ const fn own(sections: &str) -> StackText<'_> {
 /// Asks for what only a node of the test has; small enough that no other test's pod fits there.
 const NEEDS_GPU: &str = "[engine]\ngpus = 1\n[resources]\n\
     cpu = { request = \"10m\", limit = \"10m\" }\nmemory = { request = \"16Mi\", limit = \"16Mi\" }\n";
+
+/// One test with a GPU at a time: the pods of another one would take its node, or its own pods the other one's.
+static GPUS: Mutex<()> = Mutex::const_new(());
 
 /// A node with a GPU; gone when the test ends well.
 struct LateNode<'a> {
@@ -76,6 +80,12 @@ impl<'a> LateNode<'a> {
         self.opens().await;
     }
 
+    /// Its stack goes first, whose pods would wait for the next node.
+    async fn goes_with_its_stack(&self) {
+        destroy(self.sandbox).await;
+        self.goes().await;
+    }
+
     async fn goes(&self) {
         // Where there is none, none has to go.
         let _ = self
@@ -83,6 +93,10 @@ impl<'a> LateNode<'a> {
             .delete(self.name(), &DeleteParams::default())
             .await;
     }
+}
+
+async fn destroy(sandbox: &Sandbox) {
+    sandbox.run(&["destroy", "--yes"]).await.expect(0);
 }
 
 /// The uid of the pod that no node takes.
@@ -118,6 +132,7 @@ async fn event(sandbox: &Sandbox, uid: &str, reason: &str, message: &str) {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_node_that_comes_late_is_waited_for() {
+    let _alone = GPUS.lock().await;
     let sandbox = Sandbox::in_namespace("late-node").await;
     sandbox.write(own(&format!(
         "{NEEDS_GPU}[rollout]\non-failure = \"rollback\""
@@ -130,7 +145,7 @@ async fn a_node_that_comes_late_is_waited_for() {
         late.comes_after_grace(&proxy).await;
     };
     let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &["apply", "--yes"]), comes);
-    late.goes().await;
+    late.goes_with_its_stack().await;
     run.expect(0);
 }
 
@@ -138,6 +153,7 @@ async fn a_node_that_comes_late_is_waited_for() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_node_that_an_autoscaler_announced_is_waited_for() {
+    let _alone = GPUS.lock().await;
     let sandbox = Sandbox::in_namespace("announced-node").await;
     sandbox.write(own(&format!(
         "{NEEDS_GPU}[rollout]\nwait-for-nodes = \"0s\""
@@ -165,13 +181,14 @@ async fn a_node_that_an_autoscaler_announced_is_waited_for() {
         late.comes_after_grace(&proxy).await;
     };
     let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &["apply", "--yes"]), comes);
-    late.goes().await;
+    late.goes_with_its_stack().await;
     run.expect(0);
 }
 
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn an_autoscaler_that_adds_no_node_ends_the_wait() {
+    let _alone = GPUS.lock().await;
     let sandbox = Sandbox::in_namespace("no-node").await;
     sandbox.write(own(NEEDS_GPU));
     let refused = async {
@@ -180,6 +197,7 @@ async fn an_autoscaler_that_adds_no_node_ends_the_wait() {
         event(&sandbox, &pod, "NotTriggerScaleUp", words).await;
     };
     let (run, ()) = tokio::join!(sandbox.run(&["apply", "--yes"]), refused);
+    destroy(&sandbox).await;
     let run = run.expect(1);
     says(
         &run.stderr,
@@ -196,6 +214,7 @@ async fn an_autoscaler_that_adds_no_node_ends_the_wait() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_new_pod_without_room_beside_the_old_one_takes_its_place() {
+    let _alone = GPUS.lock().await;
     let sandbox = Sandbox::in_namespace("in-place").await;
     let late = LateNode::new(&sandbox);
     late.joins().await;
@@ -217,7 +236,7 @@ async fn a_new_pod_without_room_beside_the_old_one_takes_its_place() {
     let plan = sandbox.plan().await.json();
     assert_eq!(plan["pods"]["obstacles"], json!([]), "{plan:#}");
     let run = sandbox.run(&["apply", "--yes"]).await;
-    late.goes().await;
+    late.goes_with_its_stack().await;
     run.expect(0);
 }
 
