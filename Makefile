@@ -32,6 +32,7 @@ test-cluster: ## plan, apply, destroy against a real API server with real contro
 
 test-image: ## Builds and pushes with a real Docker engine and a real registry
 	@tests/with-engine cargo test --locked --test offline -- --ignored image::
+	@tests/with-engine tests/cluster/docker-selftest
 
 test-node: ## The embedded node itself, then rollouts that fail on it, then the demo
 	@tests/cluster/selftest

@@ -27,6 +27,15 @@ impl ReportHandler for Handler {
     }
 }
 
+/// The cause that has no further one: the libraries' upper ones repeat it, or only say that something failed.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 /// The error as data.
 pub(crate) fn problem(error: &dyn Diagnostic) -> Problem {
     let own = error.source_code().and_then(Whole::read);

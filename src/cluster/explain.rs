@@ -5,6 +5,7 @@ use kube::core::Status;
 use super::error::Failure;
 use super::guard::Over;
 use super::{Connection, Error, lease};
+use crate::report::innermost;
 
 /// Turns a client error into ours. `verb` and `object` say what was asked for.
 pub(super) fn explain(
@@ -85,15 +86,6 @@ fn help_for(code: u16, message: &str) -> &'static str {
     } else {
         help_for_code(code)
     }
-}
-
-/// The cause that has no further one: the others repeat it.
-pub(super) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

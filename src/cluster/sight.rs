@@ -14,9 +14,9 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::Connection;
-use super::explain::innermost;
 use super::retry::retried;
 use crate::kinds::instance_selector;
+use crate::report::innermost;
 
 /// What is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,10 +14,11 @@ use bollard::{Docker, body_try_stream};
 use futures::{Stream, StreamExt};
 
 use super::context::Entry;
-use super::error::{Error, io_kind, root_cause};
+use super::error::{Error, io_kind};
 use super::mend;
 use super::progress::{Event, Failure, Progress};
 use super::upload::{Sent, Upload, upload};
+use crate::report::innermost;
 use crate::ui::{DIM, Step, Ui, human_bytes, human_elapsed, paint};
 
 /// Bound on one request until the engine begins to answer. Generous: an engine that unpacks a large context is busy.
@@ -337,7 +338,7 @@ fn words(error: &EngineError) -> String {
     match error {
         EngineError::DockerStreamError { error } => error.clone(),
         EngineError::DockerResponseServerError { message, .. } => message.clone(),
-        other => root_cause(other).to_string(),
+        other => innermost(other),
     }
 }
 
@@ -365,7 +366,7 @@ fn no_engine(error: &EngineError) -> Error {
         (_, EngineError::RequestTimeoutError) => {
             format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())
         }
-        (_, other) => root_cause(other).to_string(),
+        (_, other) => innermost(other),
     };
     Error::NoEngine {
         endpoint,

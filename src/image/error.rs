@@ -263,17 +263,6 @@ fn unreadable_help(source: &io::Error) -> &'static str {
     }
 }
 
-/// The error at the bottom of the chain: the libraries' upper ones only say that something failed.
-pub(super) fn root_cause<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> &'a (dyn std::error::Error + 'static) {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause
-}
-
 /// The first `io::Error` of the chain, for its kind.
 pub(super) fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     let mut next = Some(error);

@@ -9,7 +9,8 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{ParseError, Reference};
 
 use super::credentials;
-use super::error::{Error, io_kind, root_cause};
+use super::error::{Error, io_kind};
+use crate::report::innermost;
 
 /// The digest (`sha256:…`) that the registry has for `repository:tag`; `None` when it does not have it.
 ///
@@ -171,7 +172,7 @@ fn cause(error: &OciDistributionError) -> String {
         OciDistributionError::UnauthorizedError { .. } => {
             "it wants a credential (401 Unauthorized)".to_owned()
         }
-        _ => root_cause(error).to_string(),
+        _ => innermost(error),
     }
 }
 

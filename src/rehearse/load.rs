@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::figures::{Sample, allowed_misses};
 use super::pod::KEY;
+use crate::report::innermost;
 
 /// After this a request counts as never answered.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -46,11 +47,18 @@ impl Client {
         }
     }
 
-    /// Whether `/ready` says 200.
-    pub(super) async fn is_ready(&self) -> bool {
-        let request = Request::get(format!("http://{}/ready", self.server));
-        let answer = self.send(request, Bytes::new(), PROBE_PATIENCE).await;
-        answer.is_some_and(|answer| answer.status == 200)
+    /// Asks `/ready`.
+    ///
+    /// # Errors
+    /// What came instead of 200, with the address.
+    pub(super) async fn ready(&self) -> Result<(), String> {
+        let address = format!("http://{}/ready", self.server);
+        let answer = self.send(Request::get(&address), Bytes::new(), PROBE_PATIENCE);
+        match answer.await {
+            Ok(answer) if answer.status == 200 => Ok(()),
+            Ok(answer) => Err(format!("{address} answered {}", answer.status)),
+            Err(reason) => Err(format!("{address}: {reason}")),
+        }
     }
 
     /// Asks for a prediction; `None` when the connection broke or no answer came.
@@ -58,7 +66,7 @@ impl Client {
         let request = Request::post(format!("http://{}/api/predict", self.server))
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, format!("Bearer {KEY}"));
-        self.send(request, body, PATIENCE).await
+        self.send(request, body, PATIENCE).await.ok()
     }
 
     async fn send(
@@ -66,15 +74,28 @@ impl Client {
         request: http::request::Builder,
         body: Bytes,
         patience: Duration,
-    ) -> Option<Answer> {
-        let request = request.body(Full::new(body)).ok()?;
+    ) -> Result<Answer, String> {
+        let request = request
+            .body(Full::new(body))
+            .map_err(|error| innermost(&error))?;
         let answer = timeout(patience, async {
-            let (head, body) = self.pool.request(request).await.ok()?.into_parts();
-            let body = body.collect().await.ok()?.to_bytes();
+            let answer = self
+                .pool
+                .request(request)
+                .await
+                .map_err(|error| innermost(&error))?;
+            let (head, body) = answer.into_parts();
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| innermost(&error))?
+                .to_bytes();
             let status = head.status.as_u16();
-            Some(Answer { status, body })
+            Ok(Answer { status, body })
         });
-        answer.await.ok().flatten()
+        answer
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {patience:?}")))
     }
 
     /// Sends each body at its arrival, whatever the server does meanwhile: a generator that waits for answers would not

@@ -144,15 +144,15 @@ impl Rehearsal<'_> {
         let client = Client::new(address);
         let budget = self.effort.startup_budget;
         for look in 0_u32.. {
-            if client.is_ready().await {
+            let Err(reason) = client.ready().await else {
                 break;
-            }
+            };
             if look % LOOK_EVERY == 0 {
                 self.must_run(false).await?;
             }
             if began.elapsed() > Duration::from_secs(budget.into()) {
                 self.tell_log().await;
-                return Err(Error::NeverReady { budget });
+                return Err(Error::NeverReady { budget, reason });
             }
             sleep(READY_PERIOD).await;
         }

@@ -119,13 +119,15 @@ pub enum Error {
     },
 
     /// It runs and never says that it is ready. Its log was printed.
-    #[error("the server was not ready within {budget} s")]
+    #[error("the server was not ready within {budget} s: {reason}")]
     #[diagnostic(help(
         "its log stands above; `[probes] startup.budget` is how long a pod may take, and the Docker engine must run on this machine"
     ))]
     NeverReady {
         /// The startup probe's budget, in seconds.
         budget: u32,
+        /// What came of the last look.
+        reason: String,
     },
 
     /// It refused a text when there was no other.

@@ -105,7 +105,8 @@ fn a_server_that_is_never_ready_is_given_up() {
     let probes = "[probes]\nstartup = { period = \"1s\", budget = \"2s\" }\n";
     let (project, reference) = built("unready", "echo still-loading; sleep 600", probes);
     let said = fails(&project, &reference);
-    assert!(said.contains("was not ready within 2 s"), "{said}");
+    let refused = "was not ready within 2 s: http://127.0.0.1:";
+    assert!(said.contains(refused), "{said}");
     assert!(said.contains("    still-loading\n"), "{said}");
 }
 
