@@ -10,8 +10,8 @@ use super::planning::planned_image;
 use crate::cluster::{self, Connection, Trust};
 use crate::document::Document;
 use crate::image;
+use crate::plan::Goal;
 use crate::plan::adoption::{Adoption, Unadoptable, adoption};
-use crate::plan::members;
 use crate::stack;
 use crate::ui::{BOLD, Ui, YELLOW, paint};
 
@@ -58,7 +58,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let (resolved, _) = image::resolve(&stack).await?;
-    let objects = members(&stack, &planned_image(resolved));
+    let objects = Goal::of_stack(&stack, planned_image(resolved), None).objects;
     let live = cluster::unowned(&connection, &objects).await?;
     let (mut adoptions, mut refused) = (Vec::new(), Vec::new());
     for (id, object) in &live {

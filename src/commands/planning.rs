@@ -10,7 +10,7 @@ use crate::image::{self, Inputs, Resolved};
 use crate::plan::outlook::{self, Outlook};
 use crate::plan::release::Release;
 use crate::plan::render::{Detail, Planned};
-use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, members, provenance, render};
+use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, provenance, render};
 use crate::revision;
 use crate::stack::Stack;
 use crate::ui::Ui;
@@ -88,18 +88,17 @@ pub(super) async fn plan_stack(
 ) -> Result<(Delivery, Option<Inputs>)> {
     let step = ui.step("reading the image's inputs and the cluster");
     let folder = stack.source.folder.clone();
-    // git answers while the cluster does.
+    // git answers while the image's inputs are read.
     let git = tokio::task::spawn_blocking(move || revision::version(&folder));
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let (resolved, inputs) = image::resolve(stack).await?;
-    let image = planned_image(resolved);
-    let live = cluster::observe(&connection, &members(stack, &image)).await?;
-    let goal = Goal::of_stack(stack, image, git.await.unwrap_or_default());
-    let plan = plan::plan(goal, &live)?;
+    let git = git.await.unwrap_or_default();
+    let goal = Goal::of_stack(stack, planned_image(resolved), git);
+    let (plan, nearby) = plan_goal(&connection, goal).await?;
     step.done(format_args!("context {}", connection.target.context));
     let delivery = Delivery {
         take: stack.apply.take.clone(),
-        ..Delivery::new(connection, (plan, live.nearby), look).await
+        ..Delivery::new(connection, (plan, nearby), look).await
     };
     Ok((delivery, inputs))
 }

@@ -126,7 +126,7 @@ impl Goal {
 }
 
 /// The stack's objects with that image, as members of its ApplySet.
-pub fn members(stack: &Stack, image: &PlannedImage) -> Desired {
+fn members(stack: &Stack, image: &PlannedImage) -> Desired {
     let set = apply_set::id(&apply_set::parent_id(&stack.target()));
     let facts = Facts {
         image: image.reference.clone(),

@@ -34,7 +34,7 @@ use uninlu_objects::{Desired, Going, Kind, ObjectId, causes, pause};
 
 pub use change::{Action, Approximate, Change};
 pub use diff::FieldChange;
-pub use goal::{Goal, PlannedImage, Wait, members};
+pub use goal::{Goal, PlannedImage, Wait};
 pub use live::{Cause, Conflict, Live, Nearby, Prediction};
 pub use moved::moved;
 use replicas::Transition;
