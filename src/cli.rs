@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::common::exit;
@@ -50,7 +51,9 @@ pub(crate) struct Cli {
 enum Command {
     Init(commands::init::Args),
     Import(commands::import::Args),
+    #[command(visible_aliases = ["lint", "check"])]
     Validate(commands::validate::Args),
+    #[command(visible_alias = "template")]
     Render(commands::render::Args),
     Build(commands::build::Args),
     Rehearse(commands::rehearse::Args),
@@ -58,6 +61,7 @@ enum Command {
     Diff(commands::diff::Args),
     Explain(commands::explain::Args),
     Gate(commands::gate::Args),
+    #[command(visible_aliases = ["deploy", "up"])]
     Apply(commands::apply::Args),
     Adopt(commands::adopt::Args),
     Status(commands::status::Args),
@@ -65,6 +69,7 @@ enum Command {
     Drift(commands::drift::Args),
     History(commands::history::Args),
     Rollback(commands::rollback::Args),
+    #[command(visible_aliases = ["down", "delete"])]
     Destroy(commands::destroy::Args),
     Simulate(commands::simulate::Args),
     Schema(commands::schema::Args),
@@ -105,8 +110,23 @@ fn parse() -> Result<(Cli, Option<String>), clap::Error> {
         true => Cli::command().bin_name("kubectl uninlu"),
         false => Cli::command(),
     };
-    let matches = command.try_get_matches()?;
+    let matches = command.try_get_matches().map_err(without_destroy)?;
     Ok((Cli::from_arg_matches(&matches)?, json_command(&matches)))
+}
+
+/// A command that takes everything away is not what somebody meant who wrote something else.
+fn without_destroy(mut error: clap::Error) -> clap::Error {
+    const KEY: ContextKind = ContextKind::SuggestedSubcommand;
+    let names = |name: &String| !["destroy", "down", "delete"].contains(&name.as_str());
+    let others = match error.remove(KEY) {
+        Some(ContextValue::Strings(found)) => found.into_iter().filter(names).collect(),
+        Some(ContextValue::String(found)) => Some(found).into_iter().filter(names).collect(),
+        _ => Vec::new(),
+    };
+    if !others.is_empty() {
+        error.insert(KEY, ContextValue::Strings(others));
+    }
+    error
 }
 
 /// The name of the command, where `--json` is given to it or to one below it.
@@ -158,11 +178,11 @@ fn misused() -> Option<String> {
         .take_while(|argument| argument != "--")
         .collect();
     let known = Cli::command();
-    let command = arguments
-        .iter()
-        .find(|it| known.find_subcommand(it).is_some());
+    let command = arguments.iter().find_map(|it| known.find_subcommand(it));
     let is_json = arguments.iter().any(|argument| argument == "--json");
-    command.filter(|_| is_json).cloned()
+    command
+        .filter(|_| is_json)
+        .map(|command| command.get_name().to_owned())
 }
 
 /// clap's words: the error, and how it is called.
@@ -304,5 +324,39 @@ mod tests {
         }
         assert!(stack_and_number(&["a.toml", "--stack", "b.toml"]).is_err());
         assert!(stack_and_number(&["a.toml", "3", "--stack", "b.toml"]).is_err());
+    }
+
+    #[test]
+    fn words_of_other_tools_are_known() {
+        for (word, name) in [
+            ("deploy", "apply"),
+            ("up", "apply"),
+            ("down", "destroy"),
+            ("delete", "destroy"),
+            ("lint", "validate"),
+            ("check", "validate"),
+            ("template", "render"),
+        ] {
+            let matches = Cli::command().try_get_matches_from(["uninlu", word, "uninlu.toml"]);
+            let matches = matches.unwrap_or_else(|error| panic!("{word}: {error}"));
+            assert_eq!(matches.subcommand_name(), Some(name), "{word}");
+        }
+    }
+
+    #[test]
+    fn destroy_is_never_suggested() {
+        let said = |word: &str| {
+            let error = Cli::try_parse_from(["uninlu", word]).expect_err("no command");
+            without_destroy(error).to_string()
+        };
+        for word in ["destory", "destro", "delet", "dow", "deploi"] {
+            let said = said(word);
+            let (message, _usage) = said.split_once("Usage").expect("a usage line");
+            for name in ["'destroy'", "'down'", "'delete'"] {
+                assert!(!message.contains(name), "{word}: {said}");
+            }
+        }
+        assert!(said("deploi").contains("'deploy'"), "{}", said("deploi"));
+        assert!(said("histroy").contains("'history'"), "{}", said("histroy"));
     }
 }
