@@ -10,7 +10,7 @@ use super::delivery::{DeliveryArgs, deliver, refuse_moved};
 use super::planning::{Delivery, Look, build, plan_goal, plan_stack};
 use super::saved::{self, Given};
 use super::verify::{self, KeyArgs};
-use super::{findings, fleet};
+use super::{ending, findings, fleet};
 use crate::cluster::{self, Trust};
 use crate::plan::Plan;
 use crate::stack::{self, Source};
@@ -79,10 +79,14 @@ async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
     let key = args.key.read()?;
     let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
     findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);
+    let ending = ending::lines(&delivery.plan.goal, &args.stack, args.verify);
     let build = async || build(&stack, inputs.as_ref(), ui).await;
     deliver("apply", delivery, &args.delivery, build, ui).await?;
     if args.verify {
         verify::after_rollout(&stack, key.as_deref(), ui).await?;
+    }
+    for line in ending {
+        ui.say(format_args!("{line}"));
     }
     Ok(())
 }

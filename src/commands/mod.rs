@@ -28,6 +28,7 @@ pub mod common;
 mod consent;
 mod delivery;
 mod discovery;
+mod ending;
 mod findings;
 mod fleet;
 mod late;

@@ -1,0 +1,86 @@
+//! The last lines of an apply: the address, and what to run next.
+
+use super::common::StackArgs;
+use crate::kinds::Kind;
+use crate::plan::Goal;
+
+/// Two lines for a person. Without a Service there is no address.
+pub(super) fn lines(goal: &Goal, stack: &StackArgs, is_verified: bool) -> Vec<String> {
+    let stack = arguments(stack);
+    let status = format!("`uninlu status{stack}` shows the pods");
+    let next = match is_verified {
+        true => format!("next: {status}"),
+        false => {
+            format!("next: `uninlu verify{stack}` checks what the stack promises; {status}")
+        }
+    };
+    address(goal).into_iter().chain([next]).collect()
+}
+
+fn address(goal: &Goal) -> Option<String> {
+    let mut objects = goal.objects.iter();
+    let (id, service) = objects.find(|(id, _)| id.kind == Kind::Service)?;
+    let port = service["spec"]["ports"][0]["port"].as_u64()?;
+    let (name, target) = (&id.name, &goal.target);
+    let (namespace, context) = (&target.namespace, in_shell(&target.context));
+    Some(format!(
+        "address in the cluster: http://{name}.{namespace}:{port}; from here: `kubectl --context {context} -n {namespace} port-forward service/{name} {port}`"
+    ))
+}
+
+/// As they were given, so that the next command means the same stack.
+fn arguments(stack: &StackArgs) -> String {
+    let file = stack.stack.to_string_lossy();
+    let file = match &*file {
+        "uninlu.toml" => String::new(),
+        other => format!(" {}", in_shell(other)),
+    };
+    let environment = stack.env.as_deref();
+    let environment = environment.map(|name| format!(" --env {}", in_shell(name)));
+    file + &environment.unwrap_or_default()
+}
+
+fn in_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-:@=+,".contains(c);
+    match word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::plan::PlannedImage;
+
+    fn said(file: &str, env: Option<&str>, is_verified: bool) -> String {
+        let stack = crate::stack::load(Path::new("stacks/local"), None).expect("a stack");
+        let image = PlannedImage {
+            reference: "nlu@sha256:1".to_owned(),
+            to_be_built: None,
+        };
+        let stack_args = StackArgs {
+            stack: file.into(),
+            env: env.map(str::to_owned),
+        };
+        let goal = Goal::of_stack(&stack, image, None);
+        lines(&goal, &stack_args, is_verified).join("\n")
+    }
+
+    #[test]
+    fn the_next_commands_mean_the_same_stack() {
+        assert_eq!(
+            said("uninlu.toml", None, false),
+            "address in the cluster: http://siamese-uninlu.uninlu-demo:7860; from here: `kubectl --context uninlu-test -n uninlu-demo port-forward service/siamese-uninlu 7860`\n\
+             next: `uninlu verify` checks what the stack promises; `uninlu status` shows the pods"
+        );
+        let said = said("my stacks/a.toml", Some("staging"), true);
+        let next = said.lines().last();
+        assert_eq!(
+            next,
+            Some("next: `uninlu status 'my stacks/a.toml' --env staging` shows the pods")
+        );
+    }
+}
