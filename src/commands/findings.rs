@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::bounded;
 use crate::gate::{self, Access, Cluster, Exposed, Facts, ModelFile, Severity, Subject, secrets};
-use crate::image::{Inputs, context};
+use crate::image::Inputs;
+use crate::image::context::{self, Source};
 use crate::plan::{Plan, PlannedImage};
 use crate::profile;
 use crate::profile_file::{self, Unreadable};
@@ -43,8 +44,11 @@ const LARGEST: u64 = 1 << 20;
 /// Files of a build that look like secrets.
 fn exposed(inputs: &Inputs) -> Vec<Exposed> {
     let exposed = inputs.files().filter_map(|(path, file)| {
+        let Source::Disk(source) = &file.source else {
+            return None;
+        };
         let what = secrets::in_name(path).or_else(|| {
-            let text = (file.size <= LARGEST).then(|| bounded::read(&file.source).ok())??;
+            let text = (file.size <= LARGEST).then(|| bounded::read(source).ok())??;
             secrets::in_file(path, &text)
         })?;
         let model = Path::new(path).strip_prefix(context::MODEL).ok();

@@ -40,9 +40,9 @@ pub struct Args {
     /// Image repository to push to, without a tag
     #[arg(long)]
     repository: Option<String>,
-    /// Folder that is built, with the Dockerfile; relative to DIR
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    build_context: String,
+    /// A folder of your own with a Dockerfile, to build instead of the server's sources that the tool carries; relative to DIR
+    #[arg(long, value_name = "DIR")]
+    build_context: Option<String>,
     /// Model folder on this machine: it becomes a layer of the image
     #[arg(long, value_name = "DIR", conflicts_with = "claim")]
     model: Option<PathBuf>,
@@ -119,7 +119,7 @@ struct Place {
     namespace: String,
     context: String,
     repository: String,
-    build_context: String,
+    build_context: Option<String>,
 }
 
 #[derive(Debug)]
@@ -327,6 +327,10 @@ fn stack_file(place: &Place, model: &Model, prospect: Option<&Prospect>) -> Stri
         Some(Ok(false)) => format!("create-namespace = true                # {CREATES}\n"),
         _ => format!("# create-namespace = true              # {CREATES}\n"),
     };
+    let built = match build_context {
+        Some(folder) => format!("context = {}\n", quoted(folder)),
+        None => String::new(),
+    };
     let cpu = served(prospect.map(|prospect| &prospect.cpu));
     let requests = served(prospect.map(|prospect| &prospect.requests_per_second));
     let (source, resources) = match model {
@@ -354,7 +358,7 @@ fn stack_file(place: &Place, model: &Model, prospect: Option<&Prospect>) -> Stri
          \n\
          [image]\n\
          repository = {repository}  # the tag is the digest of what is built\n\
-         context = {build_context}\n\
+         {built}\
          \n\
          [model]\n\
          source = {source}\n\
@@ -369,7 +373,6 @@ fn stack_file(place: &Place, model: &Model, prospect: Option<&Prospect>) -> Stri
         namespace = quoted(namespace),
         context = quoted(context),
         repository = quoted(repository),
-        build_context = quoted(build_context),
     )
 }
 

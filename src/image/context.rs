@@ -5,14 +5,14 @@
 //! - `.uninlu/model/`: the model folder, when the stack puts the model into the image;
 //! - `.uninlu/ca-certificates/NNN-name.crt`: extra CA certificates for the build stages.
 
-use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-pub use super::entry::{Content, Entry, FileContent};
+use super::entry::with_folders;
+pub use super::entry::{Content, Entry, FileContent, Source};
 use super::error::Error;
 use super::ignore::Ignore;
 use super::links;
@@ -38,7 +38,7 @@ const SURPRISING_SIZE: u64 = 100_000_000;
 pub fn walk(folder: &Path, dockerfile: &str) -> Result<Vec<Entry>, Error> {
     check_dockerfile(folder, dockerfile)?;
     let ignore = read_ignore(folder, dockerfile)?;
-    let mut entries = BTreeMap::new();
+    let mut entries = Vec::new();
     let mut walker = WalkDir::new(folder)
         .min_depth(1)
         .sort_by_file_name()
@@ -55,11 +55,11 @@ pub fn walk(folder: &Path, dockerfile: &str) -> Result<Vec<Entry>, Error> {
                 walker.skip_current_dir();
             }
         } else {
-            add(&mut entries, path, &found)?;
+            entries.extend(entry(path, &found)?);
         }
     }
-    links::check_context(folder, entries.values())?;
-    Ok(entries.into_values().collect())
+    links::check_context(folder, &entries)?;
+    Ok(with_folders(entries))
 }
 
 /// The model folder's files as entries below [`MODEL`], sorted by path.
@@ -71,8 +71,7 @@ pub fn walk(folder: &Path, dockerfile: &str) -> Result<Vec<Entry>, Error> {
 /// What cannot be read, a dangling link, one that leads out, or a folder that is no model.
 pub fn walk_model(folder: &Path) -> Result<Vec<Entry>, Error> {
     check_model(folder)?;
-    let mut entries = BTreeMap::new();
-    add_folders_above(&mut entries, &format!("{MODEL}/"));
+    let mut entries = Vec::new();
     let is_shown = |found: &DirEntry| !found.file_name().as_encoded_bytes().starts_with(b".");
     let walker = WalkDir::new(folder)
         .min_depth(1)
@@ -89,11 +88,11 @@ pub fn walk_model(folder: &Path) -> Result<Vec<Entry>, Error> {
                 walker.skip_current_dir();
             }
         } else {
-            add(&mut entries, format!("{MODEL}/{path}"), &found)?;
+            entries.extend(entry(format!("{MODEL}/{path}"), &found)?);
         }
     }
     links::check_model(folder, out)?;
-    Ok(entries.into_values().collect())
+    Ok(with_folders(entries))
 }
 
 /// The extra CA certificates as entries below [`CERTIFICATES`], in the order of the stack file.
@@ -101,7 +100,7 @@ pub fn walk_model(folder: &Path) -> Result<Vec<Entry>, Error> {
 /// # Errors
 /// A file that cannot be read or holds no PEM certificate.
 pub fn certificates(files: &[PathBuf]) -> Result<Vec<Entry>, Error> {
-    let mut entries = BTreeMap::new();
+    let mut entries = Vec::new();
     for (index, source) in files.iter().enumerate() {
         let text = std::fs::read(source).map_err(|error| Error::unreadable(source, error))?;
         let marker = b"-----BEGIN CERTIFICATE-----";
@@ -112,11 +111,10 @@ pub fn certificates(files: &[PathBuf]) -> Result<Vec<Entry>, Error> {
         }
         let name = source.file_stem().unwrap_or_default().to_string_lossy();
         let path = format!("{CERTIFICATES}/{index:03}-{name}.crt");
-        add_folders_above(&mut entries, &path);
         let content = Content::File(read_file(source, false)?);
-        entries.insert(path.clone(), Entry { path, content });
+        entries.push(Entry { path, content });
     }
-    Ok(entries.into_values().collect())
+    Ok(with_folders(entries))
 }
 
 /// What to tell when the context is larger than anybody means it to be; `entries` are those without the model.
@@ -179,25 +177,11 @@ fn read_ignore(folder: &Path, dockerfile: &str) -> Result<Ignore, Error> {
     Ignore::parse(&text).map_err(|bad| Error::BadIgnore { path, bad })
 }
 
-fn add(entries: &mut BTreeMap<String, Entry>, path: String, found: &DirEntry) -> Result<(), Error> {
+/// None of what no image can hold.
+fn entry(path: String, found: &DirEntry) -> Result<Option<Entry>, Error> {
     let metadata = found.metadata().map_err(unreadable)?;
-    let Some(content) = content(found.path(), &metadata)? else {
-        return Ok(());
-    };
-    add_folders_above(entries, &path);
-    entries.insert(path.clone(), Entry { path, content });
-    Ok(())
-}
-
-/// A folder may be left out and yet something in it taken back; the archive has both.
-fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str) {
-    for (end, _) in path.match_indices('/') {
-        let path = path[..end].to_owned();
-        let content = Content::Folder;
-        entries
-            .entry(path.clone())
-            .or_insert(Entry { path, content });
-    }
+    let content = content(found.path(), &metadata)?;
+    Ok(content.map(|content| Entry { path, content }))
 }
 
 fn content(path: &Path, metadata: &Metadata) -> Result<Option<Content>, Error> {
@@ -224,7 +208,7 @@ fn read_file(path: &Path, executable: bool) -> Result<FileContent, Error> {
     };
     let (hash, size) = hash(path).map_err(|error| Error::unreadable(path, error))?;
     Ok(FileContent {
-        source: path.to_owned(),
+        source: Source::Disk(path.to_owned()),
         executable,
         size,
         hash,

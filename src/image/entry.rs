@@ -1,5 +1,7 @@
 //! What is in a context.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// One file, folder or link of the context.
@@ -28,14 +30,23 @@ pub enum Content {
 /// A file as it was when it was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileContent {
-    /// Where it lies on this machine.
-    pub source: PathBuf,
+    /// Where its bytes are.
+    pub source: Source,
     /// The one mode bit that counts; every other is normalised.
     pub executable: bool,
     /// Size in bytes.
     pub size: u64,
     /// Digest of the bytes.
     pub hash: blake3::Hash,
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// In a file of this machine.
+    Disk(PathBuf),
+    /// In the tool: these bytes of the contents that it carries.
+    Carried(Range<usize>),
 }
 
 impl Entry {
@@ -46,4 +57,19 @@ impl Entry {
             Content::Folder | Content::Link { .. } => 0,
         }
     }
+}
+
+/// The entries and the folders above them, sorted by path. A folder may be left out and yet something in it taken back;
+/// the archive has both.
+pub(super) fn with_folders(entries: impl IntoIterator<Item = Entry>) -> Vec<Entry> {
+    let mut all = BTreeMap::new();
+    for entry in entries {
+        for (end, _) in entry.path.match_indices('/') {
+            let path = entry.path[..end].to_owned();
+            let content = Content::Folder;
+            all.entry(path.clone()).or_insert(Entry { path, content });
+        }
+        all.insert(entry.path.clone(), entry);
+    }
+    all.into_values().collect()
 }

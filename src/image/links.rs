@@ -10,11 +10,8 @@ use super::error::Error;
 ///
 /// # Errors
 /// [`Error::LeadsOut`] with all of them.
-pub(super) fn check_context<'e>(
-    folder: &Path,
-    entries: impl Iterator<Item = &'e Entry>,
-) -> Result<(), Error> {
-    let out = entries.filter_map(|entry| match &entry.content {
+pub(super) fn check_context(folder: &Path, entries: &[Entry]) -> Result<(), Error> {
+    let out = entries.iter().filter_map(|entry| match &entry.content {
         Content::Link { target } if climbs(&entry.path, target) => {
             Some(format!("{} -> {target}", entry.path))
         }

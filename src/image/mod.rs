@@ -1,12 +1,13 @@
 //! The server's image: files → digest → tag; built and pushed only where that tag is missing.
 //!
 //! ```text
-//! context folder ─▶ context (.dockerignore) ─▶ digest ─▶ repository:tag      pure behind the file reads
+//! carried sources, or a folder (.dockerignore) ─▶ digest ─▶ repository:tag    pure behind the file reads
 //! repository:tag ─▶ registry ─▶ repository@sha256:…                          plan needs no Docker engine
 //!                      └ not there: docker build ─▶ docker push ─▶ registry
 //! ```
 
 pub mod archive;
+pub mod carried;
 pub mod container;
 pub mod context;
 mod credentials;
@@ -30,7 +31,7 @@ pub use size::size;
 pub use tls::install_crypto_provider;
 
 use crate::revision;
-use crate::stack::{Build, Image, ModelSource, Stack};
+use crate::stack::{Build, Context, Image, ModelSource, Stack};
 use crate::ui::{Ui, human_bytes};
 use context::{Content, Entry};
 use digest::Recipe;
@@ -235,7 +236,10 @@ pub fn inputs(stack: &Stack) -> Result<Inputs, Error> {
         }
     };
     let recipe = recipe(build, default_target(stack));
-    let mut entries = context::walk(&build.context, &recipe.dockerfile)?;
+    let mut entries = match &build.context {
+        Context::Carried => carried::entries(),
+        Context::Folder { folder, .. } => context::walk(folder, &recipe.dockerfile)?,
+    };
     if let ModelSource::Image { directory } = &stack.model.source {
         entries.extend(context::walk_model(directory)?);
         entries.sort_by(|left, right| left.path.cmp(&right.path));
@@ -262,11 +266,15 @@ fn default_target(stack: &Stack) -> &'static str {
 }
 
 fn recipe(build: &Build, default_target: &str) -> Recipe {
+    let dockerfile = match &build.context {
+        Context::Carried => carried::DOCKERFILE.to_owned(),
+        Context::Folder { dockerfile, .. } => {
+            path_clean::clean(dockerfile).to_string_lossy().into_owned()
+        }
+    };
     Recipe {
         platform: PLATFORM,
-        dockerfile: path_clean::clean(&build.dockerfile)
-            .to_string_lossy()
-            .into_owned(),
+        dockerfile,
         target: build
             .target
             .clone()
@@ -377,7 +385,7 @@ pub async fn build(
         let is_new = false;
         return Ok(Built { image, is_new });
     }
-    if let Some(surprise) = inputs.surprise() {
+    for surprise in [inputs.surprise(), left_out(stack)].into_iter().flatten() {
         ui.warn(surprise);
     }
     let job = job(stack, inputs, options).await?;
@@ -390,6 +398,19 @@ pub async fn build(
     let image = own(&engine, inputs).await?.ok_or_else(missing)?;
     let is_new = true;
     Ok(Built { image, is_new })
+}
+
+/// A Dockerfile beside the stack file may be meant, and is not what is built.
+fn left_out(stack: &Stack) -> Option<String> {
+    let dockerfile = stack.source.folder.join(carried::DOCKERFILE);
+    let is_carried =
+        matches!(&stack.image, Image::Build(build) if build.context == Context::Carried);
+    (is_carried && dockerfile.is_file()).then(|| {
+        format!(
+            "{} is not used: without `[image] context` the server's sources that the tool carries are built; `context = \".\"` builds the stack file's folder",
+            dockerfile.display()
+        )
+    })
 }
 
 /// Pushes the image that the engine has, and gives `repository@sha256:…` by the registry's own word, which is what
@@ -411,10 +432,7 @@ pub async fn push(inputs: &Inputs, ui: Ui) -> Result<String, Error> {
 }
 
 async fn job(stack: &Stack, inputs: &Inputs, options: BuildOptions) -> Result<Job, Error> {
-    let revision = match &stack.image {
-        Image::Build(build) => revision::of(&build.context),
-        Image::Reference { .. } => revision::Revision::default(),
-    };
+    let revision = revision(stack);
     let registry = registry::host(&inputs.reference())?;
     let credential = credentials::for_engine(&registry).await?;
     let mut entries = inputs.entries.clone();
@@ -436,6 +454,20 @@ async fn job(stack: &Stack, inputs: &Inputs, options: BuildOptions) -> Result<Jo
             .into_iter()
             .collect(),
     })
+}
+
+/// What the image is labelled with: of the folder that is built, or of the tool that carries the sources.
+fn revision(stack: &Stack) -> revision::Revision {
+    match &stack.image {
+        Image::Build(Build {
+            context: Context::Folder { folder, .. },
+            ..
+        }) => revision::of(folder),
+        Image::Build(_) | Image::Reference { .. } => revision::Revision {
+            commit: carried::COMMIT.map(str::to_owned),
+            version: Some(format!("v{}", env!("CARGO_PKG_VERSION"))),
+        },
+    }
 }
 
 /// The stack file's arguments, and `GIT_COMMIT` and `VERSION` for a Dockerfile that wants them. What the user wrote

@@ -10,10 +10,9 @@ use crate::sandbox::{CONTEXT, Sandbox};
 
 const CLAIM: &str = "language-models";
 
-/// A folder that can be built, and no stack file.
+/// A folder without a stack file.
 async fn empty(test: &str) -> Sandbox {
     let sandbox = Sandbox::new(test).await;
-    std::fs::write(sandbox.path("Dockerfile"), "FROM scratch\n").expect("writable");
     sandbox
 }
 

@@ -417,7 +417,7 @@ fn secrets_in_what_is_built_are_found() {
     let end = file[reference..].find('\n').expect("a line") + reference;
     let file = file.replace(
         &file[reference..end],
-        "repository = \"registry.test/nlu\"\nca-certificates = [\"ca.pem\"]",
+        "repository = \"registry.test/nlu\"\ncontext = \".\"\nca-certificates = [\"ca.pem\"]",
     );
     write(
         &root.join("uninlu.toml"),

@@ -16,7 +16,7 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// `image` is the inline table's content after the repository.
+    /// `image` is what `[image]` has besides repository and context.
     pub(crate) fn new(repository: &str, image: &str, dockerfile: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let repositories = RefCell::default();
@@ -31,7 +31,7 @@ impl Project {
 
     pub(crate) fn write_stack(&self, repository: &str, image: &str, model: &str) {
         let text = format!(
-            "name = \"tiny\"\nnamespace = \"tiny\"\n[cluster]\ncontext = \"none\"\n[image]\nrepository = \"{repository}\"\n{image}\n[model]\nsource = {model}\n"
+            "name = \"tiny\"\nnamespace = \"tiny\"\n[cluster]\ncontext = \"none\"\n[image]\nrepository = \"{repository}\"\ncontext = \".\"\n{image}\n[model]\nsource = {model}\n"
         );
         self.write("uninlu.toml", &text);
         self.repositories.borrow_mut().push(repository.to_owned());

@@ -14,7 +14,6 @@ fn project(server: &str) -> TempDir {
         model.display()
     );
     std::fs::write(folder.path().join("uninlu.toml"), stack).expect("a file");
-    std::fs::write(folder.path().join("Dockerfile"), "FROM scratch AS server\n").expect("a file");
     folder
 }
 

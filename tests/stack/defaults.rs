@@ -8,9 +8,13 @@ use uninlu::stack::{self, Stack};
 const PAGE: &str = include_str!("../../docs/stack-file.md");
 
 fn text(key: &str, written: &str) -> String {
-    let image = match key.starts_with("image.") {
-        true => "repository = \"registry.test/nlu\"".to_owned(),
-        false => format!(
+    let image = match key {
+        // It is a file of that folder, and means nothing without it.
+        "image.dockerfile" => {
+            "repository = \"registry.test/nlu\"\nimage.context = \".\"".to_owned()
+        }
+        _ if key.starts_with("image.") => "repository = \"registry.test/nlu\"".to_owned(),
+        _ => format!(
             "reference = \"registry.test/nlu@sha256:{}\"",
             "0".repeat(64)
         ),

@@ -81,7 +81,6 @@ fn project() -> TempDir {
     write("stacks/a/uninlu.toml", TWO);
     write("stacks/b/uninlu.toml", "bogus = 1\n");
     write("bad.toml", "bogus = 1\n");
-    write("Dockerfile", "FROM scratch\n");
     folder
 }
 

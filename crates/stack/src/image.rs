@@ -31,10 +31,8 @@ pub enum Image {
 pub struct Build {
     /// Repository to push to, without a tag: the tag is the digest of the build's inputs.
     pub repository: String,
-    /// Folder that is built, absolute.
-    pub context: PathBuf,
-    /// The Dockerfile, relative to the context.
-    pub dockerfile: PathBuf,
+    /// What is built.
+    pub context: Context,
     /// Stage to build; `None` means `server`, or `server-with-model` when the model goes into the image.
     pub target: Option<String>,
     /// Build arguments.
@@ -45,6 +43,20 @@ pub struct Build {
     pub max_size: Option<Quantity>,
     /// Names of existing Secrets with the registry's credentials, for the kubelet.
     pub pull_secrets: Vec<String>,
+}
+
+/// What an image is built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Context {
+    /// The server's sources that the tool carries.
+    Carried,
+    /// A folder of one's own.
+    Folder {
+        /// The folder, absolute.
+        folder: PathBuf,
+        /// The Dockerfile, relative to the folder.
+        dockerfile: PathBuf,
+    },
 }
 
 impl Image {
@@ -66,9 +78,9 @@ pub(super) struct RawImage {
     repository: Option<At<String>>,
     /// An existing image by digest (`repository@sha256:…`) instead of a build
     reference: Option<At<String>>,
-    /// Folder that is built, relative to this file (default ".")
+    /// A folder of your own to build, relative to this file (default: the server's sources that the tool carries)
     context: Option<At<String>>,
-    /// Dockerfile, relative to the context (default "Dockerfile")
+    /// Dockerfile of that folder, relative to it (default "Dockerfile")
     dockerfile: Option<At<String>>,
     /// Stage to build (default `server`, or `server-with-model` when the model goes into the image)
     target: Option<At<String>>,
@@ -132,7 +144,6 @@ impl RawImage {
                 let repository = repository.value.clone();
                 Some(Image::Build(self.build(
                     repository,
-                    section,
                     folder,
                     pull_secrets,
                     faults,
@@ -164,36 +175,13 @@ impl RawImage {
     fn build(
         self,
         repository: String,
-        section: &Range<usize>,
         folder: &Path,
         pull_secrets: Vec<String>,
         faults: &mut Faults,
     ) -> Build {
-        let (context, context_span) = path_or(&self.context, ".", section);
-        let (dockerfile, dockerfile_span) = path_or(&self.dockerfile, "Dockerfile", section);
-        let context = folder.join(context);
-        faults.need(
-            Need::Folder(context.clone()),
-            &context_span,
-            format!(
-                "`context` names {}, which is not a folder",
-                context.display()
-            ),
-            "name the folder to build; a relative path starts at the stack file's folder",
-        );
-        if check_inside(&dockerfile, &dockerfile_span, faults) {
-            let path = context.join(&dockerfile);
-            faults.need(
-                Need::AnyFile(vec![path.clone()]),
-                &dockerfile_span,
-                format!("there is no Dockerfile at {}", path.display()),
-                "name it by `dockerfile`, relative to `context`",
-            );
-        }
         Build {
             repository,
-            context,
-            dockerfile,
+            context: self.context(folder, faults),
             target: self.target.map(|target| target.value),
             args: self
                 .args
@@ -204,6 +192,43 @@ impl RawImage {
             max_size: self.max_size.map(|size| size.value),
             pull_secrets,
         }
+    }
+
+    fn context(&self, folder: &Path, faults: &mut Faults) -> Context {
+        let Some(context) = &self.context else {
+            if let Some(dockerfile) = &self.dockerfile {
+                faults.add(
+                    &dockerfile.span,
+                    "`dockerfile` has no effect without `context`: the tool builds the server's sources that it carries",
+                    "write `context = \".\"` to build this file's folder, or remove `dockerfile`",
+                );
+            }
+            return Context::Carried;
+        };
+        let folder = folder.join(&context.value);
+        faults.need(
+            Need::Folder(folder.clone()),
+            &context.span,
+            format!(
+                "`context` names {}, which is not a folder",
+                folder.display()
+            ),
+            "name the folder to build, relative to the stack file's folder; without `context` the server's sources that the tool carries are built",
+        );
+        let (dockerfile, span) = match &self.dockerfile {
+            Some(at) => (PathBuf::from(&at.value), &at.span),
+            None => (PathBuf::from("Dockerfile"), &context.span),
+        };
+        if check_inside(&dockerfile, span, faults) {
+            let path = folder.join(&dockerfile);
+            faults.need(
+                Need::AnyFile(vec![path.clone()]),
+                span,
+                format!("there is no Dockerfile at {}", path.display()),
+                "name it by `dockerfile`, relative to `context`; without both the server's sources that the tool carries are built",
+            );
+        }
+        Context::Folder { folder, dockerfile }
     }
 }
 
@@ -217,18 +242,6 @@ fn check_inside(dockerfile: &Path, span: &Range<usize>, faults: &mut Faults) -> 
         "`dockerfile` leaves the context, and the engine sees nothing outside of it",
         "write a path inside the folder that `context` names",
     )
-}
-
-/// The path, or its default at the place of the section.
-fn path_or(
-    key: &Option<At<String>>,
-    default: &str,
-    section: &Range<usize>,
-) -> (PathBuf, Range<usize>) {
-    match key {
-        Some(at) => (PathBuf::from(&at.value), at.span.clone()),
-        None => (PathBuf::from(default), section.clone()),
-    }
 }
 
 fn validate_certificates(files: &[At<String>], folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {

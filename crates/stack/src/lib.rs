@@ -51,7 +51,7 @@ pub use duration::Duration;
 pub use engine::Engine;
 pub use fault::{Fault, Invalid, Need};
 pub use gate::{Gate, OwnRule, Severity, Waiver};
-pub use image::{Build, Image};
+pub use image::{Build, Context, Image};
 pub use model::{MODEL_FILES, Model, ModelSource};
 pub use network::Network;
 pub use parse::{parse, parse_every, parse_given};
