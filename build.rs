@@ -9,35 +9,25 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Files and folders of the context.
-const PACKED: [&str; 9] = [
-    "Cargo.lock",
-    "Cargo.toml",
-    "Dockerfile",
-    "crates/settings",
-    "server/Cargo.toml",
-    "server/benches",
-    "server/build.rs",
-    "server/src",
-    "server/web",
-];
-/// What the Dockerfile runs or reads besides.
-const SCRIPTS: [&str; 3] = [
-    "server/image",
-    "server/libtorch",
-    "server/libtorch-wheels.txt",
-];
+/// Files and folders of the context, besides manifests and the server.
+const PACKED: [&str; 4] = ["Cargo.lock", "Cargo.toml", "Dockerfile", "crates/settings"];
+/// What of the server's folder no image needs.
+const LEFT_OUT: [&str; 3] = ["cargo", "fuzz", "tests"];
 
 /// The best that deflate offers: packing is rare, and every download carries the result.
 const LEVEL: u8 = 10;
 
 fn main() -> io::Result<()> {
     let mut files = BTreeMap::new();
-    for path in PACKED.iter().chain(&SCRIPTS).map(Path::new) {
-        add(&mut files, path)?;
-    }
-    for manifest in manifests()? {
-        add(&mut files, &manifest)?;
+    let manifests = below(Path::new("crates"))?.map(|path| path.join("Cargo.toml"));
+    let manifests = manifests.filter(|path| path.is_file());
+    let server = below(Path::new("server"))?
+        .filter(|path| !LEFT_OUT.iter().any(|name| path.ends_with(name)));
+    let packed = PACKED.iter().map(PathBuf::from);
+    for path in packed.chain(manifests).chain(server) {
+        // cargo runs this again when one of these changed, and for no other file: an edit of a command packs nothing.
+        println!("cargo::rerun-if-changed={}", path.display());
+        read(&mut files, &path)?;
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let contents: Vec<u8> = files.values().flatten().copied().collect();
@@ -46,39 +36,25 @@ fn main() -> io::Result<()> {
     fs::write(out.join("context.rs"), list(&files))
 }
 
-/// The manifests of the crates, which the workspace's names. None is looked for in a folder that is no crate.
-fn manifests() -> io::Result<Vec<PathBuf>> {
-    println!("cargo::rerun-if-changed=Cargo.lock");
-    let folders = fs::read_dir("crates")?.map(|entry| Ok(entry?.path().join("Cargo.toml")));
-    let manifests: io::Result<Vec<PathBuf>> = folders.collect();
-    Ok(manifests?
+/// What lies in a folder.
+fn below(folder: &Path) -> io::Result<impl Iterator<Item = PathBuf>> {
+    let entries: io::Result<Vec<_>> = fs::read_dir(folder)?.collect();
+    let is_source = |entry: &fs::DirEntry| is_source(&entry.file_name().to_string_lossy());
+    Ok(entries?
         .into_iter()
-        .filter(|path| path.is_file())
-        .collect())
-}
-
-/// cargo runs this again when one of the named changed, and no other file: an edit of a command packs nothing.
-fn add(files: &mut BTreeMap<String, Vec<u8>>, path: &Path) -> io::Result<()> {
-    println!("cargo::rerun-if-changed={}", path.display());
-    read(files, path)
+        .filter(is_source)
+        .map(|entry| entry.path()))
 }
 
 fn read(files: &mut BTreeMap<String, Vec<u8>>, path: &Path) -> io::Result<()> {
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     if path.is_dir() {
-        for entry in fs::read_dir(path).map_err(named)? {
-            let entry = entry.map_err(named)?;
-            if is_source(&entry.file_name().to_string_lossy()) {
-                read(files, &entry.path())?;
-            }
-        }
-        return Ok(());
+        return below(path)?.try_for_each(|path| read(files, &path));
     }
-    let text = fs::read(path).map_err(named)?;
+    let content = fs::read(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     // With `/` also where this is built on Windows.
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-    files.insert(parts.join("/"), text);
+    files.insert(parts.join("/"), content);
     Ok(())
 }
 

@@ -187,6 +187,37 @@ fn changed_sources_are_newer_than_what_the_last_build_left() {
     );
 }
 
+/// The whole server, from a folder that has nothing of this repository.
+#[test]
+#[ignore = "needs Docker: make test-image"]
+fn the_sources_that_the_tool_carries_become_a_server() {
+    let certificates = std::fs::read_dir("/usr/local/share/ca-certificates");
+    let certificates: Vec<String> = certificates
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.expect("an entry").path().display().to_string())
+        .filter(|path| path.ends_with(".crt"))
+        .collect();
+    let image = format!("ca-certificates = {certificates:?}");
+    let project = Project::carried(&repository("carried"), &image);
+    let (built, said) = project.built(&[]);
+    let reference = built["reference"].as_str().expect("a reference");
+    let version = docker(&["run", "--rm", reference, "--version"]);
+    assert!(version.starts_with("uninlu-server "), "{version}\n{said}");
+    let labels = docker(&[
+        "image",
+        "inspect",
+        reference,
+        "--format",
+        "{{json .Config.Labels}}",
+    ]);
+    let labels: serde_json::Value = serde_json::from_str(&labels).expect("JSON");
+    assert_eq!(
+        labels["org.opencontainers.image.version"],
+        concat!("v", env!("CARGO_PKG_VERSION"))
+    );
+}
+
 #[test]
 #[ignore = "needs Docker: make test-image"]
 fn certificates_reach_the_build_stages_only() {

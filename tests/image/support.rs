@@ -29,6 +29,17 @@ impl Project {
         project
     }
 
+    /// A folder with a stack file alone: what is built is in the tool.
+    pub(crate) fn carried(repository: &str, image: &str) -> Self {
+        let project = Self::new(repository, image, "");
+        let file = project.path().join("Dockerfile");
+        std::fs::remove_file(file).expect("it was there");
+        let stack = project.path().join("uninlu.toml");
+        let text = std::fs::read_to_string(&stack).expect("a file");
+        project.write("uninlu.toml", &text.replace("context = \".\"\n", ""));
+        project
+    }
+
     pub(crate) fn write_stack(&self, repository: &str, image: &str, model: &str) {
         let text = format!(
             "name = \"tiny\"\nnamespace = \"tiny\"\n[cluster]\ncontext = \"none\"\n[image]\nrepository = \"{repository}\"\ncontext = \".\"\n{image}\n[model]\nsource = {model}\n"
