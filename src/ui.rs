@@ -283,9 +283,15 @@ impl Step {
 
     /// Prints a line above the running step, for logs that must stay visible.
     pub fn log(&self, line: impl Display) {
+        self.log_facts(line, json!({}));
+    }
+
+    /// As [`Step::log`], with what a program reads of it.
+    pub(crate) fn log_facts(&self, line: impl Display, facts: Value) {
+        let tell = || self.ui.tell("message", format_args!("    {line}"), facts);
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.ui.say(format_args!("    {line}"))),
-            None => self.ui.say(format_args!("    {line}")),
+            Some(bar) => bar.suspend(tell),
+            None => tell(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error as EngineError;
@@ -12,11 +12,12 @@ use bollard::query_parameters::{
 };
 use bollard::{Docker, body_try_stream};
 use futures::{Stream, StreamExt};
+use serde_json::json;
 
 use super::context::Entry;
 use super::error::{Error, io_kind};
 use super::mend;
-use super::progress::{Event, Failure, Progress};
+use super::progress::{Event, Failure, Progress, short};
 use super::upload::{Sent, Upload, upload};
 use crate::report::innermost;
 use crate::ui::{DIM, Step, Ui, human_bytes, human_elapsed, paint};
@@ -213,7 +214,7 @@ async fn follow(
     ui: Ui,
     verbose: bool,
 ) -> Result<(), Fault> {
-    let mut progress = Progress::default();
+    let (mut progress, started) = (Progress::default(), Instant::now());
     let mut redraw = tokio::time::interval(Duration::from_millis(200));
     tokio::pin!(messages);
     loop {
@@ -223,13 +224,16 @@ async fn follow(
                 Some(Err(error)) => return Err(Fault::Engine(error, progress.failure())),
                 Some(Ok(info)) => {
                     if let Some(BuildInfoAux::BuildKit(status)) = info.aux {
-                        for event in progress.fold(&status) {
-                            tell(&event, step, ui, verbose);
+                        for event in progress.fold(&status, started.elapsed()) {
+                            tell(&event, step, verbose);
                         }
                     }
                 }
             },
-            _ = redraw.tick(), if ui.is_interactive() => step.update(running(&progress, sent)),
+            _ = redraw.tick() => match ui.is_interactive() {
+                true => step.update(running(&progress, sent)),
+                false => report_slow(progress.slow(started.elapsed()), step, verbose),
+            },
         }
     }
 }
@@ -254,29 +258,36 @@ async fn follow_push(
 
 /// What the terminal's one moving line says.
 fn running(progress: &Progress, sent: &Sent) -> String {
-    let steps: Vec<&str> = progress.running().collect();
+    let steps: Vec<String> = progress.running().map(short).collect();
     if steps.is_empty() {
         return format!("sent {}", human_bytes(sent.bytes()));
     }
     steps.join(" · ")
 }
 
-fn tell(event: &Event, step: &Step, ui: Ui, verbose: bool) {
+/// Each step is one line, when it ends.
+fn tell(event: &Event, step: &Step, verbose: bool) {
     match event {
-        Event::Started { step: name } | Event::Finished { step: name, .. }
-            if is_internal(name) && !verbose => {}
-        // On a terminal the moving line says what runs; in a log, a line must say what hangs.
-        Event::Started { step: name } if !ui.is_interactive() => step.log(name),
-        Event::Started { .. } => {}
+        Event::Finished { step: name, .. } if is_internal(name) && !verbose => {}
         Event::Finished {
             step: name,
             elapsed,
         } => {
             let how = elapsed.map_or("cached".to_owned(), human_elapsed);
-            step.log(format_args!("{name} {}", paint(DIM, how)));
+            let line = format!("{}  {}", short(name), paint(DIM, how));
+            let seconds = elapsed.map(|elapsed| elapsed.as_secs_f64());
+            step.log_facts(line, json!({ "build_step": name, "seconds": seconds }));
         }
         Event::Output { line, .. } if verbose => step.log(format_args!("  {line}")),
         Event::Output { .. } => {}
+    }
+}
+
+fn report_slow(steps: Vec<String>, step: &Step, verbose: bool) {
+    let shown = |name: &String| verbose || !is_internal(name);
+    for name in steps.into_iter().filter(shown) {
+        let line = format!("{}  {}", short(&name), paint(DIM, "is running"));
+        step.log_facts(line, json!({ "build_step": name }));
     }
 }
 

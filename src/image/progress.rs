@@ -7,15 +7,14 @@ use bollard::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog};
 
 /// How many lines of a step's log are kept for the case that it fails.
 const KEPT_LINES: usize = 40;
+/// A step that runs longer is reported before it ends: a log must show what hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Characters of a step's name in a line.
+const LONGEST_NAME: usize = 60;
 
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A step runs.
-    Started {
-        /// `[build 3/7] RUN …`
-        step: String,
-    },
     /// A step ended well.
     Finished {
         /// `[build 3/7] RUN …`
@@ -54,7 +53,8 @@ pub struct Progress {
 #[derive(Debug, Default)]
 struct Step {
     name: String,
-    started: bool,
+    started: Option<Duration>,
+    reported: bool,
     finished: bool,
     error: String,
     unfinished_line: String,
@@ -62,11 +62,11 @@ struct Step {
 }
 
 impl Progress {
-    /// Takes one message in. BuildKit repeats what it said; each event comes once.
-    pub fn fold(&mut self, status: &StatusResponse) -> Vec<Event> {
+    /// Takes one message in, `now` after the build's start. BuildKit repeats what it said; each event comes once.
+    pub fn fold(&mut self, status: &StatusResponse, now: Duration) -> Vec<Event> {
         let mut events = Vec::new();
         for vertex in &status.vertexes {
-            events.extend(self.fold_vertex(vertex));
+            events.extend(self.fold_vertex(vertex, now));
         }
         for log in &status.logs {
             events.extend(self.fold_log(log));
@@ -92,36 +92,42 @@ impl Progress {
     pub fn running(&self) -> impl Iterator<Item = &str> {
         self.steps
             .values()
-            .filter(|step| step.started && !step.finished)
+            .filter(|step| step.started.is_some() && !step.finished)
             .map(|step| step.name.as_str())
     }
 
-    fn fold_vertex(&mut self, vertex: &Vertex) -> Vec<Event> {
+    /// Names of the steps that have run for long, each once.
+    pub fn slow(&mut self, now: Duration) -> Vec<String> {
+        let is_slow = |step: &&mut Step| {
+            let since = step.started.map(|started| now.saturating_sub(started));
+            !step.finished && !step.reported && since.is_some_and(|since| since >= PATIENCE)
+        };
+        let slow = self.steps.values_mut().filter(is_slow);
+        slow.map(|step| {
+            step.reported = true;
+            step.name.clone()
+        })
+        .collect()
+    }
+
+    fn fold_vertex(&mut self, vertex: &Vertex, now: Duration) -> Option<Event> {
         let step = self.steps.entry(vertex.digest.clone()).or_default();
         step.name.clone_from(&vertex.name);
-        let mut events = Vec::new();
-        if vertex.started.is_some() && !step.started {
-            step.started = true;
-            if !vertex.cached && vertex.completed.is_none() {
-                events.push(Event::Started {
-                    step: step.name.clone(),
-                });
-            }
-        }
-        if vertex.completed.is_some() && !step.finished {
-            step.finished = true;
-            if vertex.error.is_empty() {
-                events.push(Event::Finished {
-                    step: step.name.clone(),
-                    elapsed: (!vertex.cached).then(|| elapsed(vertex)),
-                });
-            }
+        if vertex.started.is_some() {
+            step.started.get_or_insert(now);
         }
         if !vertex.error.is_empty() {
             step.error.clone_from(&vertex.error);
             self.failed.get_or_insert_with(|| vertex.digest.clone());
         }
-        events
+        if vertex.completed.is_none() || step.finished {
+            return None;
+        }
+        step.finished = true;
+        vertex.error.is_empty().then(|| Event::Finished {
+            step: step.name.clone(),
+            elapsed: (!vertex.cached).then(|| elapsed(vertex)),
+        })
     }
 
     fn fold_log(&mut self, log: &VertexLog) -> Vec<Event> {
@@ -142,6 +148,17 @@ impl Progress {
             });
         }
         events
+    }
+}
+
+/// `[build 3/7] RUN …` as a line shows it: without mounts, on one line, and no longer than a terminal is wide.
+pub fn short(step: &str) -> String {
+    let words = step.split_whitespace();
+    let words: Vec<&str> = words.filter(|word| !word.starts_with("--mount=")).collect();
+    let name = words.join(" ");
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name,
     }
 }
 

@@ -10,12 +10,6 @@ use crate::sandbox::{CONTEXT, Sandbox};
 
 const CLAIM: &str = "language-models";
 
-/// A folder without a stack file.
-async fn empty(test: &str) -> Sandbox {
-    let sandbox = Sandbox::new(test).await;
-    sandbox
-}
-
 fn arguments(namespace: &str) -> [&str; 10] {
     [
         "init",
@@ -38,7 +32,7 @@ fn written(sandbox: &Sandbox) -> String {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn what_the_cluster_lacks_is_told() {
-    let sandbox = empty("init-lacks").await;
+    let sandbox = Sandbox::new("init-lacks").await;
     let audit = sandbox.audit();
     let run = sandbox.run(&arguments(&sandbox.namespace)).await.expect(0);
     let told = format!(
@@ -59,7 +53,7 @@ async fn what_the_cluster_lacks_is_told() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn what_the_cluster_has_is_used() {
-    let sandbox = empty("init-has").await;
+    let sandbox = Sandbox::new("init-has").await;
     sandbox.create_namespace().await;
     let claims: Api<PersistentVolumeClaim> =
         Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
@@ -79,7 +73,7 @@ async fn what_the_cluster_has_is_used() {
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
 async fn a_cluster_that_does_not_answer_stops_nothing() {
-    let sandbox = empty("init-dead").await;
+    let sandbox = Sandbox::new("init-dead").await;
     let down = Rule {
         on: |_| true,
         skip: 0,

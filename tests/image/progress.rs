@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog};
-use uninlu::image::progress::{Event, Failure, Progress};
+use uninlu::image::progress::{Event, Failure, Progress, short};
+
+/// Of a message, after the build began.
+const NOW: Duration = Duration::from_secs(5);
 
 fn vertex(name: &str) -> Vertex {
     Vertex {
@@ -49,23 +52,50 @@ fn step(name: &str) -> String {
 }
 
 #[test]
-fn each_step_is_told_once_although_buildkit_repeats_itself() {
+fn each_step_is_one_event_although_buildkit_repeats_itself() {
     let mut progress = Progress::default();
-    assert_eq!(progress.fold(&vertexes(&[vertex("a"), vertex("b")])), []);
-    assert_eq!(
-        progress.fold(&vertexes(&[started("a"), started("a")])),
-        [Event::Started { step: step("a") }]
-    );
-    assert_eq!(progress.running().collect::<Vec<_>>(), ["a"]);
+    let mut fold = |status: &[Vertex]| progress.fold(&vertexes(status), NOW);
+    assert_eq!(fold(&[vertex("a"), vertex("b")]), []);
+    assert_eq!(fold(&[started("a"), started("a")]), []);
     let elapsed = Some(Duration::from_secs(3));
     assert_eq!(
-        progress.fold(&vertexes(&[completed("a"), completed("a")])),
+        fold(&[completed("a"), completed("a")]),
         [Event::Finished {
             step: step("a"),
             elapsed
         }]
     );
+    assert_eq!(fold(&[started("a"), completed("a")]), []);
     assert_eq!(progress.running().count(), 0, "nothing runs any more");
+}
+
+#[test]
+fn a_step_that_runs_for_long_is_named_once_before_it_ends() {
+    let mut progress = Progress::default();
+    let seconds = Duration::from_secs;
+    progress.fold(&vertexes(&[started("a"), started("b"), vertex("c")]), NOW);
+    assert_eq!(progress.running().collect::<Vec<_>>(), ["a", "b"]);
+    progress.fold(&vertexes(&[completed("b")]), NOW + seconds(2));
+    // What BuildKit repeats does not begin anew.
+    progress.fold(&vertexes(&[started("a")]), NOW + seconds(9));
+    assert!(progress.slow(NOW + seconds(9)).is_empty());
+    assert_eq!(progress.slow(NOW + seconds(10)), ["a"]);
+    assert!(progress.slow(NOW + seconds(99)).is_empty(), "once");
+}
+
+#[test]
+fn a_line_has_the_steps_number_and_no_mounts() {
+    assert_eq!(
+        short(
+            "[root 5/5] RUN --mount=type=cache,target=/root/.cargo/registry --mount=type=cache,target=/build/target     LIBTORCH=/opt/libtorch server/image /root-of-image"
+        ),
+        "[root 5/5] RUN LIBTORCH=/opt/libtorch server/image /root-of-…"
+    );
+    assert_eq!(
+        short("[root 2/5] COPY Cargo.toml ./"),
+        "[root 2/5] COPY Cargo.toml ./"
+    );
+    assert_eq!(short(&"ä".repeat(61)), format!("{}…", "ä".repeat(60)));
 }
 
 #[test]
@@ -76,7 +106,7 @@ fn a_cached_step_has_no_time() {
     };
     let elapsed = None;
     assert_eq!(
-        Progress::default().fold(&vertexes(&[cached])),
+        Progress::default().fold(&vertexes(&[cached]), NOW),
         [Event::Finished {
             step: step("a"),
             elapsed
@@ -87,12 +117,14 @@ fn a_cached_step_has_no_time() {
 #[test]
 fn the_log_is_cut_into_lines_and_progress_bars_into_their_last_state() {
     let mut progress = Progress::default();
-    progress.fold(&vertexes(&[started("a")]));
+    progress.fold(&vertexes(&[started("a")]), NOW);
     assert_eq!(
-        progress.fold(&log("a", "one\n10%\r50%\r100%\r\ntw")).len(),
+        progress
+            .fold(&log("a", "one\n10%\r50%\r100%\r\ntw"), NOW)
+            .len(),
         2
     );
-    let events = progress.fold(&log("a", "o\n"));
+    let events = progress.fold(&log("a", "o\n"), NOW);
     let line = "two".to_owned();
     assert_eq!(
         events,
@@ -110,15 +142,15 @@ fn the_step_that_failed_first_is_the_one_that_broke_the_build() {
         error: error.to_owned(),
         ..completed(name)
     };
-    progress.fold(&vertexes(&[started("a"), started("b")]));
+    progress.fold(&vertexes(&[started("a"), started("b")]), NOW);
     for number in 0..100 {
-        progress.fold(&log("b", &format!("line {number}\n")));
+        progress.fold(&log("b", &format!("line {number}\n")), NOW);
     }
-    progress.fold(&vertexes(&[
-        failed("b", "exit code: 3"),
-        failed("a", "context canceled"),
-    ]));
-    progress.fold(&log("b", "late, without an end"));
+    progress.fold(
+        &vertexes(&[failed("b", "exit code: 3"), failed("a", "context canceled")]),
+        NOW,
+    );
+    progress.fold(&log("b", "late, without an end"), NOW);
     let Failure { step, error, log } = progress.failure().expect("a failed step");
     assert_eq!((step.as_str(), error.as_str()), ("b", "exit code: 3"));
     assert_eq!(log.last().map(String::as_str), Some("late, without an end"));
