@@ -1,9 +1,9 @@
 //! Files that are whole or not there.
 
-use std::fs::Permissions;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use crate::permissions;
 
 /// Writes beside the file first and then over it: a full disk leaves what was there, and nobody ever reads half of one.
 ///
@@ -14,9 +14,11 @@ pub(crate) fn write(file: &Path, text: &str) -> io::Result<()> {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let mut temporary = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o666)) // less the umask, as for any file that a person writes
-        .tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    if let Some(permissions) = permissions::usual() {
+        builder.permissions(permissions);
+    }
+    let mut temporary = builder.tempfile_in(folder)?;
     temporary.write_all(text.as_bytes())?;
     temporary.persist(file)?;
     Ok(())

@@ -24,6 +24,7 @@ pub mod gate;
 pub mod image;
 pub mod import;
 pub mod junit;
+mod permissions;
 pub mod profile_file;
 pub mod rehearse;
 mod report;

@@ -1,13 +1,14 @@
 //! What `gate`, `plan` and `apply` share: facts for the rules, and their findings told.
 
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::bounded;
 use crate::gate::{self, Access, Cluster, Exposed, Facts, ModelFile, Severity, Subject, secrets};
 use crate::image::Inputs;
 use crate::image::context::{self, Source};
+use crate::permissions;
 use crate::plan::{Plan, PlannedImage};
 use crate::profile;
 use crate::profile_file::{self, Unreadable};
@@ -102,19 +103,25 @@ const TOKENIZER_OPTIONS: &[&str] = &["tokenizer_config.json"];
 /// `None` when it is not there.
 fn look(folder: &Path, path: &Path) -> Option<ModelFile> {
     let access = match path.metadata() {
-        Ok(metadata) => Ok(Access {
-            owner: metadata.uid(),
-            group: metadata.gid(),
-            mode: metadata.mode() & 0o777,
-            is_folder: metadata.is_dir(),
-            leads_out: leads_out(folder, path),
-        }),
+        Ok(metadata) => access(folder, path, &metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => Err(error.to_string()),
     };
     Some(ModelFile {
         path: path.to_owned(),
         access,
+    })
+}
+
+fn access(folder: &Path, path: &Path, metadata: &Metadata) -> Result<Access, String> {
+    let (owner, group, mode) =
+        permissions::owner(metadata).ok_or("this machine's files have no owner of Unix")?;
+    Ok(Access {
+        owner,
+        group,
+        mode,
+        is_folder: metadata.is_dir(),
+        leads_out: leads_out(folder, path),
     })
 }
 

@@ -1,13 +1,13 @@
 //! `uninlu rehearse`
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use miette::{IntoDiagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::common::{StackArgs, duration, exit};
 use crate::document::Document;
@@ -174,16 +174,37 @@ fn cpu_limit(stack: &Stack, spec: &Spec, machine: Machine) -> Result<i64, Error>
     }
 }
 
+/// Until a signal asks this process to end. It is caught from the call on.
+#[cfg(unix)]
+fn stopped() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic()?;
+    let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+        }
+    })
+}
+
+/// Until Ctrl-C. It is caught from the call on.
+#[cfg(windows)]
+fn stopped() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c().into_diagnostic()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
 /// The container is removed whatever happens; of two errors, the measurement's is told.
 async fn in_container(engine: &Engine, spec: &Spec, effort: &Effort, ui: Ui) -> Result<Measured> {
     // From here on a signal ends the measurement and not the tool, also while the engine creates the container.
-    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic()?;
-    let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
+    let mut stop = pin!(stopped()?);
     let container = engine.create(spec).await?;
     let measured = tokio::select! {
         measured = measure(&container, effort, ui) => measured,
-        _ = interrupt.recv() => Err(Error::Interrupted),
-        _ = terminate.recv() => Err(Error::Interrupted),
+        () = &mut stop => Err(Error::Interrupted),
     };
     let removed = container.remove().await;
     let measured = measured?;

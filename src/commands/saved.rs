@@ -2,12 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, Result};
 
+use crate::permissions;
 use crate::plan::{Plan, file};
 use crate::stack::{self, Source};
 
@@ -82,11 +82,9 @@ fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => (),
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    let mut file = permissions::only_for_owner(&mut options).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -1,10 +1,9 @@
 //! The engine's containers: create, start, look, remove. Beside `docker.rs` the only file that talks to the engine.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,6 +22,7 @@ use tempfile::TempDir;
 
 use super::docker::{Engine, refused};
 use super::error::Error;
+use crate::permissions;
 
 /// Label by which a container that was left behind (the tool was killed) is found.
 const LABEL: &str = "dev.uninlu.rehearse";
@@ -296,9 +296,9 @@ fn files(mounts: &BTreeMap<String, Mount>) -> io::Result<TempDir> {
         for (name, content) in files {
             let file = folder.join(name);
             fs::write(&file, content)?;
-            fs::set_permissions(&file, Permissions::from_mode(0o644))?;
+            permissions::open_to_all(&file)?;
         }
-        fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
+        permissions::open_to_all(&folder)?;
     }
     Ok(root)
 }

@@ -6,16 +6,16 @@
 //! - `.uninlu/ca-certificates/NNN-name.crt`: extra CA certificates for the build stages.
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::entry::with_folders;
 pub use super::entry::{Content, Entry, FileContent, Source};
+use super::entry::{slashed, with_folders};
 use super::error::Error;
 use super::ignore::Ignore;
 use super::links;
+use crate::permissions;
 use crate::stack::MODEL_FILES;
 
 /// The folder of the context that belongs to the tool; one that lies in the context already is not sent.
@@ -193,8 +193,8 @@ fn content(path: &Path, metadata: &Metadata) -> Result<Option<Content>, Error> {
         let target = text(&target)?;
         Ok(Some(Content::Link { target }))
     } else if kind.is_file() {
-        let executable = metadata.permissions().mode() & 0o111 != 0;
-        Ok(Some(Content::File(read_file(path, executable)?)))
+        let is_program = permissions::is_program(metadata);
+        Ok(Some(Content::File(read_file(path, is_program)?)))
     } else {
         Ok(None)
     }
@@ -224,11 +224,9 @@ fn relative(found: &DirEntry, folder: &Path) -> Result<String, Error> {
 }
 
 fn text(path: &Path) -> Result<String, Error> {
-    path.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Error::NotUtf8 {
-            path: path.to_owned(),
-        })
+    slashed(path).ok_or_else(|| Error::NotUtf8 {
+        path: path.to_owned(),
+    })
 }
 
 fn unreadable(error: walkdir::Error) -> Error {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{MAIN_SEPARATOR_STR, Path, PathBuf};
 
 /// One file, folder or link of the context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,11 @@ impl Entry {
             Content::Folder | Content::Link { .. } => 0,
         }
     }
+}
+
+/// A path of the context, with `/` on every machine; none where it is not UTF-8.
+pub(super) fn slashed(path: &Path) -> Option<String> {
+    Some(path.to_str()?.replace(MAIN_SEPARATOR_STR, "/"))
 }
 
 /// The entries and the folders above them, sorted by path. A folder may be left out and yet something in it taken back;

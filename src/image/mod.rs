@@ -269,7 +269,7 @@ fn recipe(build: &Build, default_target: &str) -> Recipe {
     let dockerfile = match &build.context {
         Context::Carried => carried::DOCKERFILE.to_owned(),
         Context::Folder { dockerfile, .. } => {
-            path_clean::clean(dockerfile).to_string_lossy().into_owned()
+            entry::slashed(&path_clean::clean(dockerfile)).unwrap_or_default()
         }
     };
     Recipe {
