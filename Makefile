@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PREFIX ?= /usr/local
-.PHONY: help demo install test check test-tool test-server test-page test-cluster test-image test-node bench autoscaling clean
+.PHONY: help demo install dist test check test-tool test-server test-page test-cluster test-image test-node bench autoscaling clean
 
 help: ## Says what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ help: ## Says what can be made
 
 demo: ## Takes a real stack through its whole life on a real one-node Kubernetes
 	@tests/demo/run
+
+dist: ## What a release offers: archives for each system, sums, SBOM, manifests (TARGETS=… builds these alone)
+	@packaging/dist $(TARGETS)
 
 test: check test-tool test-server test-page test-cluster test-image test-node ## Everything that CI checks
 

@@ -8,6 +8,7 @@ mod hermetic;
 mod image;
 mod import;
 mod languages;
+mod packaging;
 mod project;
 mod reference;
 mod rehearse;
