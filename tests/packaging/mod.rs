@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
-use uninlu_text::digest::sha256;
+use uninlu_text::digest;
 
 use crate::project::{root, text};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// As `sha256sum` writes it: without the algorithm's name.
+fn sha256(content: impl AsRef<[u8]>) -> String {
+    digest::sha256(content).replace("sha256:", "")
+}
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
