@@ -192,11 +192,16 @@ impl Ui {
 
     /// Asks on the terminal; an end of input answers nothing.
     pub fn ask(self, question: &str) -> String {
+        self.answer(question).unwrap_or_default()
+    }
+
+    /// Asks on the terminal; `None` at the end of the input.
+    pub fn answer(self, question: &str) -> Option<String> {
         let _ = write!(anstream::stderr().lock(), "{} ", shown(question));
         let mut answer = String::new();
         match std::io::stdin().read_line(&mut answer) {
-            Ok(_) => answer.trim().to_owned(),
-            Err(_) => String::new(),
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(answer.trim().to_owned()),
         }
     }
 

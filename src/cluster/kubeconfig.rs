@@ -31,9 +31,13 @@ pub(super) struct Entry {
 
 /// Reads the target's file, or those of `KUBECONFIG`, or `~/.kube/config`.
 pub(super) fn read(target: &Target) -> Result<Files, Error> {
-    if let Some(file) = &target.kubeconfig {
-        return read_all(std::slice::from_ref(file));
+    match &target.kubeconfig {
+        Some(file) => read_all(std::slice::from_ref(file)),
+        None => read_default(),
     }
+}
+
+fn read_default() -> Result<Files, Error> {
     let list = std::env::var_os("KUBECONFIG").unwrap_or_default();
     let named: Vec<PathBuf> = std::env::split_paths(&list)
         .filter(|file| !file.as_os_str().is_empty())
@@ -43,6 +47,27 @@ pub(super) fn read(target: &Target) -> Result<Files, Error> {
     }
     let home = std::env::home_dir().unwrap_or_default();
     read_all(&[home.join(".kube").join("config")])
+}
+
+/// The contexts that there are to choose from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contexts {
+    /// Their names, in the order of the files.
+    pub names: Vec<String>,
+    /// The current one.
+    pub current: Option<String>,
+}
+
+/// Reads the contexts of `KUBECONFIG`, or of `~/.kube/config`; none where there is no file.
+///
+/// # Errors
+/// [`Error::Kubeconfig`]
+pub fn contexts() -> Result<Contexts, Error> {
+    match read_default() {
+        Ok(files) => Ok(files.contexts()),
+        Err(Error::NoKubeconfig { .. }) => Ok(Contexts::default()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Missing files are skipped, as clientcmd does; when all are, there is nothing to choose from.
@@ -135,6 +160,21 @@ impl Files {
                 config.auth_infos.iter().find(is_it)?.auth_info.as_ref()?,
             ))
         })
+    }
+
+    fn contexts(&self) -> Contexts {
+        let current = self.0.iter().find_map(|(_, config)| {
+            let current = config.current_context.clone();
+            current.filter(|name| !name.is_empty())
+        });
+        Contexts {
+            names: self
+                .context_names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            current: current.filter(|name| self.context(name).is_some()),
+        }
     }
 
     fn context_names(&self) -> Vec<&str> {

@@ -65,7 +65,7 @@ pub async fn surroundings(connection: &Connection, references: &References) -> S
     }
 }
 
-async fn all<K: Clone + Debug + DeserializeOwned>(
+pub(super) async fn all<K: Clone + Debug + DeserializeOwned>(
     api: Api<K>,
     parameters: ListParams,
 ) -> Asked<Vec<K>> {

@@ -1,24 +1,36 @@
 //! `uninlu init`
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod ask;
+mod check;
+mod file;
+mod fit;
+mod notes;
 
-use kube::config::Kubeconfig;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
 use miette::{Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::common::exit;
-use crate::atomic;
-use crate::cluster::{self, Prospect, Trust};
+use crate::cluster::{self, Contexts, Survey, Trust};
 use crate::document::{self, Document};
-use crate::stack::{self, MODEL_FILES, Target};
-use crate::ui::{Ui, human_bytes};
+use crate::kinds::INSTANCE;
+use crate::profile::Profile;
+use crate::stack::{self, Target};
+use crate::ui::Ui;
+use crate::{atomic, profile_file};
+use ask::{Proposal, ask};
+use check::{Key, Refusal};
+use file::{Model, Place};
+use fit::{Fit, Ground, Reach, Size};
 
-/// Writes a commented stack file; looks at the model folder, the kubeconfig and the context's cluster, and only reads there
+/// Writes a commented stack file that fits the model folder and the context's cluster, which it only reads
 ///
 /// On a terminal it asks for what is not given; elsewhere --context, --repository and one of --model and --claim are
-/// needed.
+/// needed. A profile beside the file (`uninlu.profile.json`) sets resources and probes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -55,7 +67,7 @@ pub struct Args {
     /// Overwrites an existing file
     #[arg(long)]
     force: bool,
-    /// Prints the file's path as JSON
+    /// Prints the file's path and what was found as JSON
     #[arg(long)]
     json: bool,
 }
@@ -65,6 +77,8 @@ pub struct Args {
 pub(super) struct Report {
     /// The file that was written.
     file: String,
+    /// What was found in the cluster, and what follows from it.
+    notes: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -72,12 +86,9 @@ enum Stop {
     #[error("{} exists", .0.display())]
     #[diagnostic(help("it was not touched; --force overwrites it"))]
     Exists(PathBuf),
-    #[error("{0} is not given")]
-    #[diagnostic(help("give {0}, or run on a terminal to be asked"))]
-    NotGiven(&'static str),
-    #[error("{} is not a model folder: it has no {missing}", folder.display())]
-    #[diagnostic(help("name the folder as it is downloaded"))]
-    NoModel { folder: PathBuf, missing: String },
+    #[error("{} of the answers that a stack file needs cannot be used", .0.len())]
+    #[diagnostic(help("no file was written. Give them all, or run on a terminal to be asked"))]
+    Unanswered(#[related] Vec<Refusal>),
     #[error("cannot write {}", file.display())]
     #[diagnostic(help("nothing was left behind; fix the cause and run again"))]
     Unwritable {
@@ -90,90 +101,223 @@ enum Stop {
 /// Runs the command.
 ///
 /// # Errors
-/// An existing file, an answer that is missing or no valid one, a folder that holds no model or no Dockerfile, a disk that takes no file.
+/// An existing file, answers that are missing or refused, a folder without a Dockerfile, a disk that takes no file.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let file = args.folder.join("uninlu.toml");
+    let home = std::env::home_dir();
+    let file = check::expand(&args.folder, home.as_deref())?.join("uninlu.toml");
     if file.exists() && !args.force {
         return Err(Stop::Exists(file).into());
     }
-    let kubeconfig = Kubeconfig::read().unwrap_or_default();
-    let place = Place::gather(&args, &kubeconfig, ui)?;
-    let prospect = look_at_cluster(&place, &kubeconfig, ui).await;
-    let model = gather_model(&args, prospect.as_ref(), ui)?;
-    let text = stack_file(&place, &model, prospect.as_ref());
+    let contexts = cluster::contexts().unwrap_or_else(|error| {
+        ui.warn(error);
+        Contexts::default()
+    });
+    let given = Given::read(&args, home.as_deref());
+    let given = settle(given, &contexts, ui)?;
+    let place = place(&given, &contexts, ui)?;
+    let survey = survey(&place, &contexts, ui).await;
+    let model = model(&given, survey.as_ref(), home.as_deref(), ui)?;
+    let profile = profile(&file, ui);
+    let fit = fit_of(&place, &model, survey.as_ref(), profile.as_ref());
+    let text = file::text(&place, &model, &fit, survey.as_ref(), profile.as_ref());
     stack::check(&text, &file).map_err(|invalid| *invalid)?;
     write(&file, &text)?;
-    warn_of_claim(&place, &model, prospect.as_ref(), ui);
+    let notes = notes::of(&place, &model, &fit, survey.as_ref());
     let file = file.display().to_string();
-    ui.say(format_args!("wrote {file}; next: `uninlu validate {file}`"));
+    for warning in &notes.warnings {
+        ui.warn(warning);
+    }
+    for fact in &notes.facts {
+        ui.say(fact);
+    }
+    ui.say(format_args!(
+        "wrote {file}; next: `uninlu validate {file}`, then `uninlu plan {file}`"
+    ));
     if args.json {
-        ui.json(&Document::new("init", place.header(), Report { file }))?;
+        let notes = [notes.facts, notes.warnings].concat();
+        ui.json(&Document::new(
+            "init",
+            header(&place),
+            Report { file, notes },
+        ))?;
     }
     Ok(exit::OK)
 }
 
-/// What the file says of the service and where it runs.
-#[derive(Debug)]
-struct Place {
-    name: String,
-    namespace: String,
-    context: String,
-    repository: String,
+fn header(place: &Place) -> document::Place {
+    document::Place {
+        stack: Some(place.name.clone()),
+        namespace: Some(place.namespace.clone()),
+        context: Some(place.context.clone()),
+        environment: None,
+    }
+}
+
+/// The flags' values, and why some of them cannot be used.
+#[derive(Default)]
+struct Given {
+    name: Option<String>,
+    namespace: Option<String>,
+    context: Option<String>,
+    repository: Option<String>,
     build_context: Option<String>,
+    source: Option<Source>,
+    path: Option<String>,
+    refused: Vec<Refusal>,
 }
 
-#[derive(Debug)]
-enum Model {
-    Claim { claim: String, path: String },
-    Folder { directory: PathBuf, weights: u64 },
+/// Where the model comes from, before the folder on a claim's volume is known.
+enum Source {
+    Claim(String),
+    Folder(PathBuf),
 }
 
-impl Place {
-    fn header(&self) -> document::Place {
-        document::Place {
-            stack: Some(self.name.clone()),
-            namespace: Some(self.namespace.clone()),
-            context: Some(self.context.clone()),
-            environment: None,
+impl Given {
+    fn read(args: &Args, home: Option<&Path>) -> Self {
+        let mut given = Self::default();
+        let refused = &mut given.refused;
+        let mut value = |flag: &str, key: Key, text: &Option<String>| {
+            let read = check::value(key, text.as_deref()?);
+            kept(flag, read, refused)
+        };
+        given.name = value("--name", Key::Name, &args.name);
+        given.namespace = value("--namespace", Key::Namespace, &args.namespace);
+        given.repository = value("--repository", Key::Repository, &args.repository);
+        given.path = value("--path", Key::Path, &args.path);
+        given.context = args.context.clone().filter(|context| !context.is_empty());
+        let claim = args.claim.as_deref().map(check::claim);
+        let claim = claim.and_then(|read| kept("--claim", read, refused));
+        let folder = args.model.as_deref();
+        let folder = folder.map(|folder| check::model_folder(folder, home));
+        let folder = folder.and_then(|read| kept("--model", read, refused));
+        given.source = claim.map(Source::Claim).or(folder.map(Source::Folder));
+        given.build_context = args.build_context.clone();
+        let build = args.build_context.as_deref().map(Path::new);
+        let build = build.map(|folder| check::expand(folder, home));
+        if let Some(build) = build.and_then(|read| kept("--build-context", read, refused)) {
+            given.build_context = Some(build.display().to_string());
         }
+        given
     }
 
-    fn gather(args: &Args, kubeconfig: &Kubeconfig, ui: Ui) -> Result<Self, Stop> {
-        let current = kubeconfig.current_context.as_deref();
-        Ok(Self {
-            name: given_or_default(&args.name, "the service\'s name", "siamese-uninlu", ui),
-            namespace: given_or_default(&args.namespace, "the namespace", "nlu", ui),
-            context: given_or_asked(
-                &args.context,
-                "--context",
-                &context_question(kubeconfig),
-                current,
-                ui,
-            )?,
-            repository: given_or_asked(
-                &args.repository,
-                "--repository",
-                "the image repository to push to, without a tag",
-                None,
-                ui,
-            )?,
-            build_context: args.build_context.clone(),
-        })
+    /// What no flag says, and no default does.
+    fn missing(&self, contexts: &Contexts) -> Vec<Refusal> {
+        let was_refused = |flag: &str| {
+            let begin = format!("{flag}: ");
+            self.refused.iter().any(|it| it.message.starts_with(&begin))
+        };
+        let lacks = |is_given: bool, flags: &[&str], help: String| {
+            let is_missing = !is_given && !flags.iter().any(|flag| was_refused(flag));
+            is_missing.then(|| Refusal::new(format!("{} is not given", flags.join(" or ")), help))
+        };
+        let context = match contexts.names.as_slice() {
+            [] => "name a context of the kubeconfig".to_owned(),
+            names => format!("the kubeconfig has {}", names.join(", ")),
+        };
+        let all = [
+            lacks(self.context.is_some(), &["--context"], context),
+            lacks(
+                self.repository.is_some(),
+                &["--repository"],
+                "name the image repository to push to, such as `registry.example.com/nlu`".into(),
+            ),
+            lacks(
+                self.source.is_some(),
+                &["--model", "--claim"],
+                "name a model folder on this machine, or the PersistentVolumeClaim that holds it"
+                    .into(),
+            ),
+        ];
+        all.into_iter().flatten().collect()
     }
 }
 
-/// A cluster that does not answer must not hold up a file that can be written without it.
-const PATIENCE: Duration = Duration::from_secs(5);
+fn kept<T>(flag: &str, read: Result<T, Refusal>, refused: &mut Vec<Refusal>) -> Option<T> {
+    read.map_err(|Refusal { message, help }| {
+        refused.push(Refusal::new(format!("{flag}: {message}"), help));
+    })
+    .ok()
+}
 
-async fn look_at_cluster(place: &Place, kubeconfig: &Kubeconfig, ui: Ui) -> Option<Prospect> {
+/// On a terminal a flag that is refused is asked for; elsewhere all that is missing or refused is said at once.
+fn settle(mut given: Given, contexts: &Contexts, ui: Ui) -> Result<Given, Stop> {
+    if !ui.can_ask() {
+        let missing = given.missing(contexts);
+        let lacking = [std::mem::take(&mut given.refused), missing].concat();
+        return match lacking.is_empty() {
+            true => Ok(given),
+            false => Err(Stop::Unanswered(lacking)),
+        };
+    }
+    for refusal in &given.refused {
+        ask::refuse(refusal, ui);
+    }
+    Ok(given)
+}
+
+fn place(given: &Given, contexts: &Contexts, ui: Ui) -> Result<Place> {
+    let default = |given: &Option<String>, key: Key, question: &str, default: &str| match given {
+        Some(value) => Ok(value.clone()),
+        None if ui.can_ask() => {
+            let read = |answer: &str| check::value(key, answer);
+            ask(question, Some(Proposal::of(default)), read, ui)
+        }
+        None => Ok(default.to_owned()),
+    };
+    let needed =
+        |given: &Option<String>, question: &str, proposal: Option<&str>, read: &Read| match given {
+            Some(value) => Ok(value.clone()),
+            None => ask(question, proposal.map(Proposal::of), read, ui),
+        };
+    let current = contexts.current.as_deref();
+    let question = match contexts.names.as_slice() {
+        [] => "context of the kubeconfig".to_owned(),
+        names => format!("context of the kubeconfig, one of {}", names.join(", ")),
+    };
+    Ok(Place {
+        name: default(
+            &given.name,
+            Key::Name,
+            "name of the service",
+            "siamese-uninlu",
+        )?,
+        namespace: default(&given.namespace, Key::Namespace, "namespace", "nlu")?,
+        context: needed(&given.context, &question, current, &|answer| {
+            context(answer, contexts)
+        })?,
+        repository: needed(
+            &given.repository,
+            "image repository to push to, without a tag",
+            None,
+            &|answer| check::value(Key::Repository, answer),
+        )?,
+        build_context: given.build_context.clone(),
+    })
+}
+
+type Read<'a> = dyn Fn(&str) -> Result<String, Refusal> + 'a;
+
+/// One that the kubeconfig has, where it has any.
+fn context(answer: &str, contexts: &Contexts) -> Result<String, Refusal> {
+    let Contexts { names, .. } = contexts;
+    if names.is_empty() || names.iter().any(|name| name == answer) {
+        return Ok(answer.to_owned());
+    }
+    Err(Refusal::new(
+        format!("the kubeconfig has no context `{answer}`"),
+        format!(
+            "it has {}; `--context {answer}` takes one that is still to come",
+            names.join(", ")
+        ),
+    ))
+}
+
+/// Reads the cluster of the context; where that fails, the file has defaults.
+async fn survey(place: &Place, contexts: &Contexts, ui: Ui) -> Option<Survey> {
     let context = &place.context;
-    if !kubeconfig
-        .contexts
-        .iter()
-        .any(|known| known.name == *context)
-    {
+    if !contexts.names.contains(context) {
         ui.warn(format_args!(
-            "the kubeconfig has no context `{context}` yet"
+            "the kubeconfig has no context `{context}` yet; the stack file has defaults"
         ));
         return None;
     }
@@ -184,226 +328,136 @@ async fn look_at_cluster(place: &Place, kubeconfig: &Kubeconfig, ui: Ui) -> Opti
         kubeconfig: None,
         environment: None,
     };
-    let looked = tokio::time::timeout(PATIENCE, async {
-        let connection = cluster::connect(&target, &Trust::here()).await?;
-        Ok::<_, cluster::Error>(cluster::prospect(&connection).await)
-    });
-    match looked.await {
-        Ok(Ok(Prospect {
-            namespace: Err(reason),
-            claims: Err(_),
-            ..
-        })) => not_seen(context, &reason, ui),
-        Ok(Ok(prospect)) => Some(prospect),
-        Ok(Err(error)) => not_seen(context, &error.to_string(), ui),
-        Err(_) => not_seen(context, "it does not answer", ui),
+    let unread = |reason: &str| {
+        ui.warn(format_args!(
+            "the cluster of context `{context}` was not read, and the stack file has defaults: {reason}"
+        ));
+    };
+    let step = ui.step(format!("read the cluster of context {context}"));
+    let found = match cluster::connect(&target, &Trust::here()).await {
+        Ok(connection) => cluster::survey(&connection).await,
+        Err(error) => {
+            step.failed("");
+            unread(&error.to_string());
+            return None;
+        }
+    };
+    if let Some(reason) = found.silence() {
+        step.failed("");
+        unread(reason);
+        return None;
     }
-}
-
-fn not_seen(context: &str, reason: &str, ui: Ui) -> Option<Prospect> {
-    ui.warn(format_args!(
-        "the cluster of context `{context}` was not checked: {reason}"
-    ));
-    None
+    step.done("");
+    Some(found)
 }
 
 /// The claims that the namespace has.
-fn claims(prospect: Option<&Prospect>) -> &[String] {
-    prospect
-        .and_then(|prospect| prospect.claims.as_deref().ok())
+fn claims(survey: Option<&Survey>) -> &[PersistentVolumeClaim] {
+    survey
+        .and_then(|survey| survey.claims.as_deref().ok())
         .unwrap_or_default()
 }
 
-fn warn_of_claim(place: &Place, model: &Model, prospect: Option<&Prospect>, ui: Ui) {
-    let Model::Claim { claim, .. } = model else {
-        return;
+fn model(given: &Given, survey: Option<&Survey>, home: Option<&Path>, ui: Ui) -> Result<Model> {
+    let names: Vec<String> = claims(survey).iter().map(ResourceExt::name_any).collect();
+    let source = match &given.source {
+        Some(Source::Claim(claim)) => Source::Claim(claim.clone()),
+        Some(Source::Folder(folder)) => Source::Folder(folder.clone()),
+        None => {
+            let read = |answer: &str| source(answer, &names, home);
+            let beside = check::is_model(Path::new(BESIDE)).then_some(BESIDE);
+            let proposal = beside.or(names.first().map(String::as_str));
+            ask(
+                &source_question(&names),
+                proposal.map(Proposal::of),
+                read,
+                ui,
+            )?
+        }
     };
-    let was_seen = prospect.is_some_and(|prospect| prospect.claims.is_ok());
-    if was_seen && !claims(prospect).contains(claim) {
-        ui.warn(format_args!(
-            "namespace {} has no PersistentVolumeClaim `{claim}` yet; make it, and copy the model to its volume, before the first apply",
-            place.namespace
-        ));
-    }
-}
-
-fn context_question(kubeconfig: &Kubeconfig) -> String {
-    let known: Vec<&str> = kubeconfig
-        .contexts
-        .iter()
-        .map(|context| context.name.as_str())
-        .collect();
-    match known.as_slice() {
-        [] => "the kubeconfig\'s context".to_owned(),
-        _ => format!("the kubeconfig\'s context, one of {}", known.join(", ")),
-    }
-}
-
-fn gather_model(args: &Args, prospect: Option<&Prospect>, ui: Ui) -> Result<Model, Stop> {
-    if let Some(folder) = &args.model {
-        return look_at_model(folder);
-    }
-    let known = claims(prospect);
-    let there = match known {
-        [] => String::new(),
-        _ => format!(" (there: {})", known.join(", ")),
-    };
-    let question = format!(
-        "the claim that holds the model{there}, or a model folder on this machine for the image"
-    );
-    let answer = given_or_asked(
-        &args.claim,
-        "--model or --claim",
-        &question,
-        Some(known.first().map_or("nlu-models", String::as_str)),
-        ui,
-    )?;
-    if args.claim.is_none() && Path::new(&answer).is_dir() {
-        return look_at_model(Path::new(&answer));
-    }
-    Ok(Model::Claim {
-        claim: answer,
-        path: args.path.clone().unwrap_or_default(),
+    Ok(match source {
+        Source::Folder(directory) => Model::Folder {
+            weights: stack::weights_size(&directory).unwrap_or_default(),
+            directory,
+        },
+        Source::Claim(claim) => {
+            let root = Proposal {
+                shown: "its root",
+                answer: "",
+            };
+            let question = "folder of the model on the claim's volume";
+            let read = |answer: &str| check::value(Key::Path, answer);
+            let path = match &given.path {
+                Some(path) => path.clone(),
+                None if given.source.is_none() => ask(question, Some(root), read, ui)?,
+                None => String::new(),
+            };
+            Model::Claim { claim, path }
+        }
     })
 }
 
-fn given_or_default(given: &Option<String>, question: &str, default: &str, ui: Ui) -> String {
-    match given {
-        Some(value) => value.clone(),
-        None if ui.can_ask() => ask(question, Some(default), ui).unwrap_or_default(),
-        None => default.to_owned(),
-    }
-}
+/// Where a model folder is looked for.
+const BESIDE: &str = "./model";
 
-fn given_or_asked(
-    given: &Option<String>,
-    flag: &'static str,
-    question: &str,
-    proposal: Option<&str>,
-    ui: Ui,
-) -> Result<String, Stop> {
-    match given {
-        Some(value) => Ok(value.clone()),
-        None if ui.can_ask() => ask(question, proposal, ui).ok_or(Stop::NotGiven(flag)),
-        None => Err(Stop::NotGiven(flag)),
-    }
-}
-
-/// The answer, or the proposal when it is empty.
-fn ask(question: &str, proposal: Option<&str>, ui: Ui) -> Option<String> {
-    let hint = proposal.map_or(String::new(), |value| format!(" [{value}]"));
-    let answer = ui.ask(&format!("{question}{hint}:"));
-    match answer.is_empty() {
-        true => proposal.map(str::to_owned),
-        false => Some(answer),
-    }
-}
-
-/// The folder, absolute since the stack file may lie elsewhere, and the size of its weights.
-fn look_at_model(folder: &Path) -> Result<Model, Stop> {
-    let missing = |files: &&&[&str]| !files.iter().any(|file| folder.join(file).exists());
-    if let Some(files) = MODEL_FILES.iter().find(missing) {
-        return Err(Stop::NoModel {
-            folder: folder.to_owned(),
-            missing: files.join(" and no "),
-        });
-    }
-    let weights = stack::weights_size(folder).unwrap_or_default();
-    let directory = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    Ok(Model::Folder { directory, weights })
-}
-
-fn stack_file(place: &Place, model: &Model, prospect: Option<&Prospect>) -> String {
-    let Place {
-        name,
-        namespace,
-        context,
-        repository,
-        build_context,
-    } = place;
-    let creates = match prospect.map(|prospect| &prospect.namespace) {
-        // The cluster has it, and so somebody else keeps it.
-        Some(Ok(true)) => String::new(),
-        Some(Ok(false)) => format!("create-namespace = true                # {CREATES}\n"),
-        _ => format!("# create-namespace = true              # {CREATES}\n"),
-    };
-    let built = match build_context {
-        Some(folder) => format!("context = {}\n", quoted(folder)),
-        None => String::new(),
-    };
-    let cpu = served(prospect.map(|prospect| &prospect.cpu));
-    let requests = served(prospect.map(|prospect| &prospect.requests_per_second));
-    let (source, resources) = match model {
-        Model::Claim { claim, path } if path.is_empty() => {
-            (format!("{{ pvc = {} }}", quoted(claim)), String::new())
-        }
-        Model::Claim { claim, path } => {
-            let source = format!("{{ pvc = {}, path = {} }}", quoted(claim), quoted(path));
-            (source, String::new())
-        }
-        Model::Folder { directory, weights } => {
-            let directory = directory.display().to_string();
-            let source = format!("{{ image = {} }}", quoted(&directory));
-            (source, resources_for(*weights))
-        }
+fn source_question(claims: &[String]) -> String {
+    let there = match claims {
+        [] => String::new(),
+        _ => format!(" (here: {})", claims.join(", ")),
     };
     format!(
-        "# A stack of uninlu. What is not here has a default; `uninlu schema` describes every key.\n\
-         name = {name}\n\
-         namespace = {namespace}\n\
-         \n\
-         [cluster]\n\
-         context = {context}  # no other context is ever written to\n\
-         {creates}\
-         \n\
-         [image]\n\
-         repository = {repository}  # the tag is the digest of what is built\n\
-         {built}\
-         \n\
-         [model]\n\
-         source = {source}\n\
-         # warmup = \"测试预热文本\"               # predicted once before a pod is ready\n\
-         {resources}\
-         \n\
-         # [autoscaling]                        # instead of two fixed replicas\n\
-         # replicas = {{ min = 2, max = 8 }}\n\
-         # cpu = 60                             # percent of the request{cpu}\n\
-         # requests-per-second = 20             # per pod, through the custom metrics API{requests}\n",
-        name = quoted(name),
-        namespace = quoted(namespace),
-        context = quoted(context),
-        repository = quoted(repository),
+        "model: a folder on this machine, such as ~/model, or a PersistentVolumeClaim of the namespace{there}"
     )
 }
 
-const CREATES: &str = "the namespace comes and goes with the stack";
-
-fn served(found: Option<&Result<bool, String>>) -> &'static str {
-    match found {
-        Some(Ok(true)) => "; this cluster serves it",
-        Some(Ok(false)) => "; this cluster does not serve it yet",
-        _ => "",
+/// A path, or a claim; a claim that the cluster has is meant before a folder of the same name.
+fn source(answer: &str, claims: &[String], home: Option<&Path>) -> Result<Source, Refusal> {
+    let is_claim = claims.iter().any(|claim| claim == answer);
+    let path = Path::new(answer);
+    if check::looks_like_path(answer) || (!is_claim && path.is_dir()) {
+        return check::model_folder(path, home).map(Source::Folder);
     }
+    check::value(Key::Claim, answer).map(Source::Claim)
 }
 
-/// Memory that fits the weights: they are held once, and as much again may be needed while requests run.
-fn resources_for(weights: u64) -> String {
-    let request = (weights.div_ceil(1 << 20) + BESIDE_WEIGHTS).next_multiple_of(64);
-    format!(
-        "\n\
-         [resources]                            # for weights of {}; measure, then set\n\
-         memory = {{ request = \"{request}Mi\", limit = \"{}Mi\" }}\n",
-        human_bytes(weights),
-        request * 2
-    )
+/// What was measured before; a profile that cannot be read does not hold up the file.
+fn profile(file: &Path, ui: Ui) -> Option<Profile> {
+    let file = file.with_file_name("uninlu.profile.json");
+    profile_file::read(&file).unwrap_or_else(|error| {
+        ui.warn(format_args!("the stack file has defaults: {error}"));
+        None
+    })
 }
 
-/// Memory of libtorch and the server besides the weights, in MiB; generous, since too little kills the pod.
-const BESIDE_WEIGHTS: u64 = 192;
-
-/// As TOML writes a string.
-fn quoted(text: &str) -> toml::Value {
-    toml::Value::from(text)
+fn fit_of(place: &Place, model: &Model, survey: Option<&Survey>, profile: Option<&Profile>) -> Fit {
+    let size = match (profile, model) {
+        (Some(profile), _) => Size::of_profile(profile),
+        (None, Model::Folder { weights, .. }) => Size::of_weights(*weights),
+        (None, Model::Claim { .. }) => Size::USUAL,
+    };
+    let reach = match model {
+        Model::Claim { claim, .. } => {
+            let named = |it: &&PersistentVolumeClaim| it.name_any() == *claim;
+            Reach::of(claims(survey).iter().find(named))
+        }
+        Model::Folder { .. } => Reach::Anywhere,
+    };
+    let around =
+        survey.and_then(|survey| Some((survey.nodes.as_ref().ok()?, survey.pods.as_ref().ok()?)));
+    let own: Vec<&Pod> = around
+        .iter()
+        .flat_map(|(_, pods)| pods.iter())
+        .filter(|pod| {
+            pod.namespace().as_ref() == Some(&place.namespace)
+                && pod.labels().get(INSTANCE) == Some(&place.name)
+        })
+        .collect();
+    let ground = around.map(|(nodes, pods)| Ground {
+        nodes,
+        pods,
+        own: &own,
+    });
+    fit::fit(&size, ground, reach)
 }
 
 /// A full disk leaves no half of a stack file.

@@ -38,6 +38,7 @@ pub use goal::{Goal, PlannedImage, Wait};
 pub use live::{Cause, Conflict, Live, Nearby, Prediction};
 pub use moved::moved;
 use replicas::Transition;
+pub use room::{Room, room};
 pub use stamps::{may_be_a_time, needs_second_look};
 use writes::ParentBodies;
 pub use writes::Write;

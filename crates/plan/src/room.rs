@@ -8,6 +8,25 @@ use uninlu_objects::amounts::{Amounts, add, amounts, requests};
 use uninlu_objects::node::barriers;
 use uninlu_text::words::few;
 
+/// What a number of new pods find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// How many of them find room.
+    pub pods: u32,
+    /// Why the others do not; `None` when all find room.
+    pub lack: Option<String>,
+}
+
+/// Places `most` new pods that need so much on the nodes, beside the pods that run, without those that go.
+pub fn room(nodes: &[Node], pods: &[Pod], goes: &[&Pod], need: &Amounts, most: u32) -> Room {
+    let mut places = places(nodes, pods, goes);
+    let placed = fill(&mut places, need, most);
+    Room {
+        pods: placed,
+        lack: (placed < most).then(|| why(&places, need)),
+    }
+}
+
 /// A node as the scheduler reckons it.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
