@@ -19,11 +19,21 @@ impl Handler {
     pub(crate) fn new() -> Self {
         Self(MietteHandlerOpts::new().wrap_lines(false).build())
     }
+
+    /// An error, and below it each of those that it is made of: miette puts a bare `Error:` above them.
+    fn show(&self, mut error: Shown, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let related = std::mem::take(&mut error.related);
+        self.0.debug(&error, formatter)?;
+        for one in related {
+            self.show(one, formatter)?;
+        }
+        Ok(())
+    }
 }
 
 impl ReportHandler for Handler {
     fn debug(&self, error: &dyn Diagnostic, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.debug(&Shown::of(error, None), formatter)
+        self.show(Shown::of(error, None), formatter)
     }
 }
 

@@ -12,5 +12,6 @@ mod packaging;
 mod project;
 mod reference;
 mod rehearse;
+mod screens;
 mod verify;
 mod words;

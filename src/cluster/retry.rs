@@ -6,6 +6,7 @@ use kube::core::Status;
 
 use super::error::Failure;
 use super::guard::Over;
+use crate::report::innermost;
 
 /// Attempts of a request, with waits of 0.2, 0.4, … 3.2 s between them unless the server names longer ones.
 const ATTEMPTS: u32 = 6;
@@ -60,6 +61,6 @@ pub(super) fn reason(error: kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 403 => "not allowed to look".into(),
         kube::Error::Api(status) => status.message,
-        other => other.to_string(),
+        other => innermost(&other),
     }
 }

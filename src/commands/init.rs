@@ -1,6 +1,8 @@
 //! `uninlu init`
 
 mod ask;
+#[cfg(test)]
+mod cases;
 mod check;
 mod file;
 mod fit;
@@ -86,8 +88,8 @@ enum Stop {
     #[error("{} exists", .0.display())]
     #[diagnostic(help("it was not touched; --force overwrites it"))]
     Exists(PathBuf),
-    #[error("{} of the answers that a stack file needs cannot be used", .0.len())]
-    #[diagnostic(help("no file was written. Give them all, or run on a terminal to be asked"))]
+    #[error("{}", unanswered(.0.len()))]
+    #[diagnostic(help("no file was written. Give all flags, or run on a terminal to be asked"))]
     Unanswered(#[related] Vec<Refusal>),
     #[error("cannot write {}", file.display())]
     #[diagnostic(help("nothing was left behind; fix the cause and run again"))]
@@ -98,13 +100,20 @@ enum Stop {
     },
 }
 
+fn unanswered(count: usize) -> String {
+    match count {
+        1 => "an answer that a stack file needs is missing or not valid".to_owned(),
+        _ => format!("{count} answers that a stack file needs are missing or not valid"),
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// An existing file, answers that are missing or refused, a folder without a Dockerfile, a disk that takes no file.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let home = std::env::home_dir();
-    let file = check::expand(&args.folder, home.as_deref())?.join("uninlu.toml");
+    let file = file_in(&check::expand(&args.folder, home.as_deref())?);
     if file.exists() && !args.force {
         return Err(Stop::Exists(file).into());
     }
@@ -130,8 +139,12 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     for fact in &notes.facts {
         ui.say(fact);
     }
+    let argument = match file.as_str() {
+        FILE => String::new(),
+        _ => format!(" {file}"),
+    };
     ui.say(format_args!(
-        "wrote {file}; next: `uninlu validate {file}`, then `uninlu plan {file}`"
+        "wrote {file}; next: `uninlu validate{argument}`, then `uninlu plan{argument}`"
     ));
     if args.json {
         let notes = [notes.facts, notes.warnings].concat();
@@ -142,6 +155,15 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         ))?;
     }
     Ok(exit::OK)
+}
+
+const FILE: &str = "uninlu.toml";
+
+fn file_in(folder: &Path) -> PathBuf {
+    match folder == Path::new(".") {
+        true => PathBuf::from(FILE),
+        false => folder.join(FILE),
+    }
 }
 
 fn header(place: &Place) -> document::Place {
@@ -333,21 +355,21 @@ async fn survey(place: &Place, contexts: &Contexts, ui: Ui) -> Option<Survey> {
             "the cluster of context `{context}` was not read, and the stack file has defaults: {reason}"
         ));
     };
-    let step = ui.step(format!("read the cluster of context {context}"));
+    let step = ui.step(format!("cluster of context {context}"));
     let found = match cluster::connect(&target, &Trust::here()).await {
         Ok(connection) => cluster::survey(&connection).await,
         Err(error) => {
-            step.failed("");
+            step.failed("not read");
             unread(&error.to_string());
             return None;
         }
     };
     if let Some(reason) = found.silence() {
-        step.failed("");
+        step.failed("not read");
         unread(reason);
         return None;
     }
-    step.done("");
+    step.done("read");
     Some(found)
 }
 
@@ -403,11 +425,9 @@ const BESIDE: &str = "./model";
 fn source_question(claims: &[String]) -> String {
     let there = match claims {
         [] => String::new(),
-        _ => format!(" (here: {})", claims.join(", ")),
+        _ => format!(" ({})", claims.join(", ")),
     };
-    format!(
-        "model: a folder on this machine, such as ~/model, or a PersistentVolumeClaim of the namespace{there}"
-    )
+    format!("model: a folder such as ~/model, or a claim of the namespace{there}")
 }
 
 /// A path, or a claim; a claim that the cluster has is meant before a folder of the same name.
@@ -462,7 +482,10 @@ fn fit_of(place: &Place, model: &Model, survey: Option<&Survey>, profile: Option
 
 /// A full disk leaves no half of a stack file.
 fn write(file: &Path, text: &str) -> Result<(), Stop> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
     std::fs::create_dir_all(folder)
         .and_then(|()| atomic::write(file, text))
         .map_err(|source| Stop::Unwritable {

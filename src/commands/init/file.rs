@@ -161,7 +161,8 @@ fn rollout(text: &mut String, fit: &Fit) {
 const SHARE: f64 = 0.8;
 
 fn autoscaling(text: &mut String, fit: &Fit, survey: Option<&Survey>, profile: Option<&Profile>) {
-    if fit.replicas == 1 {
+    if fit.room.is_some_and(|room| room <= fit.replicas) || fit.replicas == 1 {
+        text.push_str("\n# [autoscaling] has no room for another pod.\n");
         return;
     }
     let room = fit.room.filter(|room| (1..MOST).contains(room));

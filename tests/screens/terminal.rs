@@ -1,0 +1,208 @@
+//! The tool on a pseudo-terminal. Nothing here waits for a time: an answer is typed when its question stands there.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::hermetic;
+
+const COLUMNS: u16 = 80;
+const ROWS: u16 = 24;
+/// A bound for a machine that hangs.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 60,
+    tv_nsec: 0,
+};
+
+/// A running command and what it wrote.
+pub(super) struct Terminal {
+    child: Child,
+    master: File,
+    screen: Screen,
+    /// What came since the last answer.
+    fresh: Screen,
+    raw: Vec<u8>,
+}
+
+impl Terminal {
+    /// Starts the tool in that folder, with these variables.
+    pub(super) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+        grantpt(&master).expect("ours");
+        unlockpt(&master).expect("ours");
+        let size = Winsize {
+            ws_row: ROWS,
+            ws_col: COLUMNS,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&master, size).expect("a terminal");
+        let user = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY);
+        let user = File::from(user.expect("the other side"));
+        let both = || user.try_clone().expect("a descriptor");
+        let mut command: Command = hermetic::uninlu(folder);
+        command
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdin(both())
+            .stdout(both())
+            .stderr(both());
+        Self {
+            child: command.spawn().expect("the binary was built for this test"),
+            master: File::from(master),
+            screen: Screen::default(),
+            fresh: Screen::default(),
+            raw: Vec::new(),
+        }
+    }
+
+    /// Waits for the question, and types a line.
+    pub(super) fn answer(&mut self, question: &str, line: &str) {
+        self.wait_for(question);
+        self.fresh = Screen::default();
+        self.raw.clear();
+        let typed = format!("{line}\n");
+        self.master.write_all(typed.as_bytes()).expect("a terminal");
+    }
+
+    /// Waits for the question, and ends the input.
+    pub(super) fn end_input(&mut self, question: &str) {
+        self.wait_for(question);
+        self.master.write_all(&[4]).expect("a terminal");
+    }
+
+    fn wait_for(&mut self, question: &str) {
+        while !(self.fresh.text().contains(question) && self.raw.ends_with(b": ")) {
+            assert!(
+                self.read(),
+                "it ended before `{question}`:\n{}",
+                self.screen.text()
+            );
+        }
+    }
+
+    /// Waits for the end: the exit code, and all that was on the screen.
+    pub(super) fn end(mut self) -> (Option<i32>, String) {
+        while self.read() {}
+        let status = self.child.wait().expect("it ends");
+        (status.code(), self.screen.text())
+    }
+
+    /// `false` at the end.
+    fn read(&mut self) -> bool {
+        let mut waiting = [PollFd::new(&self.master, PollFlags::IN)];
+        let ready = poll(&mut waiting, Some(&PATIENCE)).expect("a descriptor");
+        assert!(ready > 0, "nothing comes any more:\n{}", self.screen.text());
+        let mut bytes = [0; 4096];
+        // When the last one closes its side, Linux answers with an error.
+        match self.master.read(&mut bytes) {
+            Ok(0) | Err(_) => false,
+            Ok(count) => {
+                self.screen.take(&bytes[..count]);
+                self.fresh.take(&bytes[..count]);
+                self.raw.extend_from_slice(&bytes[..count]);
+                true
+            }
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+/// A terminal's screen, as far as this tool uses one: lines that are never scrolled away.
+#[derive(Default)]
+struct Screen {
+    lines: Vec<Vec<char>>,
+    row: usize,
+    column: usize,
+    /// Bytes of a character or a code that is not complete.
+    rest: Vec<u8>,
+}
+
+impl Screen {
+    fn take(&mut self, bytes: &[u8]) {
+        self.rest.extend_from_slice(bytes);
+        let valid = match std::str::from_utf8(&self.rest) {
+            Ok(text) => text.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let text = String::from_utf8_lossy(&self.rest[..valid]).into_owned();
+        let mut left = text.as_str();
+        while let Some(first) = left.chars().next() {
+            let taken = match (first, left.strip_prefix("\u{1b}[")) {
+                ('\u{1b}', Some(code)) => {
+                    let Some(end) = code.find(|c: char| c.is_ascii_alphabetic()) else {
+                        break;
+                    };
+                    self.obey(&code[..end], code.as_bytes()[end]);
+                    2 + end + 1
+                }
+                ('\u{1b}', None) if left.len() == 1 => break,
+                (first, _) => {
+                    self.put(first);
+                    first.len_utf8()
+                }
+            };
+            left = &left[taken..];
+        }
+        let kept = left.len();
+        self.rest.drain(..valid - kept);
+    }
+
+    fn obey(&mut self, numbers: &str, code: u8) {
+        let count = numbers.parse().unwrap_or(1);
+        match code {
+            b'A' => self.row = self.row.saturating_sub(count),
+            b'B' => self.row += count,
+            b'K' if numbers == "2" => self.line().clear(),
+            b'K' => {
+                let column = self.column;
+                self.line().truncate(column);
+            }
+            // Colours, and whether the cursor is seen.
+            _ => (),
+        }
+    }
+
+    fn put(&mut self, character: char) {
+        match character {
+            '\r' => self.column = 0,
+            '\n' => self.row += 1,
+            '\u{8}' => self.column = self.column.saturating_sub(1),
+            '\u{7}' => (),
+            _ => {
+                let column = self.column;
+                let line = self.line();
+                if line.len() <= column {
+                    line.resize(column + 1, ' ');
+                }
+                line[column] = character;
+                self.column += 1;
+            }
+        }
+    }
+
+    fn line(&mut self) -> &mut Vec<char> {
+        if self.lines.len() <= self.row {
+            self.lines.resize(self.row + 1, Vec::new());
+        }
+        &mut self.lines[self.row]
+    }
+
+    fn text(&self) -> String {
+        let lines = self.lines.iter().map(|line| {
+            let line: String = line.iter().collect();
+            line.trim_end().to_owned()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
