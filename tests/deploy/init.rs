@@ -31,7 +31,7 @@ fn written(sandbox: &Sandbox) -> String {
 
 #[tokio::test]
 #[ignore = "needs the embedded cluster: make test-cluster"]
-async fn what_the_cluster_lacks_is_told() {
+async fn what_the_cluster_lacks_is_said() {
     let sandbox = Sandbox::new("init-lacks").await;
     let audit = sandbox.audit();
     let run = sandbox.run(&arguments(&sandbox.namespace)).await.expect(0);
@@ -77,7 +77,8 @@ async fn a_cluster_that_does_not_answer_stops_nothing() {
     let down = Rule {
         on: |_| true,
         skip: 0,
-        times: 4,
+        // As many as `init` asks.
+        times: 7,
         fault: Fault::Hold,
     };
     let proxy = Proxy::start(&sandbox, &[down]).await;
@@ -86,7 +87,9 @@ async fn a_cluster_that_does_not_answer_stops_nothing() {
         .await
         .expect(0);
     proxy.expect_spent();
-    let told = format!("the cluster of context `{CONTEXT}` was not checked: it does not answer");
+    let told = format!(
+        "the cluster of context `{CONTEXT}` was not read, and the stack file has defaults: no answer within 5 s"
+    );
     assert!(run.stderr.contains(&told), "{}", run.stderr);
     assert!(written(&sandbox).contains("# create-namespace"));
 }

@@ -161,12 +161,18 @@ fn rollout(text: &mut String, fit: &Fit) {
 const SHARE: f64 = 0.8;
 
 fn autoscaling(text: &mut String, fit: &Fit, survey: Option<&Survey>, profile: Option<&Profile>) {
-    if fit.room.is_some_and(|room| room <= fit.replicas) || fit.replicas == 1 {
-        text.push_str("\n# [autoscaling] has no room for another pod.\n");
+    // Beside `replicas = 1` the section would be an error.
+    if fit.replicas == 1 {
         return;
     }
-    let room = fit.room.filter(|room| (1..MOST).contains(room));
-    let most = room.unwrap_or(MOST - 1).max(fit.replicas);
+    let (most, room) = match fit.room {
+        Some(room) if room <= fit.replicas => (
+            MOST - 1,
+            Some("the nodes have no room for another pod".to_owned()),
+        ),
+        Some(room) if room < MOST => (room, Some(format!("the nodes have room for {room}"))),
+        _ => (MOST - 1, None),
+    };
     let replicas = format!("# replicas = {{ min = {}, max = {most} }}", fit.replicas);
     let rate = profile.map(|profile| profile.saturation.requests_per_second);
     let (target, measured) = match rate {
@@ -184,7 +190,7 @@ fn autoscaling(text: &mut String, fit: &Fit, survey: Option<&Survey>, profile: O
     text.push('\n');
     line(text, "# [autoscaling]", "instead of a fixed number of pods");
     match room {
-        Some(room) => line(text, &replicas, &format!("the nodes have room for {room}")),
+        Some(room) => line(text, &replicas, &room),
         None => text.push_str(&(replicas + "\n")),
     }
     let cpu = format!("percent of the request{}", of(|survey| &survey.cpu));
