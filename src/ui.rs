@@ -180,6 +180,12 @@ impl Ui {
         self.event("error", report, json!({ "causes": causes, "help": help }));
     }
 
+    /// Columns of the terminal that stdout leads to, if it is one.
+    pub fn width(self) -> Option<usize> {
+        let size = terminal_size::terminal_size_of(io::stdout());
+        size.map(|(terminal_size::Width(columns), _)| columns.into())
+    }
+
     /// Whether stderr is a terminal that can be redrawn.
     pub fn is_interactive(self) -> bool {
         std::io::stderr().is_terminal() && !self.quiet && !self.is_for_programs()

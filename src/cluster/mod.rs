@@ -31,6 +31,7 @@ mod survey;
 mod trust;
 mod verify;
 mod warnings;
+mod whoami;
 
 pub use adopt::{adopt, live, unowned};
 pub use apply::{apply, make_namespace};
@@ -49,3 +50,4 @@ pub use surroundings::surroundings;
 pub use survey::{Survey, survey};
 pub use trust::{Trust, allow_exec};
 pub use verify::facts;
+pub use whoami::whoami;

@@ -330,6 +330,7 @@ async fn carry_out(
         plan: file::digest(plan),
         summary: render::summary(plan),
         by: who::user_at_host(),
+        user: cluster::whoami(connection).await,
         at: Timestamp::now(),
         back_to,
     };

@@ -10,16 +10,18 @@ use serde_json::Value;
 use super::common::{StackFirst, exit};
 use super::late;
 use super::planning::releases;
+use super::release::{Summary, before, changed, ended, reason, when, who};
 use crate::cluster::{self, Trust};
 use crate::document::{Document, Place};
 use crate::kinds::Desired;
 use crate::plan::diff::diff;
-use crate::plan::release::{Outcome, Release};
+use crate::plan::release::Release;
 use crate::plan::{FieldChange, render};
 use crate::stack;
 use crate::ui::{BOLD, Ui, Unwritable, paint};
+use uninlu_text::table::{cut, lines};
 
-/// Lists what was applied: when, by whom, from which commit, and how it ended
+/// Lists what was applied: when, by whom, what changed, and how it ended
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,11 +30,14 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     stack: StackFirst,
-    /// One release in full; absent means a line for each
+    /// One release's objects; absent means a line for each release
     number: Option<i64>,
     /// With NUMBER: the differences of that release from this one
     #[arg(long, value_name = "NUMBER")]
     diff: Option<i64>,
+    /// Without NUMBER: all that is known of each release, with the whole reason of one that failed
+    #[arg(long, conflicts_with_all = ["diff", "json"])]
+    full: bool,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -51,6 +56,11 @@ struct Unknown {
 #[diagnostic(help("name the other one too: `uninlu history NUMBER --diff NUMBER`"))]
 struct NoNumber;
 
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("--full has no effect beside a release's number, which shows its objects")]
+#[diagnostic(help("leave one of the two out"))]
+struct FullOfOne;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -59,6 +69,9 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let (file, number) = args.stack.and(args.number, |text| text.parse().ok())?;
     if args.diff.is_some() && number.is_none() {
         return Err(NoNumber.into());
+    }
+    if args.full && number.is_some() {
+        return Err(FullOfOne.into());
     }
     let stack = stack::load(&file, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
@@ -82,15 +95,17 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
             }
         }
         (Some(number), None) if args.json => {
-            let release = in_full(find(number)?);
+            let release = in_full(find(number)?, &releases);
             ui.json(&Document::new("history", place, One { release }))?;
         }
-        (Some(number), None) => show_one(find(number)?, ui)?,
+        (Some(number), None) => show_one(find(number)?, &releases, ui)?,
         (None, _) if args.json => {
+            let summary =
+                |release: &Release| Summary::of(release, before(&releases, release.number));
             let releases = releases.iter().map(summary).collect();
             ui.json(&Document::new("history", place, All { releases }))?;
         }
-        (None, _) => show_all(&releases, &stack.name, ui)?,
+        (None, _) => show_all(&releases, &stack.name, args.full, ui)?,
     }
     Ok(exit::OK)
 }
@@ -115,77 +130,120 @@ struct InFull {
     objects: Vec<Value>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-struct Summary {
-    number: i64,
-    /// When it began, RFC 3339.
-    at: String,
-    /// `user@host`.
-    by: String,
-    /// The commit; null outside of git.
-    git: Option<String>,
-    environment: Option<String>,
-    image: String,
-    /// Digest of the plan.
-    plan: String,
-    summary: String,
-    /// The release that this one went back to.
-    back_to: Option<i64>,
-    outcome: Outcome,
-}
-
-fn show_all(releases: &[Release], stack: &str, ui: Ui) -> Result<(), Unwritable> {
+fn show_all(releases: &[Release], stack: &str, is_full: bool, ui: Ui) -> Result<(), Unwritable> {
     if releases.is_empty() {
-        ui.data(format_args!("{stack} was never applied here\n"))?;
+        return ui.data(format_args!("{stack} was never applied here\n"));
     }
-    for release in releases.iter().rev() {
-        ui.data(format_args!("{}\n", headline(release)))?;
+    if is_full {
+        return ui.data(full(releases));
+    }
+    let text = table(releases, ui.width().unwrap_or(WIDTH));
+    ui.data(&text)?;
+    if text.lines().any(|line| line.ends_with('…')) {
+        ui.say("--full shows what is cut, with commits and images");
     }
     Ok(())
 }
 
-/// `3  2026-11-24T05:00:00Z  me@laptop  v0.1.0-3-g1234567  1 to update, …: ready in 9 s`
-fn headline(release: &Release) -> String {
+/// Columns of a line that is not on a terminal.
+const WIDTH: usize = 120;
+/// A user's name is cut behind so many characters: service accounts and roles of clouds have long ones.
+const NAME: usize = 26;
+
+/// Where what changed begins, below the second column.
+const INDENT: &str = "         ";
+
+/// The newest first, with a header; what does not fit is cut, and stands in [`full`].
+fn table(releases: &[Release], width: usize) -> String {
+    let head = ["RELEASE", "WHEN (UTC)", "WHO", "ENDED"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    rows.extend(releases.iter().rev().map(|release| {
+        vec![
+            release.number.to_string(),
+            when(&release.record),
+            cut(who(&release.record), NAME),
+            ended(&release.outcome),
+        ]
+    }));
+    let below = releases.iter().rev().map(|release| {
+        let changed = changed(release, before(releases, release.number));
+        let reason = reason(&release.outcome).map(str::to_owned);
+        std::iter::once(changed).chain(reason)
+    });
+    let mut lines = lines(&rows).into_iter();
+    let head = lines.next().unwrap_or_default();
+    let mut text = format!(
+        "{}\n{}\n",
+        paint(BOLD, head),
+        paint(BOLD, format_args!("{INDENT}WHAT CHANGED"))
+    );
+    for (row, below) in lines.zip(below) {
+        text += &(cut(&row, width) + "\n");
+        for line in below {
+            text += &(cut(&format!("{INDENT}{line}"), width) + "\n");
+        }
+    }
+    text
+}
+
+/// All that is known of each release but its objects, the newest first.
+fn full(releases: &[Release]) -> String {
+    let one = |release: &Release| {
+        let record = &release.record;
+        let by = match &record.user {
+            Some(user) => format!("{user}, on {}", record.by),
+            None => record.by.clone(),
+        };
+        let goal = &record.goal;
+        let summary = Summary::of(release, before(releases, release.number));
+        let ended = match reason(&release.outcome) {
+            Some(reason) => format!("{}: {reason}", ended(&release.outcome)),
+            None => ended(&release.outcome),
+        };
+        let facts = [
+            ("when", Some(record.at.strftime("%F %T UTC").to_string())),
+            ("who", Some(by)),
+            ("commit", goal.git.clone()),
+            ("environment", goal.target.environment.clone()),
+            ("image", Some(goal.image.reference.clone())),
+            ("back to", record.back_to.map(|number| number.to_string())),
+            ("objects", Some(record.summary.clone())),
+            ("changed", summary.changes()),
+            ("ended", Some(ended)),
+        ];
+        let facts = facts
+            .into_iter()
+            .filter_map(|(name, fact)| Some((name, fact?)));
+        let rows = facts.map(|(name, fact)| vec![format!("  {name}"), fact]);
+        let rows: Vec<Vec<String>> = rows.collect();
+        let head = paint(BOLD, format_args!("release {}", release.number));
+        format!("{head}\n{}", uninlu_text::table::table(&rows))
+    };
+    releases.iter().rev().map(one).collect()
+}
+
+/// `release 3 of 2026-11-24 05:00 UTC by me@laptop: 1 updated; ready in 9 s`
+fn headline(release: &Release, releases: &[Release]) -> String {
     let record = &release.record;
-    let back_to = record
-        .back_to
-        .map_or(String::new(), |number| format!("back to {number}, "));
     format!(
-        "{}  {}  {}  {}  {back_to}{}: {}",
-        paint(BOLD, release.number),
-        record.at.strftime("%FT%TZ"),
-        record.by,
-        record.goal.git.as_deref().unwrap_or("no git"),
-        record.summary,
+        "{} of {} UTC by {}: {}; {}",
+        paint(BOLD, format_args!("release {}", release.number)),
+        when(record),
+        who(record),
+        changed(release, before(releases, release.number)),
         release.outcome.words()
     )
 }
 
-fn summary(release: &Release) -> Summary {
-    let record = &release.record;
-    Summary {
-        number: release.number,
-        at: record.at.strftime("%FT%TZ").to_string(),
-        by: record.by.clone(),
-        git: record.goal.git.clone(),
-        environment: record.goal.target.environment.clone(),
-        image: record.goal.image.reference.clone(),
-        plan: record.plan.clone(),
-        summary: record.summary.clone(),
-        back_to: record.back_to,
-        outcome: release.outcome.clone(),
-    }
-}
-
-fn in_full(release: &Release) -> InFull {
+fn in_full(release: &Release, releases: &[Release]) -> InFull {
     InFull {
-        summary: summary(release),
+        summary: Summary::of(release, before(releases, release.number)),
         objects: release.record.goal.objects.values().cloned().collect(),
     }
 }
 
-fn show_one(release: &Release, ui: Ui) -> Result<()> {
-    ui.say(headline(release));
+fn show_one(release: &Release, releases: &[Release], ui: Ui) -> Result<()> {
+    ui.say(headline(release, releases));
     let objects = release.record.goal.objects.values();
     let documents: Vec<String> = objects.map(super::leave::yaml).collect::<Result<_>>()?;
     Ok(ui.file(&documents.join("---\n"))?)

@@ -6,17 +6,17 @@ use miette::Result;
 use serde_json::Value;
 
 use super::planning::plan_goal;
-use crate::cluster::{self, Connection};
+use crate::cluster::{self, Connection, Releases};
 use crate::kinds::{Kind, Progress, progress};
 use crate::plan::release::{Outcome, Record, Release, newest};
 use crate::ui::Ui;
 
-/// As [`record`], for those who do not have the releases yet.
-pub(super) async fn see(connection: &Connection, ui: Ui) {
-    // Who may not list them has no right to write them either.
-    if let Ok(mut releases) = cluster::releases(connection).await {
-        record(connection, &mut releases, ui).await;
-    }
+/// As [`record`], for those who do not have the releases yet: the releases, none where this user may not list them, who
+/// has no right to write them either.
+pub(super) async fn see(connection: &Connection, ui: Ui) -> Releases {
+    let mut releases = cluster::releases(connection).await.unwrap_or_default();
+    record(connection, &mut releases, ui).await;
+    releases
 }
 
 /// Looks whether the newest release, where it is not recorded as ready, is so by now: nothing of it is left to write, and

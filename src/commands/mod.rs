@@ -34,4 +34,5 @@ mod fleet;
 mod late;
 mod leave;
 mod planning;
+mod release;
 mod saved;

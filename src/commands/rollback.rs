@@ -46,7 +46,7 @@ enum Stop {
     Nothing(String),
     #[error("the image of release {number} is gone: {reference}")]
     #[diagnostic(help(
-        "nothing was changed. Check out the commit that `uninlu history` names and apply it: that builds the image again"
+        "nothing was changed. Check out the commit that `uninlu history --full` names and apply it: that builds the image again"
     ))]
     ImageGone { number: i64, reference: String },
 }

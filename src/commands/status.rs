@@ -1,6 +1,5 @@
 //! `uninlu status`
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -11,15 +10,18 @@ use serde_json::Value;
 
 use super::common::{StackArgs, exit};
 use super::late;
+use super::release::{Summary, before, changed, ended, reason, when, who};
 use crate::cluster::{self, Connection, Trust};
 use crate::document::Document;
 use crate::kinds::{self, Going, Kind, ObjectId, Progress};
 use crate::plan::apply_set;
 use crate::plan::outlook::Asked;
+use crate::plan::release::{Release, newest};
 use crate::stack::{self, Stack};
-use crate::ui::{GREEN, RED, Ui, YELLOW, paint};
+use crate::ui::{BOLD, GREEN, RED, Ui, YELLOW, paint};
+use uninlu_text::table::lines;
 
-/// Shows the stack's objects, how far they are, and its pods
+/// Shows the stack's newest release, its objects, how far they are, and its pods
 ///
 /// Exits with 4 when the stack is not deployed.
 #[derive(Debug, clap::Args)]
@@ -47,26 +49,30 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
     let mut said = None;
     loop {
-        let now = look(&stack, &connection, args.json).await?;
-        let is_deployed = now.is_deployed;
+        let now = look(&stack, &connection).await?;
         if said.as_ref() != Some(&now) {
-            if said.is_some() && !args.json {
-                ui.data("\n")?;
+            let releases = late::see(&connection, ui).await;
+            let last = newest(&releases);
+            let earlier = last.and_then(|last| before(&releases, last.number));
+            if args.json {
+                let release = last.map(|last| Summary::of(last, earlier));
+                let report = Report {
+                    release,
+                    seen: now.clone(),
+                };
+                ui.json(&Document::new("status", stack.target(), report))?;
+            } else {
+                let gap = if said.is_some() { "\n" } else { "" };
+                let release = last.map_or(String::new(), |last| release_line(last, earlier));
+                ui.data(format_args!("{gap}{}", text(&stack, &now, &release)))?;
             }
-            match &now.json {
-                Some(document) => ui.json(document)?,
-                None => ui.data(&now.text)?,
-            }
-            said = Some(now);
-            late::see(&connection, ui).await;
+            said = Some(now.clone());
         }
         if !args.watch {
-            let code = if is_deployed {
-                exit::OK
-            } else {
-                exit::NOT_DEPLOYED
-            };
-            return Ok(code);
+            return Ok(match now.is_deployed() {
+                true => exit::OK,
+                false => exit::NOT_DEPLOYED,
+            });
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -75,169 +81,51 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 /// Between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// What was seen of the stack.
-#[derive(PartialEq)]
-struct Seen {
-    is_deployed: bool,
-    text: String,
-    /// In place of the text, where it is asked for.
-    json: Option<Document<Report>>,
-}
-
-async fn look(stack: &Stack, connection: &Connection, is_json: bool) -> Result<Seen> {
-    let kinds = Kind::all(stack.cluster.create_namespace);
-    let mut objects = cluster::ours(connection, &kinds).await?;
-    // The bookkeeping is of no interest, unless it goes.
-    let parent = apply_set::parent_id(&connection.target);
-    objects.retain(|id, live| *id != parent || Going::of(live).is_some());
-    let pods = cluster::pods(connection).await?;
-    let namespace = if stack.cluster.create_namespace {
-        Ok(None)
-    } else {
-        cluster::namespace_going(connection).await
-    };
-    Ok(Seen {
-        is_deployed: !objects.is_empty(),
-        json: is_json.then(|| {
-            let report = as_json(&objects, &pods, &namespace);
-            Document::new("status", stack.target(), report)
-        }),
-        text: namespace_line(stack, namespace) + &as_text(stack, &objects, &pods),
-    })
-}
-
-/// A namespace of somebody else is told when it goes, or when that is not known.
-fn namespace_line(stack: &Stack, going: Asked<Option<Going>>) -> String {
-    let namespace = &stack.namespace;
-    match going {
-        Ok(None) => String::new(),
-        Ok(Some(going)) => {
-            let mark = paint(RED, "✗");
-            format!("{mark} Namespace {namespace} {}\n", going.words())
-        }
-        Err(reason) => format!("? Namespace {namespace}: whether it is being deleted: {reason}\n"),
-    }
-}
-
-fn as_text(stack: &Stack, objects: &BTreeMap<ObjectId, Value>, pods: &[Pod]) -> String {
-    if objects.is_empty() {
-        return format!(
-            "{} is not deployed in namespace {} of context {}\n",
-            stack.name, stack.namespace, stack.cluster.context
-        );
-    }
-    let mut lines: Vec<String> = objects
-        .iter()
-        .map(|(id, live)| {
-            format!(
-                "{} {id}{}",
-                mark(&kinds::progress(id.kind, live)),
-                detail(id.kind, live)
-            )
-        })
-        .collect();
-    lines.extend(pods.iter().map(|pod| {
-        let progress = kinds::pod::explain(pod, &[]);
-        format!(
-            "  {} Pod {}, {} restarts{}",
-            mark(&progress),
-            pod_name(pod),
-            restarts(pod),
-            reason(&progress)
-        )
-    }));
-    lines.push(String::new());
-    lines.join("\n")
-}
-
-fn mark(progress: &Progress) -> String {
-    match progress {
-        Progress::Ready => paint(GREEN, "✓"),
-        Progress::Waiting(_) => paint(YELLOW, "…"),
-        Progress::Failed(_) => paint(RED, "✗"),
-    }
-}
-
-fn reason(progress: &Progress) -> String {
-    match progress {
-        Progress::Ready => String::new(),
-        Progress::Waiting(reason) | Progress::Failed(reason) => format!(": {reason}"),
-    }
-}
-
-fn detail(kind: Kind, live: &Value) -> String {
-    let status = |key: &str| live["status"][key].as_i64().unwrap_or(0);
-    let facts = match kind {
-        Kind::Deployment => {
-            let image = live["spec"]["template"]["spec"]["containers"][0]["image"]
-                .as_str()
-                .unwrap_or_default();
-            format!(
-                ": {} of {} pods ready, image {image}",
-                status("readyReplicas"),
-                live["spec"]["replicas"]
-            )
-        }
-        Kind::HorizontalPodAutoscaler => {
-            format!(
-                ": {} pods, {} wanted",
-                status("currentReplicas"),
-                status("desiredReplicas")
-            )
-        }
-        _ => String::new(),
-    };
-    let progress = kinds::progress(kind, live);
-    let pause = (kind == Kind::Deployment && !matches!(progress, Progress::Failed(_)))
-        .then(|| kinds::pause(live))
-        .flatten()
-        .map_or(String::new(), |words| format!("; {words}"));
-    format!("{facts}{}{pause}", reason(&progress))
-}
-
-fn pod_name(pod: &Pod) -> &str {
-    pod.metadata.name.as_deref().unwrap_or_default()
-}
-
-fn restarts(pod: &Pod) -> i32 {
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref());
-    statuses
-        .into_iter()
-        .flatten()
-        .map(|container| container.restart_count)
-        .sum()
-}
-
 /// What `status --json` prints.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(super) struct Report {
-    /// What keeps a namespace that is being deleted, or why that is not known; else null.
-    namespace_being_deleted: Option<String>,
-    objects: Vec<Object>,
-    pods: Vec<PodReport>,
+    /// The newest release; null where there is none, or where this user may not list them.
+    release: Option<Summary>,
+    #[serde(flatten)]
+    seen: Seen,
 }
 
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+/// What was seen of the stack.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+struct Seen {
+    /// What keeps a namespace that is being deleted, or why that is not known; else null.
+    namespace_being_deleted: Option<String>,
+    /// The image that the Deployment names.
+    image: Option<String>,
+    objects: Vec<Object>,
+    pods: Vec<PodReport>,
+    /// The namespace in a line, for people.
+    #[serde(skip)]
+    namespace: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 struct Object {
     kind: &'static str,
     name: String,
     progress: Reached,
+    /// How many pods there are, where the object counts them.
+    facts: Option<String>,
     /// Why a rollout is paused.
     paused: Option<String>,
 }
 
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 struct PodReport {
     name: String,
+    /// The node that it is on.
+    node: Option<String>,
     restarts: i32,
     progress: Reached,
 }
 
 /// How far something is.
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 enum Reached {
     Ready,
@@ -255,30 +143,194 @@ impl From<Progress> for Reached {
     }
 }
 
-fn as_json(
-    objects: &BTreeMap<ObjectId, Value>,
-    pods: &[Pod],
-    namespace: &Asked<Option<Going>>,
-) -> Report {
-    let objects = objects.iter().map(|(id, live)| Object {
-        kind: id.kind.name(),
-        name: id.name.clone(),
-        progress: kinds::progress(id.kind, live).into(),
-        paused: (id.kind == Kind::Deployment)
-            .then(|| kinds::pause(live))
-            .flatten(),
-    });
-    let pods = pods.iter().map(|pod| PodReport {
-        name: pod_name(pod).to_owned(),
-        restarts: restarts(pod),
-        progress: kinds::pod::explain(pod, &[]).into(),
-    });
-    Report {
-        namespace_being_deleted: match namespace {
+async fn look(stack: &Stack, connection: &Connection) -> Result<Seen> {
+    let kinds = Kind::all(stack.cluster.create_namespace);
+    let mut objects = cluster::ours(connection, &kinds).await?;
+    // The bookkeeping is of no interest, unless it goes.
+    let parent = apply_set::parent_id(&connection.target);
+    objects.retain(|id, live| *id != parent || Going::of(live).is_some());
+    let pods = cluster::pods(connection).await?;
+    let namespace = if stack.cluster.create_namespace {
+        Ok(None)
+    } else {
+        cluster::namespace_going(connection).await
+    };
+    Ok(Seen {
+        namespace: namespace_line(&stack.namespace, &namespace),
+        namespace_being_deleted: match &namespace {
             Ok(going) => going.as_ref().map(Going::words),
             Err(reason) => Some(format!("not known: {reason}")),
         },
-        objects: objects.collect(),
-        pods: pods.collect(),
+        image: objects.iter().find_map(|(id, live)| image(id.kind, live)),
+        objects: objects.iter().map(|(id, live)| object(id, live)).collect(),
+        pods: pods.iter().map(pod).collect(),
+    })
+}
+
+/// Another user's namespace is shown when it goes, or when that is not known.
+fn namespace_line(namespace: &str, going: &Asked<Option<Going>>) -> Option<String> {
+    match going {
+        Ok(None) => None,
+        Ok(Some(going)) => {
+            let mark = paint(RED, "✗");
+            Some(format!("{mark} Namespace {namespace} {}", going.words()))
+        }
+        Err(reason) => Some(format!(
+            "? Namespace {namespace}: whether it is being deleted: {reason}"
+        )),
+    }
+}
+
+fn object(id: &ObjectId, live: &Value) -> Object {
+    let is_deployment = id.kind == Kind::Deployment;
+    Object {
+        kind: id.kind.name(),
+        name: id.name.clone(),
+        progress: kinds::progress(id.kind, live).into(),
+        facts: facts(id.kind, live),
+        paused: is_deployment.then(|| kinds::pause(live)).flatten(),
+    }
+}
+
+fn facts(kind: Kind, live: &Value) -> Option<String> {
+    let status = |key: &str| live["status"][key].as_i64().unwrap_or(0);
+    match kind {
+        Kind::Deployment => Some(format!(
+            "{} of {} pods ready",
+            status("readyReplicas"),
+            live["spec"]["replicas"]
+        )),
+        Kind::HorizontalPodAutoscaler => Some(format!(
+            "{} pods, {} wanted",
+            status("currentReplicas"),
+            status("desiredReplicas")
+        )),
+        _ => None,
+    }
+}
+
+fn image(kind: Kind, live: &Value) -> Option<String> {
+    let image = &live["spec"]["template"]["spec"]["containers"][0]["image"];
+    let is_deployment = kind == Kind::Deployment;
+    is_deployment.then(|| image.as_str().map(str::to_owned))?
+}
+
+fn pod(pod: &Pod) -> PodReport {
+    let status = pod.status.as_ref();
+    let statuses = status.and_then(|status| status.container_statuses.as_ref());
+    let restarts = statuses.into_iter().flatten().map(|it| it.restart_count);
+    let spec = pod.spec.as_ref();
+    PodReport {
+        name: pod.metadata.name.clone().unwrap_or_default(),
+        node: spec.and_then(|spec| spec.node_name.clone()),
+        restarts: restarts.sum(),
+        progress: kinds::pod::explain(pod, &[]).into(),
+    }
+}
+
+impl Seen {
+    fn is_deployed(&self) -> bool {
+        !self.objects.is_empty()
+    }
+}
+
+/// `release 3, 2026-11-24 05:00 UTC, by admin: image; ready in 9 s`, and why it failed.
+fn release_line(release: &Release, earlier: Option<&Release>) -> String {
+    let reason = reason(&release.outcome);
+    let reason = reason.map_or(String::new(), |reason| format!("  {reason}\n"));
+    format!(
+        "release {}, {} UTC, by {}: {}; {}\n{reason}",
+        release.number,
+        when(&release.record),
+        who(&release.record),
+        changed(release, earlier),
+        ended(&release.outcome)
+    )
+}
+
+/// What is not ready has its reason on a line of its own, in full.
+fn text(stack: &Stack, seen: &Seen, release: &str) -> String {
+    let Stack {
+        name, namespace, ..
+    } = stack;
+    let context = &stack.cluster.context;
+    let going = seen
+        .namespace
+        .clone()
+        .map_or(String::new(), |line| line + "\n");
+    if !seen.is_deployed() {
+        return format!(
+            "{going}{name} is not deployed in namespace {namespace} of context {context}\n"
+        );
+    }
+    let place = format!("{name} in namespace {namespace} of context {context}");
+    let image = seen.image.as_ref();
+    let image = image.map_or(String::new(), |image| format!("image {image}\n"));
+    let objects = seen.objects.iter().map(|object| {
+        let state = object.facts.clone();
+        let row = vec![
+            mark(&object.progress),
+            format!("{} {}", object.kind, object.name),
+            state.unwrap_or_else(|| word(&object.progress).to_owned()),
+        ];
+        (row, reasons(&object.progress, object.paused.as_deref()))
+    });
+    let pods = seen.pods.iter().map(|pod| {
+        let row = vec![
+            mark(&pod.progress),
+            pod.name.clone(),
+            word(&pod.progress).to_owned(),
+            pod.restarts.to_string(),
+            pod.node.clone().unwrap_or_else(|| "-".to_owned()),
+        ];
+        (row, reasons(&pod.progress, None))
+    });
+    let mut text = format!("{}\n{going}{release}{image}", paint(BOLD, place));
+    text += &table(&["", "OBJECT", "STATE"], objects);
+    if !seen.pods.is_empty() {
+        text += &table(&["", "POD", "STATE", "RESTARTS", "NODE"], pods);
+    }
+    text
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = (Vec<String>, Vec<String>)>) -> String {
+    let (rows, reasons): (Vec<_>, Vec<_>) = rows.unzip();
+    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
+    let mut lines = lines(&[vec![head], rows].concat()).into_iter();
+    let mut text = paint(BOLD, lines.next().unwrap_or_default()) + "\n";
+    for (line, reasons) in lines.zip(reasons) {
+        text += &(line + "\n");
+        for reason in reasons {
+            text += &format!("     {reason}\n");
+        }
+    }
+    text
+}
+
+fn mark(progress: &Reached) -> String {
+    match progress {
+        Reached::Ready => paint(GREEN, "✓"),
+        Reached::Waiting { .. } => paint(YELLOW, "…"),
+        Reached::Failed { .. } => paint(RED, "✗"),
+    }
+}
+
+const fn word(progress: &Reached) -> &'static str {
+    match progress {
+        Reached::Ready => "ready",
+        Reached::Waiting { .. } => "waiting",
+        Reached::Failed { .. } => "failed",
+    }
+}
+
+/// Why it is not ready, and why its rollout is paused, where a failure does not say so already.
+fn reasons(progress: &Reached, paused: Option<&str>) -> Vec<String> {
+    match progress {
+        Reached::Ready => paused.map(str::to_owned).into_iter().collect(),
+        Reached::Waiting { reason } => std::iter::once(reason.as_str())
+            .chain(paused)
+            .map(str::to_owned)
+            .collect(),
+        Reached::Failed { reason } => vec![reason.clone()],
     }
 }

@@ -118,7 +118,9 @@ pub(crate) fn is_write(request: &Parts) -> bool {
         .uri
         .query()
         .is_some_and(|query| query.contains("dryRun=All"));
-    request.method != Method::GET && !is_dry_run
+    // Asking who one is creates nothing.
+    let is_review = request.uri.path().ends_with("/selfsubjectreviews");
+    request.method != Method::GET && !is_dry_run && !is_review
 }
 
 /// A renewal of the lock.

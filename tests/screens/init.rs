@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::api::{Answers, Api, kubeconfig, list, refusal};
+use super::settings;
 use super::terminal::Terminal;
 use crate::hermetic;
 
@@ -65,16 +66,6 @@ fn two_cores() -> Answers {
     answers
         .map(|(path, answer)| (path.to_owned(), answer))
         .into()
-}
-
-/// A screen without what differs from run to run.
-fn settings(home: &Path) -> insta::Settings {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_omit_expression(true);
-    settings.set_prepend_module_to_snapshot(false);
-    settings.add_filter(&home.display().to_string().replace('.', r"\."), "HOME");
-    settings.add_filter(r"\(\d+\.\d s\)", "(0.0 s)");
-    settings
 }
 
 fn written(home: &Path) -> String {

@@ -25,8 +25,11 @@ pub struct Record {
     pub plan: String,
     /// `2 to create, 1 to update, …`
     pub summary: String,
-    /// Who applied it, `user@host`.
+    /// Who applied it, `user@host`, as that machine says.
     pub by: String,
+    /// The same user as the API server knows it; absent where it did not say, and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// When it began.
     pub at: Timestamp,
     /// The release that this one went back to.
@@ -138,6 +141,7 @@ mod tests {
                 plan: "sha256:0".into(),
                 summary: "1 to create".into(),
                 by: "me@here".into(),
+                user: None,
                 at: Timestamp::UNIX_EPOCH,
                 back_to: None,
             },

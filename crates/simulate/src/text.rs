@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::report::{Played, Report};
 use super::run::Requests;
 use super::variant::Kind;
+use uninlu_text::table::table;
 
 /// Rows of the course.
 const ROWS: usize = 12;
@@ -135,26 +136,6 @@ fn course(report: &Report) -> Vec<Vec<String>> {
         rows.push(row);
     }
     rows
-}
-
-/// Columns as wide as their widest cell.
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths);
-        let line: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(line.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// What it comes to.

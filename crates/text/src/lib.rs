@@ -3,4 +3,5 @@
 pub mod digest;
 pub mod escape;
 pub mod style;
+pub mod table;
 pub mod words;
