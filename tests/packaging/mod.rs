@@ -1,7 +1,7 @@
 //! What a release offers, without a build: its version, the install script, the manifests.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
