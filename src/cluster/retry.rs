@@ -59,8 +59,26 @@ fn pause(error: &kube::Error, attempt: u32) -> Duration {
 /// Why nothing is known, for what is asked and is not needed.
 pub(super) fn reason(error: kube::Error) -> String {
     match error {
+        // The client's own mark; a proxy's page has no line to show, or no text at all.
+        kube::Error::Api(status) if status.reason == "Failed to parse error data" => {
+            format!("HTTP {}, not from a Kubernetes API server", status.code)
+        }
         kube::Error::Api(status) if status.code == 403 => "not allowed to look".into(),
         kube::Error::Api(status) => status.message,
         other => innermost(&other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_a_proxy_is_not_shown() {
+        for (page, code) in [("", 404), ("<html>\nForbidden", 403)] {
+            let status = Status::failure(page, "Failed to parse error data").with_code(code);
+            let words = format!("HTTP {code}, not from a Kubernetes API server");
+            assert_eq!(reason(kube::Error::Api(status.boxed())), words);
+        }
     }
 }

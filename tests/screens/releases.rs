@@ -35,7 +35,7 @@ fn goal(image: &str, sections: &str) -> Goal {
         reference: image.to_owned(),
         to_be_built: None,
     };
-    Goal::of_stack(&stack, image)
+    Goal::of_stack(&stack, image, None)
 }
 
 /// A release as the cluster keeps it.
@@ -81,7 +81,7 @@ fn revisions() -> Vec<Value> {
             reference: image("2"),
             to_be_built: None,
         };
-        Goal::of_stack(&stack.expect("valid"), image)
+        Goal::of_stack(&stack.expect("valid"), image, None)
     };
     let admin = Some("kubernetes-admin");
     let account = Some("system:serviceaccount:ci:deployer");

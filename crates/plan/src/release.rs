@@ -42,7 +42,7 @@ pub struct Record {
 pub enum Outcome {
     /// It is still being applied, or was cut off.
     Open,
-    /// Every object was written; nobody waited for the pods.
+    /// Every object was written, without a wait for the pods.
     Written {
         /// Seconds from the start.
         seconds: u64,

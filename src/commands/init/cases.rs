@@ -204,6 +204,22 @@ fn nodes_that_take_no_pod_are_named() {
     );
 }
 
+#[test]
+fn a_server_that_knows_no_object_is_not_a_cluster() {
+    let known = survey(Vec::new(), Vec::new());
+    assert_eq!(known.silence(), None);
+    let refused = "HTTP 404".to_owned();
+    let unknown = Survey {
+        namespace: Err(refused.clone()),
+        claims: Err(refused.clone()),
+        classes: Err(refused.clone()),
+        nodes: Err(refused.clone()),
+        pods: Err(refused),
+        ..known
+    };
+    assert_eq!(unknown.silence(), Some("HTTP 404"));
+}
+
 /// Pods of the stack itself make room for the new ones.
 #[test]
 fn own_pods_do_not_count() {
