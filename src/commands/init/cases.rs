@@ -149,7 +149,7 @@ fn the_file_fits_the_cluster() {
     };
     let measured = profile();
     let many = Reach::Anywhere;
-    let cases: [(&str, Model, Option<&Survey>, Reach, Option<&Profile>); 11] = [
+    let cases = [
         ("the cluster is not known", claim(), None, many, None),
         (
             "the nodes may not be read",
