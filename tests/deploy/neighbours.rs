@@ -307,9 +307,13 @@ async fn named_everywhere(sandbox: &Sandbox, words: &[&str]) {
         .expect(2);
     says(&plan.stdout, words);
     assert!(!plan.stdout.contains("no differences"), "{}", plan.stdout);
-    for command in [&["gate"][..], &["status"], &["plan", "--markdown"]] {
+    for command in [&["gate"][..], &["plan", "--markdown"]] {
         says(&sandbox.run(command).await.expect(0).stdout, words);
     }
+    // In the table the namespace stands above the object.
+    let object = words[0].replace(&format!("{}/", sandbox.namespace), "");
+    let status = sandbox.run(&["status"]).await.expect(0).stdout;
+    says(&status, &[&[&*object], &words[1..]].concat());
     let shown = sandbox.plan().await.change("Service")["being_deleted"].to_string();
     says(&shown, &words[1..]);
     says(&sandbox.run(&["drift"]).await.expect(2).stdout, words);
