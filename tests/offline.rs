@@ -3,6 +3,7 @@
 
 mod figures;
 mod gate;
+mod generated;
 mod habits;
 mod hermetic;
 mod image;

@@ -10,6 +10,7 @@ mod record;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::generated;
 use crate::project::root;
 use record::Records;
 
@@ -33,25 +34,10 @@ fn pages() -> Vec<(String, String)> {
 #[test]
 fn every_figure_is_its_records() {
     let records = Records::read();
-    let is_updating = std::env::var("INSTA_UPDATE").is_ok_and(|it| it == "always");
-    let mut differing = Vec::new();
     for (name, text) in pages() {
         let expected = page::filled(&name, &text, &records);
-        if expected == text {
-            continue;
-        }
-        if is_updating {
-            std::fs::write(root().join(&name), expected).expect("writable");
-        } else {
-            let lines = text.lines().zip(expected.lines());
-            let same = lines.take_while(|(now, then)| now == then).count();
-            differing.push(format!("{name}, from line {}", same + 1));
-        }
+        generated::compare(&name, &expected, "--test offline figures");
     }
-    assert!(
-        differing.is_empty(),
-        "other figures than the records': {differing:#?}\nfix: INSTA_UPDATE=always cargo test --test offline figures"
-    );
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #[path = "../difference/mod.rs"]
 mod difference;
+#[path = "../generated/mod.rs"]
+mod generated;
 #[path = "../hermetic/mod.rs"]
 mod hermetic;
 mod progress;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use uninlu::kinds::Kind;
+
+use super::generated;
 
 /// Each role that has the stack's kinds, and what it may do with them.
 const ROLES: [(&str, &[&str]); 2] = [
@@ -16,9 +18,13 @@ const ROLES: [(&str, &[&str]); 2] = [
 /// Stands above the rules of the kinds, which end at the next comment.
 const HEAD: &str = "  # The kinds of a stack.\n";
 
-fn file(role: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rbac");
-    folder.join(format!("{role}.yaml"))
+fn file(role: &str) -> String {
+    format!("docs/rbac/{role}.yaml")
+}
+
+fn text(role: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file(role));
+    fs::read_to_string(path).expect("readable")
 }
 
 /// A rule for each API group, in the order of the table. A namespace needs rights in the whole cluster, which
@@ -53,21 +59,14 @@ fn with_rules(text: &str, rules: &str) -> String {
 #[test]
 fn the_roles_have_every_kind_of_the_table() {
     for (role, verbs) in ROLES {
-        let text = fs::read_to_string(file(role)).expect("readable");
-        let whole = with_rules(&text, &rules(verbs));
-        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
-            fs::write(file(role), &whole).expect("writable");
-        } else {
-            let fix = "fix: INSTA_UPDATE=always cargo test --test kinds roles";
-            assert_eq!(text, whole, "{fix}");
-        }
+        let whole = with_rules(&text(role), &rules(verbs));
+        generated::compare(&file(role), &whole, "--test kinds roles");
     }
 }
 
 /// What the role allows, as `RESOURCE.GROUP: VERB`.
 fn rights(role: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string(file(role)).expect("readable");
-    let role: Value = serde_saphyr::from_str(&text).expect("YAML");
+    let role: Value = serde_saphyr::from_str(&text(role)).expect("YAML");
     let texts = |list: &Value| -> Vec<String> {
         let texts = list.as_array().into_iter().flatten();
         texts.filter_map(Value::as_str).map(str::to_owned).collect()

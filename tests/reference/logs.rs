@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{PAGE, compare, rows, sources};
-use crate::project::{root, text};
+use crate::generated;
+use crate::project::text;
 
 const BEGIN: &str = "<!-- log lines, from the server's sources -->\n";
 const END: &str = "<!-- / -->";
@@ -102,14 +103,7 @@ fn the_page_has_every_line_of_the_log() {
     let (before, rest) = page.split_once(BEGIN).expect("the begin of the table");
     let (_, after) = rest.split_once(END).expect("the end of the table");
     let expected = format!("{before}{BEGIN}{}{END}{after}", table(&logged()));
-    if std::env::var("INSTA_UPDATE").is_ok_and(|it| it == "always") {
-        std::fs::write(root().join(PAGE), expected).expect("writable");
-    } else {
-        assert!(
-            page == expected,
-            "{PAGE} has other log lines than the server\nfix: INSTA_UPDATE=always cargo test --test offline reference"
-        );
-    }
+    generated::compare(PAGE, &expected, "--test offline reference");
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod defaults;
 mod difference;
 mod documents;
 mod explain;
+#[path = "../generated/mod.rs"]
+mod generated;
 mod help;
 #[path = "../hermetic/mod.rs"]
 mod hermetic;
