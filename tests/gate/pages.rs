@@ -6,6 +6,9 @@ use std::path::Path;
 use serde_json::Value;
 use uninlu::rules::{self, Check, Rule, Severity};
 
+use crate::generated;
+use crate::project::{filled, text};
+
 fn folder(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -38,8 +41,7 @@ fn commands(rule: &Rule) -> Vec<&'static str> {
         ),
         (
             "verify",
-            is_of_objects && rule.severity == Severity::Error
-                || has(|check| matches!(check, Check::Running(_) | Check::Settling(_))),
+            is_of_objects && rule.severity == Severity::Error || looks_at_what_runs(rule),
         ),
     ];
     let run = commands.into_iter().filter(|(_, runs)| *runs);
@@ -83,23 +85,49 @@ fn a_page_says_what_its_rule_says() {
     }
 }
 
-/// The tables of docs/import.md and docs/verify.md name the rules that the command runs, and no others.
+/// The rules that a command runs, in the order of the list.
+fn run_by(command: &str) -> impl Iterator<Item = &'static Rule> {
+    rules::all().filter(move |rule| commands(rule).contains(&command))
+}
+
+fn looks_at_what_runs(rule: &Rule) -> bool {
+    let mut checks = rule.checks.iter();
+    checks.any(|check| matches!(check, Check::Running(_) | Check::Settling(_)))
+}
+
+const BEGIN: &str = "<!-- rules, from the list -->\n";
+
 #[test]
 fn tables_of_rules_are_those_of_the_list() {
-    for command in ["import", "verify"] {
-        let page = std::fs::read_to_string(folder(&format!("docs/{command}.md"))).expect("a page");
-        let table: BTreeSet<&str> = page
-            .lines()
-            .filter_map(|line| line.strip_prefix("| [`")?.split_once("`](rules/"))
-            .map(|(id, _)| id)
-            .collect();
-        let run = rules::all().filter(|rule| commands(rule).contains(&command));
-        assert_eq!(
-            table,
-            run.map(|rule| rule.id).collect(),
-            "docs/{command}.md"
-        );
+    let link = |rule: &Rule| format!("[`{0}`](rules/{0}.md)", rule.id);
+    let imported = run_by("import").map(|rule| {
+        let severity = rule.severity.word();
+        format!("| {} | {severity} | {} |\n", link(rule), rule.title)
+    });
+    let verified = run_by("verify").filter(|rule| !looks_at_what_runs(rule));
+    let verified = verified.map(|rule| format!("| {} | {} |\n", link(rule), rule.title));
+    let import_head = "| rule | severity | what must hold |\n|---|---|---|\n";
+    let verify_head = "| rule | what must hold |\n|---|---|\n";
+    for (file, head, rows) in [
+        ("docs/import.md", import_head, imported.collect::<String>()),
+        ("docs/verify.md", verify_head, verified.collect()),
+    ] {
+        let page = filled(&text(file), BEGIN, &format!("{head}{rows}"));
+        generated::compare(file, &page, "--test offline pages");
     }
+}
+
+/// How it is checked stands beside each, which the list does not say.
+#[test]
+fn verifys_page_names_the_rules_over_what_runs() {
+    let page = text("docs/verify.md");
+    let (page, _) = page.split_once(BEGIN).expect("the table of the others");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| [`"));
+    let named: BTreeSet<&str> = rows
+        .filter_map(|row| Some(row.split_once("`](rules/")?.0))
+        .collect();
+    let rules = run_by("verify").filter(|rule| looks_at_what_runs(rule));
+    assert_eq!(named, rules.map(|rule| rule.id).collect());
 }
 
 /// A workflow that is copied must run: each command and each flag that it uses is one of the binary's.

@@ -14,6 +14,13 @@ pub(crate) fn text(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
+/// A page with another text between the comment `begin` and the next `<!-- / -->`.
+pub(crate) fn filled(page: &str, begin: &str, inner: &str) -> String {
+    let (before, rest) = page.split_once(begin).expect("the comment before it");
+    let end = rest.find("<!-- / -->").expect("the comment behind it");
+    format!("{before}{begin}{inner}{}", &rest[end..])
+}
+
 /// The files below a folder with one of these extensions, in the order of their names.
 pub(crate) fn files_below(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
     let entries = WalkDir::new(root().join(folder)).sort_by_file_name();

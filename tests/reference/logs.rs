@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{PAGE, compare, rows, sources};
 use crate::generated;
-use crate::project::text;
+use crate::project::{filled, text};
 
 const BEGIN: &str = "<!-- log lines, from the server's sources -->\n";
-const END: &str = "<!-- / -->";
 
 /// An event of the log.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,10 +98,7 @@ fn table(events: &BTreeSet<Event>) -> String {
 
 #[test]
 fn the_page_has_every_line_of_the_log() {
-    let page = text(PAGE);
-    let (before, rest) = page.split_once(BEGIN).expect("the begin of the table");
-    let (_, after) = rest.split_once(END).expect("the end of the table");
-    let expected = format!("{before}{BEGIN}{}{END}{after}", table(&logged()));
+    let expected = filled(&text(PAGE), BEGIN, &table(&logged()));
     generated::compare(PAGE, &expected, "--test offline reference");
 }
 
