@@ -5,6 +5,7 @@ use uninlu_settings::{Settings, variables};
 
 use super::Progress;
 use super::row::{Causes, Is, Render, Row};
+use super::summary::join;
 use uninlu_stack::Stack;
 
 /// Its row in the table of kinds.
@@ -17,6 +18,7 @@ pub(super) const ROW: Row = Row {
     name: |stack, _| name_of(stack),
     render: Render::Always(|stack, _| render(stack)),
     progress: |_| Progress::Ready,
+    summary: |object| vec![("data", data(object))],
     causes: CAUSES,
     shapes: &[(&[], &[("data settings.toml", Is::Text)])],
 };
@@ -25,6 +27,17 @@ const CAUSES: Causes = &[(".data", &["server"])];
 
 pub(super) fn name_of(stack_name: &str) -> String {
     format!("{stack_name}-settings")
+}
+
+fn data(object: &Value) -> String {
+    let data = object["data"].as_object().into_iter().flatten();
+    let files = data.map(
+        |(name, text)| match text.as_str().unwrap_or_default().trim() {
+            "" => format!("{name} is empty: the server uses its defaults"),
+            text => format!("{name}: {}", text.lines().collect::<Vec<_>>().join("; ")),
+        },
+    );
+    join(files, ", ")
 }
 
 pub(super) fn render(stack: &Stack) -> Value {

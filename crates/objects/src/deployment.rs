@@ -7,7 +7,7 @@ use uninlu_settings::{Choice, Precision, variables};
 use super::pod_disruption_budget::int_or_string;
 use super::row::{Causes, Facts, Is, Render, Row, Shape};
 use super::service::{MANAGEMENT_NAME, PORT_NAME, probed_name};
-use super::{Progress, condition, config_map, is_observed, labels};
+use super::{Progress, condition, config_map, deployment_summary, is_observed, labels};
 use uninlu_stack::{CONTAINER_PORT, Count, ModelSource, Probe, Replicas, SecretKey, Stack, Target};
 
 /// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
@@ -39,6 +39,7 @@ pub(super) const ROW: Row = Row {
     name: |stack, _| stack.to_owned(),
     render: Render::Always(render),
     progress,
+    summary: deployment_summary::lines,
     causes: CAUSES,
     shapes: &[
         (&[], SHAPE),

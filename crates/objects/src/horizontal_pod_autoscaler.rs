@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::row::{Causes, Is, Render, Row, Shape};
+use super::summary::{items, join, scalar};
 use super::{Progress, condition, prometheus};
 use uninlu_stack::{Autoscaling, Policy, PolicyKind, Replicas, ScalingRules, Select, Stack};
 
@@ -16,6 +17,7 @@ pub(super) const ROW: Row = Row {
     name: |stack, _| stack.to_owned(),
     render: Render::OnRequest(render),
     progress,
+    summary: |object| vec![("scales", sentence(object))],
     causes: CAUSES,
     shapes: &[(&[], SHAPE)],
 };
@@ -47,6 +49,31 @@ const SHAPE: Shape = &[
     ("spec behavior * selectPolicy", Is::Text),
     ("spec behavior * policies * *", Is::Amount),
 ];
+
+/// The autoscaler in a sentence.
+fn sentence(object: &Value) -> String {
+    let spec = &object["spec"];
+    let metrics = items(&spec["metrics"])
+        .into_iter()
+        .map(|metric| match metric["type"].as_str() {
+            Some("Resource") => format!(
+                "{} % {}",
+                scalar(&metric["resource"]["target"]["averageUtilization"]),
+                scalar(&metric["resource"]["name"])
+            ),
+            _ => format!(
+                "{} {} per pod",
+                scalar(&metric["pods"]["target"]["averageValue"]),
+                scalar(&metric["pods"]["metric"]["name"])
+            ),
+        });
+    format!(
+        "{} to {} pods, so that each metric stays at its target: {}",
+        scalar(&spec["minReplicas"]),
+        scalar(&spec["maxReplicas"]),
+        join(metrics, ", ")
+    )
+}
 
 pub(super) fn render(stack: &Stack) -> Option<Value> {
     let Replicas::Autoscaled(autoscaling) = &stack.replicas else {

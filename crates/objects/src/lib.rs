@@ -5,6 +5,7 @@ mod autoscaler_metric;
 mod causes;
 mod config_map;
 mod deployment;
+mod deployment_summary;
 mod going;
 mod horizontal_pod_autoscaler;
 mod kind;
@@ -21,6 +22,7 @@ mod row;
 mod service;
 mod service_account;
 pub mod shape;
+mod summary;
 
 use std::collections::BTreeMap;
 
@@ -38,14 +40,7 @@ pub use progress::Progress;
 use progress::{condition, is_observed};
 pub use row::Facts;
 use row::Render;
-
-/// A value as people write it: a text without quotes, anything else as JSON.
-pub fn written(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
-    }
-}
+pub use summary::{Line, written};
 
 /// The objects that a stack stands for, each as the body of a server-side apply.
 pub type Desired = BTreeMap<ObjectId, Value>;
@@ -120,4 +115,11 @@ pub fn progress(kind: Kind, live: &Value) -> Progress {
         return Progress::Failed(going.words());
     }
     (kind.row().progress)(live)
+}
+
+/// What a plan shows of an object that is created. All its fields are in the object.
+pub fn summary(kind: Kind, object: &Value) -> Vec<Line> {
+    let mut lines = (kind.row().summary)(object);
+    lines.retain(|(_, words)| !words.is_empty());
+    lines
 }

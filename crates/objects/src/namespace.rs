@@ -16,6 +16,7 @@ pub(super) const ROW: Row = Row {
     name: |_, namespace| namespace.to_owned(),
     render: Render::OnRequest(render),
     progress: |_| Progress::Ready,
+    summary: |_| Vec::new(),
     causes: CAUSES,
     shapes: &[],
 };

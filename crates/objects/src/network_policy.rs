@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::row::{Causes, Is, PROTOCOLS, Render, Row, Shape};
+use super::summary::{Line, items, join, scalar};
 use super::{Progress, labels};
 use uninlu_stack::{CONTAINER_PORT, Stack};
 
@@ -16,6 +17,7 @@ pub(super) const ROW: Row = Row {
     name: |stack, _| stack.to_owned(),
     render: Render::OnRequest(render),
     progress: |_| Progress::Ready,
+    summary,
     causes: CAUSES,
     shapes: &[(&[], SHAPE)],
 };
@@ -47,6 +49,34 @@ const SHAPE: Shape = &[
         Is::Text,
     ),
 ];
+
+fn summary(object: &Value) -> Vec<Line> {
+    let types = items(&object["spec"]["policyTypes"]);
+    let has = |direction: &str| types.contains(&&Value::from(direction));
+    let ports = items(&object["spec"]["ingress"])
+        .into_iter()
+        .flat_map(|rule| items(&rule["ports"]));
+    let ports = join(
+        ports.map(|port| format!("{}/{}", scalar(&port["port"]), scalar(&port["protocol"]))),
+        ", ",
+    );
+    let sources = items(&object["spec"]["ingress"])
+        .into_iter()
+        .flat_map(|rule| items(&rule["from"]));
+    let sources = match sources.count() {
+        0 => "from everywhere".to_owned(),
+        count => format!("from {count} sources"),
+    };
+    let egress = match items(&object["spec"]["egress"]).len() {
+        _ if !has("Egress") => String::new(),
+        0 => "none".to_owned(),
+        count => format!("{count} rules"),
+    };
+    vec![
+        ("ingress", format!("{ports} {sources}")),
+        ("egress", egress),
+    ]
+}
 
 pub(super) fn render(stack: &Stack) -> Option<Value> {
     if !stack.network.policy {

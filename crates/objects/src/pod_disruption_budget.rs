@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::row::{Causes, Is, Render, Row, Shape};
+use super::summary::{join, scalar};
 use super::{Progress, is_observed, labels};
 use uninlu_stack::{Count, Disruption, Stack};
 
@@ -16,6 +17,7 @@ pub(super) const ROW: Row = Row {
     name: |stack, _| stack.to_owned(),
     render: Render::OnRequest(render),
     progress,
+    summary: |object| vec![("budget", bounds(object))],
     causes: CAUSES,
     shapes: &[(&[], SHAPE)],
 };
@@ -43,6 +45,22 @@ const SHAPE: Shape = &[
 ];
 
 /// Broken pods may always be evicted: a budget that protects them would block the drain that could fix them.
+fn bounds(object: &Value) -> String {
+    let spec = &object["spec"];
+    let bounds = [
+        ("minAvailable", "at least", "available"),
+        ("maxUnavailable", "at most", "unavailable"),
+    ];
+    let bounds = bounds.into_iter().filter(|(key, ..)| !spec[key].is_null());
+    let words = bounds.map(|(key, bound, state)| {
+        format!(
+            "{bound} {} {state} while nodes are drained",
+            scalar(&spec[key])
+        )
+    });
+    join(words, ", ")
+}
+
 pub(super) fn render(stack: &Stack) -> Option<Value> {
     let mut spec = json!({
         "selector": { "matchLabels": labels::selector(stack) },

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Progress;
+use super::summary::Line;
 use uninlu_stack::Stack;
 
 /// A kind: how the API addresses it, and what is known of its objects.
@@ -19,6 +20,9 @@ pub(super) struct Row {
     pub(super) render: Render,
     /// How far a live object is that is not being deleted.
     pub(super) progress: fn(&Value) -> Progress,
+    /// What a plan shows of one that is created; lines without words are left out, and none is right for a kind whose
+    /// name says all.
+    pub(super) summary: fn(&Value) -> Vec<Line>,
     pub(super) causes: Causes,
     pub(super) shapes: Shapes,
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::row::{Causes, Is, PROTOCOLS, Render, Row, Shape};
+use super::summary::{items, join, scalar};
 use super::{Progress, labels};
 use uninlu_stack::Stack;
 
@@ -29,6 +30,7 @@ pub(super) const ROW: Row = Row {
     name: |stack, _| stack.to_owned(),
     render: Render::Always(|stack, _| render(stack)),
     progress: |_| Progress::Ready,
+    summary: |object| vec![("ports", shown_ports(object))],
     causes: CAUSES,
     shapes: &[(&[], SHAPE)],
 };
@@ -55,6 +57,19 @@ const SHAPE: Shape = &[
     ("spec ports * port", Is::Number),
     ("spec ports * targetPort", Is::Text),
 ];
+
+fn shown_ports(object: &Value) -> String {
+    let spec = &object["spec"];
+    let ports = items(&spec["ports"]).into_iter().map(|port| {
+        format!(
+            "{} {} → {}",
+            scalar(&port["name"]),
+            scalar(&port["port"]),
+            scalar(&port["targetPort"])
+        )
+    });
+    format!("{} ({})", join(ports, ", "), scalar(&spec["type"]))
+}
 
 pub(super) fn render(stack: &Stack) -> Value {
     let mut metadata = json!({});

@@ -16,6 +16,7 @@ pub(super) const ROW: Row = Row {
     name: |stack, _| stack.to_owned(),
     render: Render::Always(|stack, _| render(stack)),
     progress: |_| Progress::Ready,
+    summary: |_| Vec::new(),
     causes: &[],
     shapes: &[(&[], &[("automountServiceAccountToken", Is::False)])],
 };

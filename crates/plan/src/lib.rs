@@ -5,7 +5,6 @@ pub mod apply_set;
 mod approximate;
 mod change;
 mod chosen;
-mod creation;
 pub mod destruction;
 pub mod diff;
 pub mod file;

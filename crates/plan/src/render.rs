@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::creation;
 use super::diff::fields_of;
 use super::file::Digests;
 use super::outlook::Outlook;
@@ -114,7 +113,7 @@ fn outlook_lines(text: &mut String, outlook: &Outlook) {
 fn created(text: &mut String, kind: Kind, object: &Value, detail: Detail) {
     match detail {
         Detail::Brief => {
-            for (label, words) in creation::lines(kind, object) {
+            for (label, words) in uninlu_objects::summary(kind, object) {
                 let label = format!("{label}:");
                 line(text, format_args!("    {label:<12} {words}"));
             }
