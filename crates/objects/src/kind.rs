@@ -5,58 +5,8 @@ use std::collections::BTreeSet;
 use kube_core::{ApiResource, GroupVersionKind};
 use serde::{Deserialize, Serialize};
 
-use super::row::{Render, Row};
-
-/// The table of kinds: each name with its row.
-macro_rules! kinds {
-    ($($(#[$doc:meta])+ $kind:ident: $row:path,)+) => {
-        /// The kinds that a stack is made of.
-        ///
-        /// The order of the variants *is* the order of apply; its reverse is the order of destroy. What a pod needs to
-        /// start comes before the Deployment, what looks at the Deployment comes after it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum Kind {
-            $($(#[$doc])+ $kind,)+
-        }
-
-        impl Kind {
-            /// Every kind, in the order of apply.
-            pub const ALL: [Kind; [$(stringify!($kind)),+].len()] = [$(Kind::$kind),+];
-
-            /// The kind's name, `Deployment`.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Kind::$kind => stringify!($kind),)+
-                }
-            }
-
-            pub(super) const fn row(self) -> &'static Row {
-                match self {
-                    $(Kind::$kind => &$row,)+
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// `v1`, only on request.
-    Namespace: super::namespace::ROW,
-    /// `v1`
-    ServiceAccount: super::service_account::ROW,
-    /// `v1`: the hot settings, and the ApplySet parent.
-    ConfigMap: super::config_map::ROW,
-    /// `networking.k8s.io/v1`
-    NetworkPolicy: super::network_policy::ROW,
-    /// `v1`
-    Service: super::service::ROW,
-    /// `apps/v1`
-    Deployment: super::deployment::ROW,
-    /// `policy/v1`
-    PodDisruptionBudget: super::pod_disruption_budget::ROW,
-    /// `autoscaling/v2`
-    HorizontalPodAutoscaler: super::horizontal_pod_autoscaler::ROW,
-}
+use super::Kind;
+use super::row::Render;
 
 impl Kind {
     /// Every kind of which a stack can have objects: whoever has rights in a namespace alone may not list namespaces,

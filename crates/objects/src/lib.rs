@@ -1,4 +1,4 @@
-//! Stack → Kubernetes objects: one file per kind, each with its rendering and, where it has one, its progress.
+//! Stack → Kubernetes objects: one file per kind, each with its row, and the table of them below.
 
 pub mod amounts;
 mod autoscaler_metric;
@@ -6,6 +6,7 @@ mod causes;
 mod config_map;
 mod deployment;
 mod deployment_summary;
+mod desired;
 mod going;
 mod horizontal_pod_autoscaler;
 mod kind;
@@ -24,102 +25,34 @@ mod service_account;
 pub mod shape;
 mod summary;
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-
-use uninlu_stack::Stack;
-
 pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
 pub use deployment::{CONTAINER, PULL_MARGIN, USER, pause, resume, set_image, wait_budget};
+pub use desired::{Desired, desired, identify, progress, settings, summary};
 pub use going::Going;
-pub use kind::{Kind, ObjectId};
+pub use kind::ObjectId;
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 pub use progress::Progress;
 use progress::{condition, is_observed};
 pub use row::Facts;
-use row::Render;
 pub use summary::{Line, written};
 
-/// The objects that a stack stands for, each as the body of a server-side apply.
-pub type Desired = BTreeMap<ObjectId, Value>;
-
-/// Renders every object of the stack. A kind that the stack does not want is absent.
-pub fn desired(stack: &Stack, facts: &Facts) -> Desired {
-    Kind::ALL
-        .into_iter()
-        .filter_map(|kind| {
-            let body = render(kind, stack, facts)?;
-            Some((object_id(kind, &body), body))
-        })
-        .collect()
-}
-
-fn render(kind: Kind, stack: &Stack, facts: &Facts) -> Option<Value> {
-    let body = match kind.row().render {
-        Render::Always(render) => render(stack, facts),
-        Render::OnRequest(render) => render(stack)?,
-    };
-    Some(with_identity(kind, stack, body))
-}
-
-/// The ConfigMap of the hot settings.
-pub fn settings(stack: &Stack) -> Value {
-    with_identity(Kind::ConfigMap, stack, config_map::render(stack))
-}
-
-/// Adds apiVersion, kind, name, namespace and labels.
-fn with_identity(kind: Kind, stack: &Stack, mut body: Value) -> Value {
-    let resource = kind.api_resource();
-    let mut metadata = json!({ "name": kind.name_of_object(&stack.name, &stack.namespace) });
-    extend(&mut metadata, body["metadata"].take());
-    if kind.is_namespaced() {
-        metadata["namespace"] = json!(stack.namespace);
-    }
-    let mut labels = labels::of_object(stack);
-    if let Some(own) = metadata["labels"].as_object() {
-        labels.extend(own.clone());
-    }
-    metadata["labels"] = Value::Object(labels);
-    body["metadata"] = metadata;
-    let mut object = json!({ "apiVersion": resource.api_version, "kind": resource.kind });
-    extend(&mut object, body);
-    object
-}
-
-fn extend(object: &mut Value, more: Value) {
-    if let (Value::Object(object), Value::Object(more)) = (object, more) {
-        object.extend(more);
-    }
-}
-
-/// Which object a body is; `None` when its kind is not one of ours.
-pub fn identify(body: &Value) -> Option<ObjectId> {
-    let kind = Kind::by_name(body["kind"].as_str()?)?;
-    (body["apiVersion"] == kind.api_resource().api_version).then(|| object_id(kind, body))
-}
-
-fn object_id(kind: Kind, body: &Value) -> ObjectId {
-    let text = |key: &str| body["metadata"][key].as_str().map(str::to_owned);
-    ObjectId {
-        kind,
-        namespace: text("namespace"),
-        name: text("name").unwrap_or_default(),
-    }
-}
-
-/// How far an object is, from its live state alone; a Deployment's pods are explained by [`pod::explain`].
-pub fn progress(kind: Kind, live: &Value) -> Progress {
-    if let Some(going) = Going::of(live) {
-        return Progress::Failed(going.words());
-    }
-    (kind.row().progress)(live)
-}
-
-/// What a plan shows of an object that is created. All its fields are in the object.
-pub fn summary(kind: Kind, object: &Value) -> Vec<Line> {
-    let mut lines = (kind.row().summary)(object);
-    lines.retain(|(_, words)| !words.is_empty());
-    lines
+// Beside the declarations of their files, so that a new kind changes this file alone.
+row::kinds! {
+    /// `v1`, only on request.
+    Namespace: namespace::ROW,
+    /// `v1`
+    ServiceAccount: service_account::ROW,
+    /// `v1`: the hot settings, and the ApplySet parent.
+    ConfigMap: config_map::ROW,
+    /// `networking.k8s.io/v1`
+    NetworkPolicy: network_policy::ROW,
+    /// `v1`
+    Service: service::ROW,
+    /// `apps/v1`
+    Deployment: deployment::ROW,
+    /// `policy/v1`
+    PodDisruptionBudget: pod_disruption_budget::ROW,
+    /// `autoscaling/v2`
+    HorizontalPodAutoscaler: horizontal_pod_autoscaler::ROW,
 }

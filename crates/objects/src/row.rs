@@ -1,4 +1,4 @@
-//! What is known of a kind: each kind's file has its row, and `kind.rs` has the table of them.
+//! What is known of a kind: each kind's file has its row, and `lib.rs` has the table of them.
 
 use serde_json::Value;
 
@@ -104,3 +104,38 @@ impl Is {
 }
 
 pub(super) const PROTOCOLS: Is = Is::OneOf(&["TCP", "UDP"]);
+
+/// Makes [`Kind`](super::Kind) of the table of kinds: each name with its row.
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $kind:ident: $row:path,)+) => {
+        /// The kinds that a stack is made of.
+        ///
+        /// The order of the variants *is* the order of apply; its reverse is the order of destroy. What a pod needs to
+        /// start comes before the Deployment, what looks at the Deployment comes after it.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
+        pub enum Kind {
+            $($(#[$doc])+ $kind,)+
+        }
+
+        impl Kind {
+            /// Every kind, in the order of apply.
+            pub const ALL: [Kind; [$(stringify!($kind)),+].len()] = [$(Kind::$kind),+];
+
+            /// The kind's name, `Deployment`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => stringify!($kind),)+
+                }
+            }
+
+            const fn row(self) -> &'static row::Row {
+                match self {
+                    $(Kind::$kind => &$row,)+
+                }
+            }
+        }
+    };
+}
+pub(super) use kinds;
