@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
+use crate::commands::Command;
 use crate::commands::common::exit;
 use crate::document::{Document, Failure, Place, Problem};
 use crate::report;
@@ -45,36 +46,6 @@ pub(crate) struct Cli {
         value_parser = FalseyValueParser::new()
     )]
     allow_exec: bool,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Init(commands::init::Args),
-    Import(commands::import::Args),
-    #[command(visible_aliases = ["lint", "check"])]
-    Validate(commands::validate::Args),
-    #[command(visible_alias = "template")]
-    Render(commands::render::Args),
-    Build(commands::build::Args),
-    Rehearse(commands::rehearse::Args),
-    Plan(commands::plan::Args),
-    Diff(commands::diff::Args),
-    Explain(commands::explain::Args),
-    Gate(commands::gate::Args),
-    #[command(visible_aliases = ["deploy", "up"])]
-    Apply(commands::apply::Args),
-    Adopt(commands::adopt::Args),
-    Status(commands::status::Args),
-    Verify(commands::verify::Args),
-    Drift(commands::drift::Args),
-    History(commands::history::Args),
-    Rollback(commands::rollback::Args),
-    #[command(visible_aliases = ["down", "delete"])]
-    Destroy(commands::destroy::Args),
-    Simulate(commands::simulate::Args),
-    Schema(commands::schema::Args),
-    Completions(commands::completions::Args),
-    Man(commands::man::Args),
 }
 
 /// Runs the command line. What a command returns is its exit code; an error is reported once, here.
@@ -204,34 +175,7 @@ fn run(cli: Cli) -> miette::Result<u8> {
     }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| miette::miette!("cannot start the asynchronous runtime: {error}"))?;
-    runtime.block_on(dispatch(cli.command, ui))
-}
-
-async fn dispatch(command: Command, ui: Ui) -> miette::Result<u8> {
-    match command {
-        Command::Init(args) => commands::init::run(args, ui).await,
-        Command::Import(args) => commands::import::run(args, ui).await,
-        Command::Validate(args) => commands::validate::run(args, ui).await,
-        Command::Render(args) => commands::render::run(args, ui).await,
-        Command::Build(args) => commands::build::run(args, ui).await,
-        Command::Rehearse(args) => commands::rehearse::run(args, ui).await,
-        Command::Plan(args) => commands::plan::run(args, ui).await,
-        Command::Diff(args) => commands::diff::run(args, ui).await,
-        Command::Explain(args) => commands::explain::run(args, ui).await,
-        Command::Gate(args) => commands::gate::run(args, ui).await,
-        Command::Apply(args) => commands::apply::run(args, ui).await,
-        Command::Adopt(args) => commands::adopt::run(args, ui).await,
-        Command::Status(args) => commands::status::run(args, ui).await,
-        Command::Verify(args) => commands::verify::run(args, ui).await,
-        Command::Drift(args) => commands::drift::run(args, ui).await,
-        Command::History(args) => commands::history::run(args, ui).await,
-        Command::Rollback(args) => commands::rollback::run(args, ui).await,
-        Command::Destroy(args) => commands::destroy::run(args, ui).await,
-        Command::Simulate(args) => commands::simulate::run(args, ui).await,
-        Command::Schema(args) => commands::schema::run(args, ui).await,
-        Command::Completions(args) => commands::completions::run(args, Cli::command(), ui).await,
-        Command::Man(args) => commands::man::run(args, Cli::command(), ui).await,
-    }
+    runtime.block_on(commands::dispatch(cli.command, Cli::command(), ui))
 }
 
 #[cfg(test)]

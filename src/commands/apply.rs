@@ -21,6 +21,7 @@ use crate::ui::Ui;
 /// STACK may also be a plan that `plan --out` saved: then exactly that is applied, and only while the cluster is as the
 /// plan saw it. Or a folder with stacks below it, at any depth: then all of them are planned before any is applied.
 #[derive(Debug, clap::Args)]
+#[command(visible_aliases = ["deploy", "up"])]
 #[command(after_help = "\
 Examples:
   uninlu apply --env staging

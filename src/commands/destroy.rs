@@ -19,6 +19,7 @@ use crate::who;
 
 /// Deletes the stack's objects in reverse order and proves that nothing is left
 #[derive(Debug, clap::Args)]
+#[command(visible_aliases = ["down", "delete"])]
 #[command(after_help = "\
 Examples:
   uninlu destroy --env staging

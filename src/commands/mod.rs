@@ -36,3 +36,56 @@ mod leave;
 mod planning;
 mod release;
 mod saved;
+
+use clap::Subcommand;
+
+use crate::ui::Ui;
+
+/// Makes the command line's subcommands of the table of commands: each name with its module, in the order of the help.
+/// `cli` is the command line itself, for those that print it.
+macro_rules! commands {
+    ($cli:ident => $($name:ident: $module:ident $(($printed:ident))?,)+) => {
+        /// What the command line can be asked for.
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Command {
+            $($name($module::Args),)+
+        }
+
+        /// Runs a command; what it returns is its exit code.
+        pub(crate) async fn dispatch(
+            command: Command,
+            $cli: clap::Command,
+            ui: Ui,
+        ) -> miette::Result<u8> {
+            match command {
+                $(Command::$name(args) => $module::run(args, $($printed,)? ui).await,)+
+            }
+        }
+    };
+}
+
+commands! {
+    cli =>
+    Init: init,
+    Import: import,
+    Validate: validate,
+    Render: render,
+    Build: build,
+    Rehearse: rehearse,
+    Plan: plan,
+    Diff: diff,
+    Explain: explain,
+    Gate: gate,
+    Apply: apply,
+    Adopt: adopt,
+    Status: status,
+    Verify: verify,
+    Drift: drift,
+    History: history,
+    Rollback: rollback,
+    Destroy: destroy,
+    Simulate: simulate,
+    Schema: schema,
+    Completions: completions(cli),
+    Man: man(cli),
+}

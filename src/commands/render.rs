@@ -14,6 +14,7 @@ use crate::ui::Ui;
 
 /// Prints the objects as YAML, or what Prometheus needs; asks no cluster and no registry
 #[derive(Debug, clap::Args)]
+#[command(visible_aliases = ["template"])]
 #[command(after_help = "\
 Examples:
   uninlu render --env staging

@@ -17,6 +17,7 @@ use crate::ui::{GREEN, Ui, paint};
 ///
 /// Exits with 1 when there is an error.
 #[derive(Debug, clap::Args)]
+#[command(visible_aliases = ["lint", "check"])]
 #[command(after_help = "\
 Examples:
   uninlu validate
