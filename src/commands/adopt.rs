@@ -8,7 +8,7 @@ use super::common::{StackArgs, exit};
 use super::consent::Question;
 use super::planning::planned_image;
 use crate::cluster::{self, Connection, Trust};
-use crate::document::Document;
+use crate::document::{Body, Document, body};
 use crate::image;
 use crate::plan::Goal;
 use crate::plan::adoption::{Adoption, Unadoptable, adoption};
@@ -49,6 +49,9 @@ enum Stop {
     #[diagnostic(help("it was not taken over; run `uninlu adopt` again"))]
     Moved(String),
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Report>];
 
 /// Runs the command.
 ///

@@ -12,7 +12,9 @@ use super::saved::{self, Given};
 use super::verify::{self, KeyArgs};
 use super::{ending, findings, fleet};
 use crate::cluster::{self, Trust};
+use crate::document::{Body, body};
 use crate::plan::Plan;
+use crate::plan::render::Planned;
 use crate::stack::{self, Source};
 use crate::ui::Ui;
 
@@ -46,6 +48,9 @@ pub struct Args {
 #[error("--verify needs one stack file, and {0} is not one")]
 #[diagnostic(help("nothing was changed. Apply without it, then run `uninlu verify STACK`"))]
 struct NoStack(String);
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Planned>, body::<fleet::Report>];
 
 /// Runs the command.
 ///

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::common::{StackArgs, exit};
-use crate::document::Document;
+use crate::document::{Body, Document, body};
 use crate::image::docker::LocalImage;
 use crate::image::{self, BuildOptions, Inputs};
 use crate::stack::{self, Image, Stack};
@@ -49,6 +49,9 @@ pub(super) struct Outcome {
     /// `repository@sha256:…`; null without `--push`.
     pinned: Option<String>,
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Outcome>];
 
 /// Runs the command.
 ///

@@ -4,6 +4,7 @@ use clap_complete::Shell;
 use miette::Result;
 
 use super::common::exit;
+use crate::document::Body;
 use crate::ui::Ui;
 
 /// Prints the completions of a shell: `uninlu completions bash >/etc/bash_completion.d/uninlu`
@@ -22,6 +23,9 @@ pub struct Args {
 #[error("no shell is named, and `SHELL` names none that is known")]
 #[diagnostic(help("name one: `uninlu completions bash`, or elvish, fish, powershell, zsh"))]
 struct NoShell;
+
+/// It has no `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[];
 
 /// Runs the command.
 ///

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::common::{StackArgs, exit};
 use super::consent::{NoConsent, Question};
 use crate::cluster::{self, Connection, Lock, Trust};
-use crate::document::Document;
+use crate::document::{Body, Document, body};
 use crate::kinds::Going;
 use crate::plan::Write;
 use crate::plan::destruction::Destruction;
@@ -37,6 +37,9 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Report>];
 
 /// Runs the command.
 ///

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use miette::{Diagnostic, Result};
 
 use super::common::{exit, stack_file};
-use super::history::difference;
+use super::history::{Difference, difference};
 use super::render::facts;
-use crate::document::{Document, Place};
+use crate::document::{Body, Document, Place, body};
 use crate::kinds::{self, Desired};
 use crate::stack;
 use crate::ui::Ui;
@@ -35,6 +35,9 @@ pub struct Args {
 #[error("two environments are compared")]
 #[diagnostic(help("name both: `uninlu diff staging prod`; `-` is the file without one"))]
 struct NotTwo;
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Difference>];
 
 /// Runs the command.
 ///

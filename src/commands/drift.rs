@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::common::{StackArgs, exit};
 use super::planning::{plan_goal, releases};
 use crate::cluster::{self, Trust};
-use crate::document::Document;
+use crate::document::{Body, Document, body};
 use crate::kinds::Going;
 use crate::plan::owner::Owner;
 use crate::plan::release::{Release, newest};
@@ -42,6 +42,9 @@ struct NoRelease {
     namespace: String,
     context: String,
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Report>];
 
 /// Runs the command.
 ///

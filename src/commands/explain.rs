@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::common::{StackFirst, exit};
-use crate::document::{Document, Place};
+use crate::document::{Body, Document, Place, body};
 use crate::stack::{self, Stack};
 use crate::ui::{BOLD, DIM, Ui, paint};
 
@@ -38,6 +38,9 @@ struct Unknown {
     key: String,
     help: String,
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Listed>, body::<One>];
 
 /// Runs the command.
 ///

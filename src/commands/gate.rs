@@ -12,7 +12,7 @@ use super::findings::facts;
 use super::fleet;
 use super::planning::{Look, plan_stack, planned_image};
 use crate::cluster;
-use crate::document::Place;
+use crate::document::{Body, Place, body};
 use crate::escape;
 use crate::gate::report::{self, Format, Judgment};
 use crate::gate::{self, Cluster, Facts, Subject, Verdicts};
@@ -82,6 +82,9 @@ struct Judged {
     /// The verdicts say why there are no findings.
     is_error: bool,
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<report::Report>, body::<report::Reports>];
 
 /// Runs the command.
 ///

@@ -12,7 +12,7 @@ use super::late;
 use super::planning::releases;
 use super::release::{Summary, before, changed, ended, reason, when, who};
 use crate::cluster::{self, Trust};
-use crate::document::{Document, Place};
+use crate::document::{Body, Document, Place, body};
 use crate::kinds::Desired;
 use crate::plan::diff::diff;
 use crate::plan::release::Release;
@@ -60,6 +60,9 @@ struct NoNumber;
 #[error("--full has no effect beside a release's number, which shows its objects")]
 #[diagnostic(help("leave one of the two out"))]
 struct FullOfOne;
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<All>, body::<One>, body::<Difference>];
 
 /// Runs the command.
 ///

@@ -9,7 +9,7 @@ use miette::{Diagnostic, IntoDiagnostic, Result};
 use super::common::exit;
 use crate::atomic;
 use crate::cluster::{self, Trust};
-use crate::document::{Document, Place};
+use crate::document::{Body, Document, Place, body};
 use crate::import::{self, Chart, Given, Source};
 use crate::stack::{self, Target};
 use crate::ui::Ui;
@@ -149,6 +149,9 @@ enum Stop {
         reason: std::io::Error,
     },
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<import::Report>];
 
 /// Runs the command.
 ///

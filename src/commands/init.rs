@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::common::exit;
 use crate::cluster::{self, Contexts, Survey, Trust};
-use crate::document::{self, Document};
+use crate::document::{self, Body, Document, body};
 use crate::kinds::INSTANCE;
 use crate::profile::Profile;
 use crate::stack::{self, Target};
@@ -106,6 +106,9 @@ fn unanswered(count: usize) -> String {
         _ => format!("{count} answers that a stack file needs are missing or not valid"),
     }
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Report>];
 
 /// Runs the command.
 ///

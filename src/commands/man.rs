@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use miette::{IntoDiagnostic, Result, WrapErr};
 
 use super::common::exit;
+use crate::document::Body;
 use crate::ui::Ui;
 
 /// Prints the manual page, or writes it and one of each command into a folder
@@ -20,6 +21,9 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
+
+/// It has no `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[];
 
 /// Runs the command.
 ///

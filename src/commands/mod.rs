@@ -1,6 +1,38 @@
 //! One file per verb: the only orchestration. A command reads its facts, calls pure code, and writes through
 //! [`crate::ui`] or [`crate::cluster`].
 
+/// The table of commands, in the order of the help: each name with its module. `cli` is the command line itself, for those
+/// that print it.
+macro_rules! every_command {
+    ($then:ident) => {
+        $then! {
+            cli =>
+            Init: init,
+            Import: import,
+            Validate: validate,
+            Render: render,
+            Build: build,
+            Rehearse: rehearse,
+            Plan: plan,
+            Diff: diff,
+            Explain: explain,
+            Gate: gate,
+            Apply: apply,
+            Adopt: adopt,
+            Status: status,
+            Verify: verify,
+            Drift: drift,
+            History: history,
+            Rollback: rollback,
+            Destroy: destroy,
+            Simulate: simulate,
+            Schema: schema,
+            Completions: completions(cli),
+            Man: man(cli),
+        }
+    };
+}
+
 pub mod adopt;
 pub mod apply;
 pub mod build;
@@ -41,8 +73,7 @@ use clap::Subcommand;
 
 use crate::ui::Ui;
 
-/// Makes the command line's subcommands of the table of commands: each name with its module, in the order of the help.
-/// `cli` is the command line itself, for those that print it.
+/// Makes the command line's subcommands of the table.
 macro_rules! commands {
     ($cli:ident => $($name:ident: $module:ident $(($printed:ident))?,)+) => {
         /// What the command line can be asked for.
@@ -64,28 +95,4 @@ macro_rules! commands {
     };
 }
 
-commands! {
-    cli =>
-    Init: init,
-    Import: import,
-    Validate: validate,
-    Render: render,
-    Build: build,
-    Rehearse: rehearse,
-    Plan: plan,
-    Diff: diff,
-    Explain: explain,
-    Gate: gate,
-    Apply: apply,
-    Adopt: adopt,
-    Status: status,
-    Verify: verify,
-    Drift: drift,
-    History: history,
-    Rollback: rollback,
-    Destroy: destroy,
-    Simulate: simulate,
-    Schema: schema,
-    Completions: completions(cli),
-    Man: man(cli),
-}
+every_command!(commands);

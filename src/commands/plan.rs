@@ -7,7 +7,8 @@ use miette::Result;
 use super::common::{StackArgs, exit};
 use super::planning::{Look, plan_stack};
 use super::{findings, fleet, saved};
-use crate::plan::render::Detail;
+use crate::document::{Body, body};
+use crate::plan::render::{Detail, Planned};
 use crate::stack;
 use crate::ui::Ui;
 
@@ -41,6 +42,9 @@ pub struct Args {
     #[arg(long, conflicts_with = "env")]
     every_environment: bool,
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Planned>, body::<fleet::Report>];
 
 /// Runs the command.
 ///

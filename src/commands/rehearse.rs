@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::common::{StackArgs, duration, exit};
-use crate::document::Document;
+use crate::document::{Body, Document, body};
 use crate::image::container::{Machine, Spec};
 use crate::image::docker::{Engine, LocalImage};
 use crate::image::{self, Inputs};
@@ -60,6 +60,9 @@ fn length(text: &str) -> std::result::Result<usize, String> {
     let found = text.parse().ok().filter(|length| *length >= SHORTEST);
     found.ok_or_else(|| format!("write numbers from {SHORTEST} on, such as 50,200"))
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Report>];
 
 /// Runs the command.
 ///

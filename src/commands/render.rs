@@ -7,6 +7,7 @@ use miette::{Diagnostic, Result};
 
 use super::common::{StackFirst, exit};
 use super::leave::{self, yaml};
+use crate::document::Body;
 use crate::image;
 use crate::kinds::{self, Facts, prometheus};
 use crate::stack::{self, Image, Stack};
@@ -64,6 +65,9 @@ enum What {
     /// The Prometheus Adapter's rule for requests per second
     Adapter,
 }
+
+/// It has no `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[];
 
 /// Runs the command.
 ///

@@ -7,8 +7,10 @@ use super::delivery::{DeliveryArgs, deliver};
 use super::late;
 use super::planning::{Delivery, Look, Refused, plan_goal, refuse_release, releases};
 use crate::cluster::{self, Releases, Skipped, Trust};
+use crate::document::{Body, body};
 use crate::image;
 use crate::plan::release::{Release, newest, newest_ready};
+use crate::plan::render::Planned;
 use crate::plan::{FieldChange, Goal, Plan, PlannedImage};
 use crate::stack::{self, Image, Stack};
 use crate::ui::Ui;
@@ -50,6 +52,9 @@ enum Stop {
     ))]
     ImageGone { number: i64, reference: String },
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Planned>];
 
 /// Runs the command.
 ///

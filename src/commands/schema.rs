@@ -5,14 +5,9 @@ use miette::Result;
 use serde_json::Value;
 
 use super::common::exit;
-use super::{
-    adopt, build, destroy, drift, explain, fleet, history, init, rehearse, status, validate,
-};
-use crate::document::{self, Body, body};
-use crate::gate::report as gate;
-use crate::plan::render::Planned;
+use crate::document::{self, Body};
+use crate::stack;
 use crate::ui::Ui;
-use crate::{import, simulate, stack, verify};
 
 /// Prints the JSON schema of the stack file, or of what a command prints with --json
 ///
@@ -24,38 +19,30 @@ Examples:
   uninlu schema plan")]
 pub struct Args {
     /// Command whose output is described; absent means the stack file
-    #[arg(value_parser = PossibleValuesParser::new(DOCUMENTS.map(|(command, _)| command)))]
+    #[arg(value_parser = PossibleValuesParser::new(printing()))]
     command: Option<String>,
 }
 
-/// Every command that prints JSON, and its documents.
-const DOCUMENTS: [(&str, &[Body]); 18] = [
-    ("init", &[body::<init::Report>]),
-    ("import", &[body::<import::Report>]),
-    ("validate", &[body::<validate::Checked>]),
-    ("build", &[body::<build::Outcome>]),
-    ("rehearse", &[body::<rehearse::Report>]),
-    ("plan", &[body::<Planned>, body::<fleet::Report>]),
-    ("diff", &[body::<history::Difference>]),
-    ("explain", &[body::<explain::Listed>, body::<explain::One>]),
-    ("gate", &[body::<gate::Report>, body::<gate::Reports>]),
-    ("apply", &[body::<Planned>, body::<fleet::Report>]),
-    ("adopt", &[body::<adopt::Report>]),
-    ("status", &[body::<status::Report>]),
-    ("verify", &[body::<verify::render::Report>]),
-    ("drift", &[body::<drift::Report>]),
-    (
-        "history",
-        &[
-            body::<history::All>,
-            body::<history::One>,
-            body::<history::Difference>,
-        ],
-    ),
-    ("rollback", &[body::<Planned>]),
-    ("destroy", &[body::<destroy::Report>]),
-    ("simulate", &[body::<simulate::Report>]),
-];
+macro_rules! documents {
+    ($cli:ident => $($name:ident: $module:ident $(($printed:ident))?,)+) => {
+        /// Every command, and the documents that it prints with `--json`.
+        const COMMANDS: &[(&str, &[Body])] =
+            &[$((stringify!($module), super::$module::DOCUMENTS)),+];
+    };
+}
+
+every_command!(documents);
+
+/// The commands that print JSON.
+fn printing() -> impl Iterator<Item = &'static str> {
+    let printing = COMMANDS
+        .iter()
+        .filter(|(_, documents)| !documents.is_empty());
+    printing.map(|(command, _)| *command)
+}
+
+/// It has no `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[];
 
 /// Runs the command.
 ///
@@ -72,6 +59,6 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
 }
 
 fn of_command(command: &str) -> Value {
-    let known = DOCUMENTS.into_iter().find(|(known, _)| *known == command);
+    let known = COMMANDS.iter().find(|(known, _)| *known == command);
     document::schema(command, known.map_or(&[], |(_, bodies)| bodies))
 }

@@ -7,10 +7,10 @@ use clap::ValueEnum;
 use miette::{Diagnostic, Result};
 
 use super::common::{StackArgs, duration, exit};
-use crate::document::Document;
+use crate::document::{Body, Document, body};
 use crate::profile::{self, Profile};
 use crate::profile_file;
-use crate::simulate::{Load, Options, page, report, text};
+use crate::simulate::{self, Load, Options, page, report, text};
 use crate::stack::{self, Stack};
 use crate::ui::{Ui, json_text};
 
@@ -96,6 +96,9 @@ enum Stop {
         reason: std::io::Error,
     },
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<simulate::Report>];
 
 /// Runs the command.
 ///

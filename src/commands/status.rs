@@ -12,7 +12,7 @@ use super::common::{StackArgs, exit};
 use super::late;
 use super::release::{Summary, before, changed, ended, reason, when, who};
 use crate::cluster::{self, Connection, Trust};
-use crate::document::Document;
+use crate::document::{Body, Document, body};
 use crate::kinds::{self, Going, Kind, ObjectId, Progress};
 use crate::plan::apply_set;
 use crate::plan::outlook::Asked;
@@ -39,6 +39,9 @@ pub struct Args {
     #[arg(long, short)]
     watch: bool,
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Report>];
 
 /// Runs the command.
 ///

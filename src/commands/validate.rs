@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::common::exit;
 use super::discovery::Found;
 use super::fleet;
-use crate::document::{Detail, Document, Place};
+use crate::document::{Body, Detail, Document, Place, body};
 use crate::stack::{self, Fault, Invalid, LoadError, Stack};
 use crate::ui::{GREEN, Ui, paint};
 
@@ -50,6 +50,9 @@ struct StackError {
     #[serde(flatten)]
     detail: Detail,
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<Checked>];
 
 /// Runs the command.
 ///

@@ -7,7 +7,7 @@ use miette::{Diagnostic, IntoDiagnostic, Result, WrapErr};
 
 use super::common::{StackArgs, exit};
 use crate::cluster::{self, Connection, Trust};
-use crate::document::Document;
+use crate::document::{Body, Document, body};
 use crate::gate;
 use crate::image;
 use crate::plan::outlook::Asked;
@@ -68,6 +68,9 @@ enum Unproven {
     ))]
     Failed(String),
 }
+
+/// What it prints with `--json`.
+pub(super) const DOCUMENTS: &[Body] = &[body::<render::Report>];
 
 /// Runs the command.
 ///
