@@ -10,7 +10,7 @@ use super::consent::{NoConsent, Question};
 use super::late;
 use super::planning::{Delivery, plan_goal, refuse_release, releases};
 use crate::cluster::{self, Connection, Lock, Releases};
-use crate::kinds::{AutoscalerMetric, Kind};
+use crate::kinds::{self, AutoscalerMetric, Kind};
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
 use crate::plan::render::Detail;
 use crate::plan::{Action, Change, Goal, Plan, file, moved, render};
@@ -459,9 +459,7 @@ async fn wait(connection: &Connection, goal: &Goal, ui: Ui) -> Result<(), cluste
         Err(_) => step.failed("failed"),
     }
     result?;
-    let mut objects = goal.objects.iter();
-    if let Some((_, autoscaler)) = objects.find(|(id, _)| id.kind == Kind::HorizontalPodAutoscaler)
-    {
+    if let Some(autoscaler) = kinds::of_kind(&goal.objects, Kind::HorizontalPodAutoscaler) {
         tell_autoscaler(connection, &AutoscalerMetric::of(autoscaler), ui).await;
     }
     Ok(())

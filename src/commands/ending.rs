@@ -1,7 +1,7 @@
 //! The last lines of an apply: the address, and what to run next.
 
 use super::common::StackArgs;
-use crate::kinds::Kind;
+use crate::kinds::{self, Kind};
 use crate::plan::Goal;
 
 /// Two lines for a person. Without a Service there is no address.
@@ -18,10 +18,10 @@ pub(super) fn lines(goal: &Goal, stack: &StackArgs, is_verified: bool) -> Vec<St
 }
 
 fn address(goal: &Goal) -> Option<String> {
-    let mut objects = goal.objects.iter();
-    let (id, service) = objects.find(|(id, _)| id.kind == Kind::Service)?;
+    let service = kinds::of_kind(&goal.objects, Kind::Service)?;
+    let name = service["metadata"]["name"].as_str()?;
     let port = service["spec"]["ports"][0]["port"].as_u64()?;
-    let (name, target) = (&id.name, &goal.target);
+    let target = &goal.target;
     let (namespace, context) = (&target.namespace, in_shell(&target.context));
     Some(format!(
         "address in the cluster: http://{name}.{namespace}:{port}; from here: `kubectl --context {context} -n {namespace} port-forward service/{name} {port}`"

@@ -56,9 +56,7 @@ impl Summary {
             outcome: release.outcome.clone(),
         }
     }
-}
 
-impl Summary {
     /// Every change; `None` where the release before is not known, or differs in nothing.
     pub(super) fn changes(&self) -> Option<String> {
         (!self.changed.is_empty()).then(|| self.changed.join(", "))

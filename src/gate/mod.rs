@@ -44,8 +44,7 @@ pub fn check(subject: &Subject) -> Verdicts {
 
 /// What the rules over pods refuse of objects that no stack file stands for (an earlier release): `rule: finding`.
 pub fn refuse_pods(objects: &Desired) -> Vec<String> {
-    let mut deployments = objects.iter().filter(|(id, _)| id.kind == Kind::Deployment);
-    let deployment = deployments.next().map(|(_, body)| body);
+    let deployment = kinds::of_kind(objects, Kind::Deployment);
     deployment.map_or_else(Vec::new, |body| {
         rules::refuse_pod(&Pod::of_deployment(body))
     })

@@ -29,10 +29,7 @@ pub fn container(stack: &Stack, image: &str, model: Option<&Path>) -> Result<Spe
         image: image.to_owned(),
     };
     let objects = kinds::desired(stack, &facts);
-    let object = |kind: Kind| {
-        let found = objects.iter().find(|(id, _)| id.kind == kind);
-        found.map_or(&Value::Null, |(_, body)| body)
-    };
+    let object = |kind: Kind| kinds::of_kind(&objects, kind).unwrap_or(&Value::Null);
     let pod = &object(Kind::Deployment)["spec"]["template"]["spec"];
     let server = &pod["containers"][0];
     let (limits, security) = (&server["resources"]["limits"], &server["securityContext"]);

@@ -86,14 +86,7 @@ fn the_image_tells_its_inputs_and_its_commit() {
     git(&["commit", "-q", "--allow-empty", "-m", "first"]);
     let (built, _) = project.built(&[]);
     let reference = built["reference"].as_str().expect("a reference");
-    let labels = docker(&[
-        "image",
-        "inspect",
-        reference,
-        "--format",
-        "{{json .Config.Labels}}",
-    ]);
-    let labels: serde_json::Value = serde_json::from_str(&labels).expect("JSON");
+    let labels = labels(reference);
     let commit = git(&["rev-parse", "HEAD"]);
     assert_eq!(labels["org.opencontainers.image.revision"], commit.as_str());
     assert_eq!(
@@ -204,14 +197,7 @@ fn the_sources_that_the_tool_carries_become_a_server() {
     let reference = built["reference"].as_str().expect("a reference");
     let version = docker(&["run", "--rm", reference, "--version"]);
     assert!(version.starts_with("uninlu-server "), "{version}\n{said}");
-    let labels = docker(&[
-        "image",
-        "inspect",
-        reference,
-        "--format",
-        "{{json .Config.Labels}}",
-    ]);
-    let labels: serde_json::Value = serde_json::from_str(&labels).expect("JSON");
+    let labels = labels(reference);
     assert_eq!(
         labels["org.opencontainers.image.version"],
         concat!("v", env!("CARGO_PKG_VERSION"))
@@ -384,4 +370,10 @@ fn a_push_to_nowhere_tells_what_to_look_at() {
         said.contains("reachable") || said.contains("nothing listens"),
         "the mend:\n{said}"
     );
+}
+
+fn labels(reference: &str) -> serde_json::Value {
+    let format = "{{json .Config.Labels}}";
+    let labels = docker(&["image", "inspect", reference, "--format", format]);
+    serde_json::from_str(&labels).expect("JSON")
 }

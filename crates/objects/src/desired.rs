@@ -22,6 +22,14 @@ pub fn desired(stack: &Stack, facts: &Facts) -> Desired {
         .collect()
 }
 
+/// The first object of a kind: a stack has one of each.
+pub fn of_kind(objects: &Desired, kind: Kind) -> Option<&Value> {
+    let mut objects = objects.iter();
+    objects
+        .find(|(id, _)| id.kind == kind)
+        .map(|(_, body)| body)
+}
+
 fn render(kind: Kind, stack: &Stack, facts: &Facts) -> Option<Value> {
     let body = match kind.row().render {
         Render::Always(render) => render(stack, facts),

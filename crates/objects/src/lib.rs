@@ -28,7 +28,7 @@ mod summary;
 pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
 pub use deployment::{CONTAINER, PULL_MARGIN, USER, pause, resume, set_image, wait_budget};
-pub use desired::{Desired, desired, identify, progress, settings, summary};
+pub use desired::{Desired, desired, identify, of_kind, progress, settings, summary};
 pub use going::Going;
 pub use kind::ObjectId;
 pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};

@@ -101,10 +101,8 @@ impl Goal {
 
     /// The fewest pods that the autoscaler keeps; 1, as Kubernetes has it, where none is declared.
     pub fn minimum_of_autoscaler(&self) -> i64 {
-        let kind = Kind::HorizontalPodAutoscaler;
-        let mut objects = self.objects.iter();
-        let autoscaler = objects.find(|(id, _)| id.kind == kind);
-        let minimum = autoscaler.and_then(|(_, body)| body["spec"]["minReplicas"].as_i64());
+        let autoscaler = kinds::of_kind(&self.objects, Kind::HorizontalPodAutoscaler);
+        let minimum = autoscaler.and_then(|body| body["spec"]["minReplicas"].as_i64());
         minimum.unwrap_or(1)
     }
 

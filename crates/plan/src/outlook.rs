@@ -15,7 +15,9 @@ use super::rivals::rivals;
 use super::room;
 use super::{Action, Change, Goal, Nearby, Plan};
 use uninlu_objects::amounts::{Amounts, add, amounts, limits_of, of_containers, requests};
-use uninlu_objects::{AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState, resume};
+use uninlu_objects::{
+    AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState, of_kind, resume,
+};
 use uninlu_stack::Count;
 use uninlu_text::words::human_elapsed;
 
@@ -125,10 +127,7 @@ fn deployment(plan: &Plan) -> Option<&Value> {
 }
 
 fn autoscaler(plan: &Plan) -> Option<&Value> {
-    let mut objects = plan.goal.objects.iter();
-    objects
-        .find(|(id, _)| id.kind == Kind::HorizontalPodAutoscaler)
-        .map(|(_, body)| body)
+    of_kind(&plan.goal.objects, Kind::HorizontalPodAutoscaler)
 }
 
 fn changes_autoscaler(plan: &Plan) -> bool {
@@ -200,9 +199,8 @@ pub fn with_nearby(outlook: Option<Outlook>, plan: &Plan, nearby: &Nearby) -> Op
 
 /// How many pods the goal wants at least: nobody counted those that run.
 fn pods_of_goal(goal: &Goal) -> usize {
-    let mut objects = goal.objects.iter();
-    let deployment = objects.find(|(id, _)| id.kind == Kind::Deployment);
-    let replicas = deployment.and_then(|(_, body)| body["spec"]["replicas"].as_i64());
+    let deployment = of_kind(&goal.objects, Kind::Deployment);
+    let replicas = deployment.and_then(|body| body["spec"]["replicas"].as_i64());
     usize::try_from(replicas.unwrap_or_else(|| goal.minimum_of_autoscaler())).unwrap_or(0)
 }
 

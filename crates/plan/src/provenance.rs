@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::{Goal, apply_set};
-use uninlu_objects::{Kind, shape};
+use uninlu_objects::{Kind, of_kind, shape};
 use uninlu_stack::Target;
 
 /// The name of a release's record.
@@ -103,9 +103,8 @@ fn repository(reference: &str) -> &str {
 
 fn pod(goal: &Goal) -> &Value {
     static NONE: Value = Value::Null;
-    let mut objects = goal.objects.iter();
-    let deployment = objects.find(|(id, _)| id.kind == Kind::Deployment);
-    deployment.map_or(&NONE, |(_, body)| &body["spec"]["template"]["spec"])
+    let deployment = of_kind(&goal.objects, Kind::Deployment);
+    deployment.map_or(&NONE, |body| &body["spec"]["template"]["spec"])
 }
 
 fn image(goal: &Goal) -> Option<&str> {
