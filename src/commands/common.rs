@@ -5,6 +5,26 @@ use std::time::Duration;
 
 use clap::Args;
 
+/// The stack file that a command takes when none is named.
+pub(super) const FILE: &str = "uninlu.toml";
+
+/// The stack file as a next command names it, behind a space; nothing for [`FILE`].
+pub(super) fn stack_argument(file: &Path) -> String {
+    match file.to_string_lossy() {
+        file if file == FILE => String::new(),
+        file => format!(" {}", in_shell(&file)),
+    }
+}
+
+/// A word as a shell reads it.
+pub(super) fn in_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-:@=+,".contains(c);
+    match word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// Which stack file, and which of its environments.
 #[derive(Debug, Clone, Args)]
 pub struct StackArgs {

@@ -1,6 +1,6 @@
 //! The last lines of an apply: the address, and what to run next.
 
-use super::common::StackArgs;
+use super::common::{StackArgs, in_shell, stack_argument};
 use crate::kinds::{self, Kind};
 use crate::plan::Goal;
 
@@ -30,22 +30,9 @@ fn address(goal: &Goal) -> Option<String> {
 
 /// As they were given, so that the next command means the same stack.
 fn arguments(stack: &StackArgs) -> String {
-    let file = stack.stack.to_string_lossy();
-    let file = match &*file {
-        "uninlu.toml" => String::new(),
-        other => format!(" {}", in_shell(other)),
-    };
     let environment = stack.env.as_deref();
     let environment = environment.map(|name| format!(" --env {}", in_shell(name)));
-    file + &environment.unwrap_or_default()
-}
-
-fn in_shell(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-:@=+,".contains(c);
-    match word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
+    stack_argument(&stack.stack) + &environment.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use miette::{Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::common::exit;
+use super::common::{FILE, exit, stack_argument};
 use crate::cluster::{self, Contexts, Survey, Trust};
 use crate::document::{self, Body, Document, body};
 use crate::kinds::INSTANCE;
@@ -135,17 +135,14 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     stack::check(&text, &file).map_err(|invalid| *invalid)?;
     write(&file, &text)?;
     let notes = notes::of(&place, &model, &fit, survey.as_ref());
-    let file = file.display().to_string();
     for warning in &notes.warnings {
         ui.warn(warning);
     }
     for fact in &notes.facts {
         ui.say(fact);
     }
-    let argument = match file.as_str() {
-        FILE => String::new(),
-        _ => format!(" {file}"),
-    };
+    let argument = stack_argument(&file);
+    let file = file.display().to_string();
     ui.say(format_args!(
         "wrote {file}; next: `uninlu validate{argument}`, then `uninlu plan{argument}`"
     ));
@@ -159,8 +156,6 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     }
     Ok(exit::OK)
 }
-
-const FILE: &str = "uninlu.toml";
 
 fn file_in(folder: &Path) -> PathBuf {
     match folder == Path::new(".") {
