@@ -18,7 +18,7 @@ FOLLOW = "INSTA_UPDATE=always cargo test --test offline figures"
 def machine():
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    return f"{model}, {os.cpu_count()} cores"
 
 
 def command(options):
