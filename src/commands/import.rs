@@ -105,7 +105,7 @@ struct Common {
     /// Name of the Deployment where there are several, and of the stack
     #[arg(long)]
     name: Option<String>,
-    /// Folder that is built, with uninlu's Dockerfile; relative to the stack file
+    /// Folder that is built instead of the sources in the tool; relative to the stack file
     #[arg(long, value_name = "DIR")]
     build_context: Option<String>,
     /// Claim that holds the model
@@ -189,7 +189,7 @@ fn given(common: &Common, context: Option<String>, namespace: Option<String>) ->
         name: common.name.clone(),
         namespace,
         context,
-        build_context: common.build_context.clone().or_else(|| beside(common)),
+        build_context: common.build_context.clone(),
         // Absolute, since the stack file may lie elsewhere.
         model: common
             .model
@@ -198,17 +198,6 @@ fn given(common: &Common, context: Option<String>, namespace: Option<String>) ->
         claim: common.claim.clone(),
         running: None,
     }
-}
-
-/// `.` where a Dockerfile of `uninlu`'s server lies beside the stack file.
-fn beside(common: &Common) -> Option<String> {
-    let folder = common
-        .out
-        .as_deref()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new(""));
-    let text = std::fs::read_to_string(folder.join("Dockerfile")).ok()?;
-    text.contains("uninlu-server").then(|| ".".to_owned())
 }
 
 /// The chart with its files; of a values file alone only that, unless it lies in a chart.

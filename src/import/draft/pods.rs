@@ -10,36 +10,28 @@ use crate::kinds::{PULL_MARGIN, written};
 use crate::rules::{Fields, MODEL_VARIABLES};
 use crate::stack::Quantity;
 
-/// A digest that no image has.
-const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
-
-/// A stack's pods are rendered for one server.
-const ANOTHER_SERVER: &str =
-    "if that is another server than uninlu's, name an image of `uninlu-server` instead";
-
 pub(super) fn image(view: &View<'_>, given: &Given, draft: &mut Draft) {
     let pointer = view.pod.in_container("/image");
     let image = view.deployment.text(&pointer);
-    let repository = repository(image);
-    if image.contains('@') && view.pod.is_own_server() {
-        draft.set("image", "reference", image);
-    } else if image.contains('@') {
-        draft.fix("image", "reference", image, ANOTHER_SERVER);
-    } else if let Some(context) = &given.build_context {
-        let comment =
-            format!("the tag of `{image}` is left out: it is the digest of what is built");
-        draft.fix("image", "repository", repository, comment);
-        draft.set("image", "context", context.as_str());
-    } else if let Some(running) = &given.running {
-        let comment = format!("what runs under `{image}`; {ANOTHER_SERVER}");
-        draft.fix("image", "reference", running.as_str(), comment);
-    } else {
-        draft.ask(
-            "image",
-            "reference",
-            format!("{repository}@{NO_DIGEST}"),
-            &format!("the digest of an image of `uninlu-server` (`{image}` is a tag, and may mean another image tomorrow), or `repository` and `context` to build one; --build-context names it"),
-        );
+    let is_own = view.pod.is_own_server();
+    let is_pinned = image.contains('@');
+    match &given.running {
+        _ if is_own && is_pinned => draft.set("image", "reference", image),
+        Some(running) if is_own => {
+            let comment = format!("what runs under `{image}`");
+            draft.fix("image", "reference", running.as_str(), comment);
+        }
+        _ => {
+            let comment = if is_own {
+                format!("the tag of `{image}` is left out: it is the digest of what is built")
+            } else {
+                format!("instead of `{image}`: `uninlu build` builds uninlu's own server")
+            };
+            draft.fix("image", "repository", repository(image), comment);
+            if let Some(context) = &given.build_context {
+                draft.set("image", "context", context.as_str());
+            }
+        }
     }
     let secrets = view
         .deployment
