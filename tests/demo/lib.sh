@@ -1,5 +1,7 @@
 # How the demo talks: steps with their time, plain lines off a terminal. Sourced by tests/demo/run.
 # shellcheck shell=bash
+# shellcheck source=tests/cluster/lib/say.sh
+source tests/cluster/lib/say.sh
 
 # shellcheck disable=SC2034 # read by the script that sources this file
 demo_started=$SECONDS
@@ -80,6 +82,13 @@ show() {
   shift
   [[ -z ${PICTURES:-} ]] || set -- "$UNINLU_CACHE/pictures/bin/python3" tests/demo/picture.py "$PICTURES/${picture// /-}.svg" "$@"
   "$@" || fail "failed: $*" "the reason stands above"
+}
+
+# painter DIR: a terminal's emulator in a folder of its own, for pictures in DIR.
+painter() {
+  python3 -m venv "$UNINLU_CACHE/pictures"
+  "$UNINLU_CACHE/pictures/bin/pip" install --quiet --disable-pip-version-check pyte==0.8.2
+  mkdir -p "$1"
 }
 
 end_background() {

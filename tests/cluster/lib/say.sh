@@ -23,6 +23,15 @@ install() {
     fail "these packages cannot be installed: ${missing[*]}" "apt-get update && apt-get install ${missing[*]}"
 }
 
+# need COMMAND[:PACKAGE]…: the Debian packages of commands that are missing.
+need() {
+  local command missing=()
+  for command; do
+    command -v "${command%%:*}" >/dev/null || missing+=("${command##*:}")
+  done
+  ((!${#missing[@]})) || install "${missing[@]}"
+}
+
 # Services are started by these scripts, in folders of their own, not by the packages. In a subshell, so that an
 # interruption takes the policy away too.
 without_services() (
