@@ -37,10 +37,11 @@ test-image: ## Builds and pushes with a real Docker engine and a real registry
 	@tests/with-engine cargo test --locked --test offline -- --ignored image::
 	@tests/with-engine tests/cluster/docker-selftest
 
-test-node: ## The embedded node itself, then rollouts that fail on it, then the demo
+test-node: ## The embedded node itself, then rollouts that fail on it, the demo, and the commands of the documentation's pages
 	@tests/cluster/selftest
 	@SIZE=node tests/with-cluster cargo test --locked --test deploy -- --ignored node:: --test-threads 8
 	@YES=1 tests/demo/run
+	@tests/walks/run
 
 bench: ## Measures the inference server beside the Python service (docs/performance.md; takes some two hours)
 	@tests/bench/run
