@@ -11,6 +11,7 @@ import codecs
 import fcntl
 import os
 import pty
+import re
 import struct
 import sys
 import termios
@@ -112,6 +113,11 @@ def text(column, line, words, colour, bold):
     return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}"{weight} xml:space="preserve">{escape(words)}</text>'
 
 
+def still(rows):
+    """Without what only moves: a spinner, and the numbers beside it."""
+    return [re.sub(r"[\u2801-\u28ff]|(?<=>)[^<]*\d(\.\d)? ?(s|[kM]B)(?=\s*<)", "", row) for row in rows]
+
+
 class Film:
     """The screens of a command, each with the time at which it came."""
 
@@ -121,9 +127,9 @@ class Film:
     def watch(self, screen):
         now = time.monotonic()
         rows = tuple("".join(text(column, 0, words, shade(colour), bold) for column, words, colour, bold in runs(screen.buffer[number])) for number in range(screen.lines))
-        if self.screens and now - self.screens[-1][0] < SHORTEST:
+        if self.screens and (now - self.screens[-1][0] < SHORTEST or still(self.screens[-1][1]) == still(rows)):
             self.screens[-1] = (self.screens[-1][0], rows)
-        elif not self.screens or self.screens[-1][1] != rows:
+        else:
             self.screens.append((now, rows))
 
     def svg(self, title):
