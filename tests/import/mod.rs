@@ -584,6 +584,30 @@ fn ranges_of_versions_in_a_chart() {
     );
 }
 
+/// Work that grows with the square of what is read would pass every bound of bytes.
+#[test]
+fn what_a_chart_reads_twice_takes_no_more_than_twice_as_long() {
+    let began = std::time::Instant::now();
+    for template in [
+        "{{ $l := splitList \" \" (seq 10000) }}{{ $l = concat $l $l $l $l $l }}{{ len (uniq $l) }}",
+        "{{ $b := repeat 9000 (repeat 200 \"b\") }}{{ trimAll (print $b \"a\") (repeat 9000 (repeat 200 \"a\")) }}",
+    ] {
+        let files = [
+            ("Chart.yaml", "apiVersion: v2\nname: x\nversion: 0.1.0\n"),
+            ("templates/a.yaml", &format!("a: \"{template}\"\n")),
+            ("templates/d.yaml", DEPLOYMENT),
+        ];
+        let report = imported("helm", &files, &[]).expect(template);
+        assert_eq!(
+            report["not_understood"],
+            serde_json::json!([]),
+            "{template}"
+        );
+    }
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_secs(30), "{took:?}");
+}
+
 /// A chart that never ends, or makes more than a machine has, is refused with its line.
 #[test]
 fn charts_are_bounded() {
@@ -638,6 +662,18 @@ fn charts_are_bounded() {
             "{{ range until 9000 }}{{ regexMatch \"(a{100}){100}\" \"a\" }}{{ end }}",
         ),
         ("join", "{{ join (repeat 9000 \"a\") (until 9000) }}"),
+        (
+            "aliases",
+            "{{ $y := \"a: &a [1,1,1,1,1,1,1,1,1,1]\\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\\nd: [*c,*c,*c]\" }}{{ range until 9000 }}{{ $z := fromYaml $y }}{{ end }}",
+        ),
+        (
+            "nothing",
+            "{{ regexReplaceAll \"a\" (repeat 9000 \"a\") (repeat 9000 \"${x}\") }}",
+        ),
+        (
+            "programs",
+            "{{ $x := repeat 9000 \"0123456789abcdef\" }}{{ range until 100 }}{{ regexMatch \"[0-7][0-9a-f]{900}[g-z0]$\" $x }}{{ end }}",
+        ),
         (
             "turns",
             "{{ $l := until 9000 }}{{ range $l }}{{ range $l }}{{ end }}{{ end }}",

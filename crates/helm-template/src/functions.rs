@@ -1,7 +1,7 @@
 //! The functions of Go's templates, sprig and Helm that charts of this kind use.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -81,6 +81,8 @@ fn is_unset(value: &Value) -> bool {
 
 /// What it takes to make a pattern, in bytes of work.
 const PATTERN: usize = 64 << 10;
+/// Bytes of a compiled pattern: the bounds that are tried.
+const PROGRAMS: [usize; 5] = [16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10];
 
 struct Arguments<'a> {
     name: &'a str,
@@ -156,19 +158,26 @@ impl Arguments<'_> {
         self.engine.fits(self.name, bytes)
     }
 
-    /// The first argument as a pattern; making one takes much, and matching takes the pattern's length for each byte.
+    /// The first argument as a pattern; making one takes much, and matching takes the pattern's size for each byte.
     fn pattern(&self) -> Result<Regex, String> {
         let pattern = self.text(0)?;
         let text = self.text(1)?;
-        let work = (pattern.len() / 16 + 1).saturating_mul(text.len());
-        self.engine.spend(work.saturating_add(PATTERN))?;
-        let pattern = RegexBuilder::new(&pattern).size_limit(PATTERN * 4).build();
-        pattern.map_err(|_| {
+        self.engine.spend(PATTERN)?;
+        let build = |size| {
+            let pattern = RegexBuilder::new(&pattern).size_limit(size).build();
+            Some((pattern.ok()?, size))
+        };
+        // Counted repetitions make a large program of a short pattern.
+        let built = PROGRAMS.into_iter().find_map(build);
+        let (pattern, size) = built.ok_or_else(|| {
             format!(
                 "`{}`: the pattern is not understood, or too large",
                 self.name
             )
-        })
+        })?;
+        let work = (size / PROGRAMS[0]).saturating_mul(text.len());
+        self.engine.spend(work)?;
+        Ok(pattern)
     }
 
     /// The last argument's text, changed; its lines keep their places.
@@ -326,7 +335,10 @@ fn text(arguments: &Arguments<'_>) -> Option<Computed> {
         "trim" => arguments.last().map(|value| value.print().trimmed().into()),
         "trimSuffix" => with(|text, suffix| text.strip_suffix(suffix).unwrap_or(text).to_owned()),
         "trimPrefix" => with(|text, prefix| text.strip_prefix(prefix).unwrap_or(text).to_owned()),
-        "trimAll" => with(|text, cut| text.trim_matches(|c| cut.contains(c)).to_owned()),
+        "trimAll" => with(|text, cut| {
+            let cut: BTreeSet<char> = cut.chars().collect();
+            text.trim_matches(|c| cut.contains(&c)).to_owned()
+        }),
         "trunc" => arguments
             .int(0)
             .and_then(|length| arguments.mapped(|text| truncated(text, length))),
@@ -376,6 +388,8 @@ fn replaced(arguments: &Arguments<'_>, pattern: &Regex, text: &str, with: &str) 
     for found in pattern.captures_iter(text) {
         let Some(whole) = found.get(0) else { continue };
         result.push_str(&text[end..whole.start()]);
+        // What stands for nothing is read all the same.
+        arguments.engine.spend(with.len())?;
         // Each `$` stands for the whole match at most.
         let most = with.matches('$').count().saturating_mul(whole.len());
         arguments.fits(most.saturating_add(with.len()).saturating_add(result.len()))?;
@@ -497,13 +511,15 @@ fn collections(arguments: &Arguments<'_>) -> Option<Computed> {
             Ok(items.iter().any(|item| is_equal(item, &wanted)).into())
         }),
         "uniq" => of_list(|items| {
-            let mut kept: Vec<Value> = Vec::new();
-            for item in items {
-                if !kept.iter().any(|known| is_equal(known, &item)) {
-                    kept.push(item);
-                }
-            }
-            Value::list(kept)
+            // A list of many is compared by what is written of its items: each with each takes too long.
+            let mut seen = BTreeSet::new();
+            let first = items.into_iter().filter(|item| {
+                seen.insert(match item.as_number() {
+                    Some(number) => number.to_string(),
+                    None => item.to_json().to_string(),
+                })
+            });
+            Value::list(first.collect())
         }),
         "sortAlpha" => arguments.list(0).map(|items| {
             let mut items: Vec<String> = texts(items).collect();
@@ -649,7 +665,10 @@ fn encodings(arguments: &Arguments<'_>) -> Option<Computed> {
             .map(|value| Text::of(value.to_json().to_string(), value.from.as_ref()).into()),
         "fromYaml" | "fromYamlArray" | "fromJson" => arguments.text(0).and_then(|text| {
             let located = yaml::parse(&text, 1).map_err(|fault| fault.to_string())?;
-            Ok(Value::of_json(&located.value))
+            let value = Value::of_json(&located.value);
+            // Aliases make much of a short text.
+            arguments.engine.spend(value.weight())?;
+            Ok(value)
         }),
         "b64enc" => arguments.mapped(|text| STANDARD.encode(text)),
         "b64dec" => arguments.text(0).and_then(|text| {
