@@ -17,7 +17,7 @@ struct Form {
     pattern: LazyLock<Option<Regex>>,
 }
 
-static FORMS: [Form; 16] = [
+static FORMS: [Form; 25] = [
     Form {
         what: "a private key",
         marks: &["PRIVATE KEY"],
@@ -45,8 +45,12 @@ static FORMS: [Form; 16] = [
     },
     Form {
         what: "a GitLab token",
-        marks: &["glpat-", "glrt-", "gldt-"],
-        pattern: LazyLock::new(|| form(r"\bgl(?:pat|rt|dt)-[A-Za-z0-9_-]{20}")),
+        marks: &[
+            "glpat-", "glrt-", "gldt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-",
+        ],
+        pattern: LazyLock::new(|| {
+            form(r"\bgl(?:pat|rt|dt|cbt|ptt|ft|soat|agent)-[A-Za-z0-9_-]{20}")
+        }),
     },
     Form {
         what: "a Slack token",
@@ -62,9 +66,11 @@ static FORMS: [Form; 16] = [
     },
     Form {
         what: "an API key",
-        marks: &["sk-", "sk_live_", "rk_live_"],
+        marks: &["sk-", "sk_live_", "rk_live_", "sk_test_"],
         pattern: LazyLock::new(|| {
-            form(r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|[sr]k_live_[A-Za-z0-9]{16,})")
+            form(
+                r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|(?:[sr]k_live|sk_test)_[A-Za-z0-9]{16,})",
+            )
         }),
     },
     Form {
@@ -85,6 +91,55 @@ static FORMS: [Form; 16] = [
                 r"\bnpm_[A-Za-z0-9]{36}|\b_(?:authToken|password|auth)\s*=\s*[A-Za-z0-9+/=_.-]{8,}",
             )
         }),
+    },
+    Form {
+        what: "a Docker Hub token",
+        marks: &["dckr_pat_", "dckr_oat_"],
+        pattern: LazyLock::new(|| form(r"\bdckr_[po]at_[A-Za-z0-9_-]{20}")),
+    },
+    Form {
+        what: "a Vault token",
+        marks: &["hvs.", "hvb.", "hvr."],
+        pattern: LazyLock::new(|| form(r"\bhv[sbr]\.[A-Za-z0-9_-]{24}")),
+    },
+    Form {
+        what: "an Alibaba Cloud access key",
+        marks: &["LTAI"],
+        pattern: LazyLock::new(|| form(r"\bLTAI[A-Za-z0-9]{12,20}\b")),
+    },
+    Form {
+        what: "a Tencent Cloud access key",
+        marks: &["AKID"],
+        pattern: LazyLock::new(|| form(r"\bAKID[A-Za-z0-9]{32}\b")),
+    },
+    Form {
+        what: "a Databricks token",
+        marks: &["dapi"],
+        pattern: LazyLock::new(|| form(r"\bdapi[0-9a-f]{32}\b")),
+    },
+    Form {
+        what: "a DigitalOcean token",
+        marks: &["dop_v1_", "doo_v1_", "dor_v1_"],
+        pattern: LazyLock::new(|| form(r"\bdo[por]_v1_[0-9a-f]{64}\b")),
+    },
+    Form {
+        what: "a Google OAuth secret",
+        marks: &["GOCSPX-", "ya29."],
+        pattern: LazyLock::new(|| form(r"\b(?:GOCSPX-[A-Za-z0-9_-]{20}|ya29\.[A-Za-z0-9_-]{30})")),
+    },
+    Form {
+        what: "an Azure storage key",
+        marks: &["AccountKey=", "SharedAccessKey=", "sig="],
+        pattern: LazyLock::new(|| {
+            form(
+                r"\b(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}={0,2}|[?&]sig=[A-Za-z0-9%]{40,}",
+            )
+        }),
+    },
+    Form {
+        what: "a Grafana token",
+        marks: &["glsa_", "glc_"],
+        pattern: LazyLock::new(|| form(r"\b(?:glsa_[A-Za-z0-9]{32}|glc_[A-Za-z0-9+/=]{32})")),
     },
     Form {
         what: "a PyPI token",
@@ -176,19 +231,41 @@ const SECRET_PAIRS: [(&str, &str); 4] = [
     ("signing", "key"),
 ];
 /// What a name ends with that says where the secret is, and not what it is.
-const REFERENCES: [&str; 8] = ["file", "path", "name", "dir", "url", "id", "ref", "type"];
+const REFERENCES: [&str; 10] = [
+    "file", "path", "name", "dir", "url", "id", "ref", "type", "ttl", "lifetime",
+];
+
+/// Words that end in another one's: `PGPASSWORD`, `MYSQL_PWD`.
+const SECRET_ENDS: [&str; 4] = ["password", "passwd", "passphrase", "pwd"];
 
 fn is_secret_name(name: &str) -> bool {
-    let words: Vec<String> = name
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .map(str::to_ascii_lowercase)
-        .collect();
+    let words = words_of(name);
     let is_reference = words
         .last()
         .is_some_and(|last| REFERENCES.contains(&last.as_str()));
-    let is_secret = |word: &String| SECRET_WORDS.contains(&word.as_str());
+    let is_secret = |word: &String| {
+        SECRET_WORDS.contains(&word.as_str()) || SECRET_ENDS.iter().any(|end| word.ends_with(end))
+    };
     let is_pair = |pair: &[String]| SECRET_PAIRS.contains(&(pair[0].as_str(), pair[1].as_str()));
     !is_reference && (words.iter().any(is_secret) || words.windows(2).any(is_pair))
+}
+
+/// `DB_PASSWORD`, `db-password` and `dbPassword` are two words each.
+fn words_of(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for letter in name.chars() {
+        let begins = letter.is_ascii_uppercase() && before.is_ascii_lowercase();
+        if begins || !letter.is_ascii_alphanumeric() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| letter.is_ascii_alphanumeric()) {
+            word.push(letter.to_ascii_lowercase());
+        }
+        before = letter;
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Whether a name has a word of secrets anywhere in it, and the value is neither a path nor a number. Wider than
@@ -228,7 +305,7 @@ fn has_password(text: &str) -> bool {
 }
 
 /// Files that are secrets whatever is in them, by their names' ends.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 14] = [
     ("id_rsa", "an SSH key"),
     ("id_dsa", "an SSH key"),
     ("id_ecdsa", "an SSH key"),
@@ -240,6 +317,9 @@ const FILES: [(&str, &str); 11] = [
     ("kubeconfig", "a kubeconfig"),
     (".vault-token", "a Vault token"),
     (".env", "environment variables"),
+    (".envrc", "environment variables"),
+    (".dockercfg", "a registry's password"),
+    (".my.cnf", "passwords"),
 ];
 const STORES: [&str; 7] = ["p12", "pfx", "jks", "keystore", "ppk", "kubeconfig", "kdbx"];
 /// `.env.example` and the like say which variables there are.
@@ -247,11 +327,13 @@ const SAMPLES: [&str; 6] = [
     "example", "sample", "template", "dist", "defaults", "schema",
 ];
 /// Files that may hold a password, and the words before it.
-const SETTINGS: [(&str, &[&str]); 4] = [
+const SETTINGS: [(&str, &[&str]); 6] = [
     (".netrc", &["password"]),
     ("_netrc", &["password"]),
     (".pypirc", &["password"]),
     (".htpasswd", &[":$", ":{"]),
+    (".yarnrc.yml", &["npmAuthToken:", "npmAuthIdent:"]),
+    (".s3cfg", &["secret_key"]),
 ];
 /// Files in which an address may hold one.
 const ADDRESSES: [&str; 5] = [
@@ -264,12 +346,15 @@ const ADDRESSES: [&str; 5] = [
 
 /// What a file looks like by its path (with `/`) alone.
 pub fn in_name(path: &str) -> Option<&'static str> {
+    // Windows and macOS open `ID_RSA` as `id_rsa`.
+    let path = &path.to_lowercase();
     let name = path.rsplit('/').next().unwrap_or(path);
     let known = FILES.iter().find(|(known, _)| is_called(path, known));
     let by_name = known.map(|(_, what)| *what);
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     let is_store = extension.is_some_and(|extension| STORES.contains(&extension));
-    let variables = name.strip_prefix(".env.");
+    // `.env.prod` and `prod.env`
+    let variables = name.strip_prefix(".env.").or(name.strip_suffix(".env"));
     let is_variables = variables.is_some_and(|kind| !SAMPLES.contains(&kind));
     by_name
         .or(is_store.then_some("a store of keys"))
@@ -279,6 +364,7 @@ pub fn in_name(path: &str) -> Option<&'static str> {
 /// What a file looks like by its path and its text.
 pub fn in_file(path: &str, bytes: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(bytes);
+    let path = &path.to_lowercase();
     let is_one_of = |known: &str| is_called(path, known);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let mut settings = SETTINGS.iter().filter(|(known, _)| is_one_of(known));
@@ -295,17 +381,18 @@ fn is_called(path: &str, name: &str) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
-/// One whose user logs in by what stands in it.
+/// One whose user logs in by what stands in it, as YAML of any form or JSON.
 fn is_kubeconfig(text: &str) -> bool {
-    let has = |start: &str| {
-        let mut lines = text.lines();
-        lines.any(|line| {
-            line.trim_start()
-                .trim_start_matches("- ")
-                .starts_with(start)
-        })
+    static KEYS: [LazyLock<Option<Regex>>; 3] = [
+        LazyLock::new(|| form(r#"["']?kind["']?\s*:\s*["']?Config\b"#)),
+        LazyLock::new(|| form(r#"["']?users["']?\s*:"#)),
+        LazyLock::new(|| form(r#"[\s{,"'](?:token|password)["']?\s*:\s*["']?[^\s,}"']"#)),
+    ];
+    let has = |key: &LazyLock<Option<Regex>>| {
+        let key = key.as_ref();
+        key.is_some_and(|key| key.is_match(text.as_bytes()))
     };
-    has("kind: Config") && has("users:") && (has("token: ") || has("password: "))
+    text.contains("Config") && KEYS.iter().all(has)
 }
 
 #[cfg(test)]
@@ -329,6 +416,31 @@ mod tests {
             (token("hf_", 34), Some("a Hugging Face token")),
             (token("AIza", 35), Some("a Google API key")),
             (token("glpat-", 20), Some("a GitLab token")),
+            (token("glcbt-", 20), Some("a GitLab token")),
+            (token("dckr_pat_", 27), Some("a Docker Hub token")),
+            (token("hvs.", 90), Some("a Vault token")),
+            (token("LTAI5t", 18), Some("an Alibaba Cloud access key")),
+            (token("AKID", 32), Some("a Tencent Cloud access key")),
+            (
+                format!("dapi{}", "0123abcd".repeat(4)),
+                Some("a Databricks token"),
+            ),
+            (
+                format!("dop_v1_{}", "0123abcd".repeat(8)),
+                Some("a DigitalOcean token"),
+            ),
+            (token("GOCSPX-", 28), Some("a Google OAuth secret")),
+            (
+                token("AccountName=a;AccountKey=", 86),
+                Some("an Azure storage key"),
+            ),
+            (
+                token("https://a.blob.test/m?sv=1&sig=", 44),
+                Some("an Azure storage key"),
+            ),
+            (token("glsa_", 32), Some("a Grafana token")),
+            (token("sk_test_", 24), Some("an API key")),
+            ("the word dapi, LTAI and AccountKey=... alone".into(), None),
             (
                 format!("AKIA{}", "Q3EGZ7KD".repeat(2)),
                 Some("an AWS access key"),
@@ -378,6 +490,13 @@ mod tests {
             ("PASSWORD", "$PASSWORD", false),
             ("SECRET_NAME", "nlu-keys", false),
             ("TOKENIZERS_PARALLELISM", "false-or-true", false),
+            ("PGPASSWORD", "hunter22", true),
+            ("MYSQL_PWD", "hunter22", true),
+            ("dbPassword", "hunter22", true),
+            ("apiKey", "abcdef12", true),
+            ("OLDPWD", "/home/nlu", false),
+            ("passwordFile", "run/secrets/token", false),
+            ("accessTokenTtl", "3600seconds", false),
         ] {
             assert_eq!(
                 in_setting(name, value).is_some(),
@@ -410,6 +529,32 @@ mod tests {
             ("README.md", "see https://user:password@host", false),
             ("store.jks", "", true),
             ("src/env.rs", "fn main() {}", false),
+            ("deploy/prod.env", "A=1", true),
+            ("deploy/example.env", "A=", false),
+            (".envrc", "export A=1", true),
+            ("keys/ID_RSA", "", true),
+            ("Store.P12", "", true),
+            (".yarnrc.yml", "npmAuthToken: 0a1b2c3d", true),
+            (
+                "flow.yaml",
+                "{ kind: Config, users: [{ user: { token: abc } }] }",
+                true,
+            ),
+            (
+                "config.json",
+                r#"{"kind": "Config", "users": [{"user": {"password": "abc"}}]}"#,
+                true,
+            ),
+            (
+                "empty.yaml",
+                "kind: Config\nusers:\n- user: { token: '' }\n",
+                false,
+            ),
+            (
+                "tokenFile.yaml",
+                "kind: Config\nusers:\n- user:\n    tokenFile: t\n",
+                false,
+            ),
         ] {
             let found = in_name(path).or_else(|| in_file(path, text.as_bytes()));
             assert_eq!(found.is_some(), is_secret, "{path}: {found:?}");
