@@ -13,24 +13,66 @@ struct Asks {
     limits: Amounts,
 }
 
-/// Why the API server will refuse the pod, one clause for each bound.
-pub(super) fn refusals(range: &LimitRange, pod: &PodSpec) -> Vec<String> {
+/// Why the API server will refuse the pod, one clause for each bound of each LimitRange.
+pub(super) fn refusals(ranges: &[LimitRange], pod: &PodSpec) -> Vec<String> {
+    let filled = filled(ranges, pod);
+    ranges
+        .iter()
+        .flat_map(|range| refusals_of(range, &filled))
+        .collect()
+}
+
+/// The pod as admission leaves it: all LimitRanges fill it before any holds it to its bounds.
+pub(super) fn filled(ranges: &[LimitRange], pod: &PodSpec) -> PodSpec {
+    let mut filled = pod.clone();
+    let first = filled.init_containers.iter_mut().flatten();
+    let containers = filled.containers.iter_mut().chain(first);
+    containers.for_each(|container| {
+        let items = ranges.iter().flat_map(items);
+        items
+            .filter(|item| item.type_ == "Container")
+            .for_each(|item| fill(container, item));
+    });
+    filled
+}
+
+fn items(range: &LimitRange) -> impl Iterator<Item = &LimitRangeItem> {
+    range.spec.iter().flat_map(|spec| &spec.limits)
+}
+
+/// A limit without a request is a request before any LimitRange is asked.
+fn fill(container: &mut Container, item: &LimitRangeItem) {
+    let resources = container.resources.get_or_insert_default();
+    let requests = resources.requests.get_or_insert_default();
+    for (name, limit) in resources.limits.iter().flatten() {
+        requests.entry(name.clone()).or_insert(limit.clone());
+    }
+    for (name, value) in item.default_request.iter().flatten() {
+        requests.entry(name.clone()).or_insert(value.clone());
+    }
+    let limits = resources.limits.get_or_insert_default();
+    for (name, value) in item.default.iter().flatten() {
+        limits.entry(name.clone()).or_insert(value.clone());
+    }
+}
+
+fn refusals_of(range: &LimitRange, filled: &PodSpec) -> Vec<String> {
     let name = range.metadata.name.as_deref().unwrap_or_default();
-    let items: Vec<&LimitRangeItem> = range.spec.iter().flat_map(|spec| &spec.limits).collect();
-    let filled = |container: &Container| {
-        let of_containers = items.iter().filter(|item| item.type_ == "Container");
-        of_containers.fold(Asks::of(container), |asks, item| asks.with_defaults(item))
-    };
     let whole = Asks {
-        requests: of_containers(pod, |container| filled(container).requests),
-        limits: of_containers(pod, |container| filled(container).limits),
+        requests: of_containers(filled, requests_of),
+        limits: of_containers(filled, limits_of),
     };
-    let first = pod.init_containers.iter().flatten();
-    let each: Vec<Asks> = pod.containers.iter().chain(first).map(filled).collect();
-    let mut refused: Vec<String> = each.iter().flat_map(Asks::above_itself).collect();
-    for item in &items {
+    let first = filled.init_containers.iter().flatten();
+    let containers = filled.containers.iter().chain(first);
+    let each: Vec<Asks> = containers.map(Asks::of).collect();
+    let mut refused = Vec::new();
+    for item in items(range) {
         match item.type_.as_str() {
-            "Container" => refused.extend(each.iter().flat_map(|asks| bounds(item, asks))),
+            "Container" => {
+                let above = each.iter().flat_map(|asks| asks.above_itself(item));
+                refused.extend(above);
+                refused.extend(each.iter().flat_map(|asks| bounds(item, asks)));
+            }
             "Pod" => refused.extend(bounds(item, &whole)),
             _ => (),
         }
@@ -52,27 +94,24 @@ impl Asks {
         }
     }
 
-    fn with_defaults(mut self, item: &LimitRangeItem) -> Self {
-        for (name, value) in amounts(item.default_request.as_ref()) {
-            self.requests.entry(name).or_insert(value);
-        }
-        for (name, value) in amounts(item.default.as_ref()) {
-            self.limits.entry(name).or_insert(value);
-        }
-        self
-    }
-
     /// A default limit may lie below what is asked for.
-    fn above_itself(&self) -> Vec<String> {
-        let over = |(name, request): (&String, &i128)| {
-            let limit = self.limits.get(name).filter(|limit| *limit < request)?;
-            Some(format!(
-                "its default {name} limit {} is below the request {}",
-                amount(name, *limit),
-                amount(name, *request)
-            ))
+    fn above_itself(&self, item: &LimitRangeItem) -> Vec<String> {
+        let defaults = amounts(item.default.as_ref());
+        let over = |(name, limit): (&String, &i128)| {
+            let request = self
+                .requests
+                .get(name)
+                .filter(|request| *limit < **request)?;
+            let is_its_own = self.limits.get(name) == Some(limit);
+            is_its_own.then(|| {
+                format!(
+                    "its default {name} limit {} is below the request {}",
+                    amount(name, *limit),
+                    amount(name, *request)
+                )
+            })
         };
-        self.requests.iter().filter_map(over).collect()
+        defaults.iter().filter_map(over).collect()
     }
 }
 
@@ -143,7 +182,45 @@ mod tests {
         let range = json!({ "metadata": { "name": "bounds" }, "spec": { "limits": limits } });
         let pod = json!({ "containers": [{ "name": "server", "resources": resources }] });
         let range = serde_json::from_value(range).expect("a LimitRange");
-        refusals(&range, &serde_json::from_value(pod).expect("a pod"))
+        refusals(&[range], &serde_json::from_value(pod).expect("a pod"))
+    }
+
+    fn range(name: &str, item: Value) -> LimitRange {
+        let range = json!({ "metadata": { "name": name }, "spec": { "limits": [item] } });
+        serde_json::from_value(range).expect("a LimitRange")
+    }
+
+    #[test]
+    fn what_one_range_fills_is_held_to_the_bounds_of_another() {
+        let most = range(
+            "most",
+            json!({ "type": "Container", "max": { "cpu": "4" } }),
+        );
+        let default = |cpu: &str| {
+            let item = json!({ "type": "Container", "default": { "cpu": cpu } });
+            range("default", item)
+        };
+        let pod = json!({ "containers": [{ "name": "server", "resources": usual() }] });
+        let pod: PodSpec = serde_json::from_value(pod).expect("a pod");
+        let refusals = |ranges: &[LimitRange]| refusals(ranges, &pod);
+        assert_eq!(
+            refusals(&[most.clone(), default("2")]),
+            Vec::<String>::new()
+        );
+        let told = refusals(&[default("8"), most.clone()]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with("the LimitRange `most` refuses the pods: at most cpu 4000m"),
+            "{told:?}"
+        );
+        let told = refusals(&[most, default("500m")]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with(
+                "the LimitRange `default` refuses the pods: its default cpu limit 500m"
+            ),
+            "{told:?}"
+        );
     }
 
     fn usual() -> Value {

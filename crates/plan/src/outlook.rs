@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
-    LimitRange, Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota,
+    Container, LimitRange, Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,9 +14,11 @@ use super::limits;
 use super::rivals::rivals;
 use super::room;
 use super::{Action, Change, Goal, Nearby, Plan};
-use uninlu_objects::amounts::{Amounts, add, amounts, limits_of, of_containers, requests};
+use uninlu_objects::amounts::{
+    Amounts, add, amounts, limits_of, of_containers, requests, requests_of,
+};
 use uninlu_objects::{
-    AutoscalerMetric, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState, of_kind, resume,
+    AutoscalerMetric, Going, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState, of_kind, resume,
 };
 use uninlu_stack::Count;
 use uninlu_text::words::human_elapsed;
@@ -437,6 +439,13 @@ impl Look {
                  ReadOnlyMany or ReadWriteMany serves all"
             ));
         }
+        let live = serde_json::to_value(claim).unwrap_or_default();
+        if let Some(going) = Going::of(&live) {
+            self.meets(format!(
+                "the PersistentVolumeClaim `{name}` {}: pods that have it keep it, and no new pod gets it",
+                going.words()
+            ));
+        }
         let phase = claim
             .status
             .as_ref()
@@ -487,7 +496,7 @@ impl Look {
     fn limits(&mut self, around: &Surroundings, pod: &PodSpec) {
         match &around.limits {
             Ok(ranges) => {
-                for words in ranges.iter().flat_map(|range| limits::refusals(range, pod)) {
+                for words in limits::refusals(ranges, pod) {
                     self.meets(words);
                 }
             }
@@ -506,6 +515,8 @@ impl Look {
                 return;
             }
         };
+        let ranges = around.limits.as_deref().unwrap_or_default();
+        let pod = &limits::filled(ranges, pod);
         let mut need = Amounts::new();
         add(&mut need, &counted(pod), i128::from(count));
         for spec in goes.iter().filter_map(|pod| pod.spec.as_ref()) {
@@ -516,6 +527,14 @@ impl Look {
             let status = quota.status.as_ref();
             let hard = amounts(status.and_then(|status| status.hard.as_ref()));
             let used = amounts(status.and_then(|status| status.used.as_ref()));
+            let name = quota.metadata.name.as_deref().unwrap_or_default();
+            let missing = missing(&hard, pod);
+            if !missing.is_empty() {
+                self.meets(format!(
+                    "the quota `{name}` counts {}, and the API server refuses pods that do not set it: set it in `[resources]`, or give the namespace a LimitRange with a default",
+                    missing.join(", ")
+                ));
+            }
             let over: Vec<&str> = hard
                 .iter()
                 .filter(|(name, hard)| {
@@ -526,8 +545,7 @@ impl Look {
                 .collect();
             if !over.is_empty() {
                 self.meets(format!(
-                    "the quota `{}` has no room for {count} new pods: {}",
-                    quota.metadata.name.as_deref().unwrap_or_default(),
+                    "the quota `{name}` has no room for {count} new pods: {}",
                     over.join(", ")
                 ));
             }
@@ -543,6 +561,30 @@ fn has_scopes(quota: &ResourceQuota) -> bool {
             || spec.scope_selector.is_some()
     })
 }
+
+/// What a quota counts that each container must say (`plugin/pkg/admission/resourcequota`, of `pkg/quota/v1/evaluator`
+/// the pods'), and that one does not.
+fn missing(hard: &Amounts, pod: &PodSpec) -> Vec<&'static str> {
+    let first = pod.init_containers.iter().flatten();
+    let containers: Vec<&Container> = pod.containers.iter().chain(first).collect();
+    let is_said = |(_, resource, of): &(&str, &str, fn(&Container) -> Amounts)| {
+        let mut containers = containers.iter();
+        containers.all(|container| of(container).contains_key(*resource))
+    };
+    let counted = SAID.iter().filter(|(name, ..)| hard.contains_key(*name));
+    let missing = counted.filter(|row| !is_said(row));
+    missing.map(|(name, ..)| *name).collect()
+}
+
+/// Names in a quota, and where a container says so much.
+const SAID: [(&str, &str, fn(&Container) -> Amounts); 6] = [
+    ("cpu", "cpu", requests_of),
+    ("memory", "memory", requests_of),
+    ("requests.cpu", "cpu", requests_of),
+    ("requests.memory", "memory", requests_of),
+    ("limits.cpu", "cpu", limits_of),
+    ("limits.memory", "memory", limits_of),
+];
 
 /// A pod as quotas count it: `requests.cpu` and `cpu` are the same.
 fn counted(pod: &PodSpec) -> Amounts {
@@ -591,5 +633,88 @@ impl Outlook {
             "{how}{expected}, timeout {}",
             human_elapsed(Duration::from_secs(self.longest_seconds.into()))
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn around(quota: Value, limits: Value) -> Surroundings {
+        let quota = json!({ "metadata": { "name": "q" }, "status": { "hard": quota } });
+        let limits = json!({ "metadata": { "name": "l" }, "spec": { "limits": [limits] } });
+        Surroundings {
+            nodes: Err("not asked".into()),
+            pods: Err("not asked".into()),
+            quotas: Ok(vec![serde_json::from_value(quota).expect("a quota")]),
+            limits: Ok(vec![serde_json::from_value(limits).expect("a LimitRange")]),
+            claims: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            metrics: Vec::new(),
+        }
+    }
+
+    /// What the quota keeps from coming; the server asks for cpu and memory, and has a limit of memory.
+    fn kept_by(quota: Value, limits: Value) -> Vec<String> {
+        let server =
+            json!({ "requests": { "cpu": "1", "memory": "1Gi" }, "limits": { "memory": "1Gi" } });
+        let pod = json!({ "containers": [{ "name": "server", "resources": server }] });
+        let pod = serde_json::from_value(pod).expect("a pod");
+        let mut look = Look::default();
+        look.quotas(&around(quota, limits), &pod, 2, &[]);
+        let words = look.obstacles.into_iter().map(|obstacle| obstacle.words);
+        words.collect()
+    }
+
+    #[test]
+    fn a_quota_refuses_pods_that_do_not_set_what_it_counts() {
+        let none = json!({ "type": "PersistentVolumeClaim" });
+        for quota in [
+            json!({}),
+            json!({ "requests.cpu": "4", "memory": "4Gi", "limits.memory": "4Gi", "pods": "9" }),
+            json!({ "requests.ephemeral-storage": "1Gi", "count/services": "1" }),
+        ] {
+            assert_eq!(
+                kept_by(quota.clone(), none.clone()),
+                Vec::<String>::new(),
+                "{quota}"
+            );
+        }
+        let quota = json!({ "limits.cpu": "4", "limits.memory": "4Gi" });
+        let kept = kept_by(quota.clone(), none);
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        assert!(
+            kept[0].contains("the quota `q` counts limits.cpu, and"),
+            "{kept:?}"
+        );
+        // A LimitRange fills it in, and then it counts.
+        let default = |cpu: &str| json!({ "type": "Container", "default": { "cpu": cpu } });
+        assert_eq!(kept_by(quota.clone(), default("2")), Vec::<String>::new());
+        let kept = kept_by(quota, default("3"));
+        assert!(
+            kept[0].contains("has no room for 2 new pods: limits.cpu"),
+            "{kept:?}"
+        );
+    }
+
+    #[test]
+    fn a_claim_that_is_being_deleted_takes_no_new_pod() {
+        let claim = |metadata: Value| {
+            let claim =
+                json!({ "metadata": metadata, "spec": { "accessModes": ["ReadWriteMany"] } });
+            let mut look = Look::default();
+            look.claim(
+                "model",
+                &serde_json::from_value(claim).expect("a claim"),
+                2,
+                1,
+            );
+            look.obstacles
+        };
+        assert!(claim(json!({ "name": "model" })).is_empty());
+        let going = json!({ "deletionTimestamp": "2026-11-29T10:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"] });
+        let found = claim(going);
+        assert!(found[0].blocks && found[0].words.contains("`model` is being deleted since 2026-11-29T10:00:00Z, held by finalizer kubernetes.io/pvc-protection"), "{found:?}");
     }
 }
