@@ -28,7 +28,9 @@ use super::plugin::Plugin;
 use super::proxy::{self, Proxy};
 use super::trust::Trust;
 use super::warnings::Warnings;
+use crate::bounded;
 use crate::kinds::{Kind, ObjectId};
+use crate::report::innermost;
 use crate::stack::Target;
 
 /// A client and where it leads.
@@ -65,10 +67,14 @@ pub async fn connect(target: &Target, trust: &Trust) -> Result<Connection, Error
         .as_ref()
         .map_or(String::new(), |proxy| format!(" {}", proxy.words));
     let server = format!("{}{way}", config.cluster_url);
-    let unreachable = |error: kube::Error| Error::Unreachable {
-        context: context.clone(),
-        server: server.clone(),
-        reason: error.to_string(),
+    // Nothing was asked yet: what fails here is what the kubeconfig says.
+    let unusable = |error: kube::Error| {
+        let user = &entry.user_name;
+        let reason = format!(
+            "the credentials of user `{user}` cannot be used: {}",
+            innermost(&error)
+        );
+        Error::kubeconfig(&entry.user_file, reason)
     };
     let warnings = Warnings::default();
     let transport = Transport {
@@ -77,7 +83,7 @@ pub async fn connect(target: &Target, trust: &Trust) -> Result<Connection, Error
         warnings: warnings.clone(),
     };
     Ok(Connection {
-        client: transport.client(proxy.as_ref()).map_err(unreachable)?,
+        client: transport.client(proxy.as_ref()).map_err(unusable)?,
         target: target.clone(),
         server: server.clone(),
         warnings,
@@ -89,7 +95,7 @@ fn config(entry: &Entry) -> Result<Config, Error> {
     let cluster = &entry.cluster;
     let unusable = |reason: String| Error::kubeconfig(&entry.cluster_file, reason);
     let server = cluster.server.as_deref().unwrap_or_default();
-    let address: Result<Uri, _> = server.parse();
+    let address: Result<Uri, _> = with_scheme(server, entry).parse();
     let Some(address) = address.ok().filter(|address| address.host().is_some()) else {
         return Err(unusable(format!(
             "the cluster's `server` is not an address: `{server}`"
@@ -109,6 +115,21 @@ fn config(entry: &Entry) -> Result<Config, Error> {
     let agent = HeaderValue::from_static(concat!("uninlu/", env!("CARGO_PKG_VERSION")));
     config.headers.push((USER_AGENT, agent));
     Ok(config)
+}
+
+/// kubectl takes an address without a scheme for HTTPS where something of TLS is set, and for HTTP where nothing is.
+fn with_scheme(server: &str, entry: &Entry) -> String {
+    if server.is_empty() || server.contains("://") {
+        return server.to_owned();
+    }
+    let (cluster, user) = (&entry.cluster, &entry.user);
+    let has_tls = cluster.certificate_authority.is_some()
+        || cluster.certificate_authority_data.is_some()
+        || cluster.insecure_skip_tls_verify == Some(true)
+        || user.client_certificate.is_some()
+        || user.client_certificate_data.is_some();
+    let scheme = if has_tls { "https" } else { "http" };
+    format!("{scheme}://{server}")
 }
 
 /// The certificates that the API server's own is checked against; `None` means those of this machine.
@@ -156,6 +177,7 @@ fn check_user(entry: &Entry) -> Result<(), Error> {
             read(key, file, &entry.user_file)?;
         }
     }
+    check_data(entry)?;
     // With OpenID Connect a token that is written there still counts.
     match auth_provider {
         Some(provider) if provider.name != "oidc" || !provider.config.contains_key("id-token") => {
@@ -169,8 +191,29 @@ fn check_user(entry: &Entry) -> Result<(), Error> {
     }
 }
 
+/// The client would fail at it as if the API server did not answer. What the data hold is never shown.
+fn check_data(entry: &Entry) -> Result<(), Error> {
+    const MARKER: &[u8] = b"-----BEGIN ";
+    let user = serde_json::to_value(&entry.user).unwrap_or_default();
+    for key in ["client-certificate-data", "client-key-data"] {
+        let Some(data) = user[key].as_str() else {
+            continue;
+        };
+        let is_pem = |pem: Vec<u8>| pem.windows(MARKER.len()).any(|at| at == MARKER);
+        let reason = match BASE64_STANDARD.decode(data).map(is_pem) {
+            Ok(true) => continue,
+            Ok(false) => "is not PEM",
+            Err(_) => "is not base64",
+        };
+        let user = &entry.user_name;
+        let reason = format!("`{key}` of user `{user}` {reason}");
+        return Err(Error::kubeconfig(&entry.user_file, reason));
+    }
+    Ok(())
+}
+
 fn read(key: &'static str, file: &str, kubeconfig: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(file).map_err(|source| Error::CredentialFile {
+    bounded::read(Path::new(file)).map_err(|source| Error::CredentialFile {
         key,
         file: file.to_owned(),
         kubeconfig: kubeconfig.display().to_string(),

@@ -2,15 +2,17 @@
 //! counts. Each entry's file is kept, since a file inside a checkout is trusted less.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use kube::config::{
     AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster,
     NamedContext,
 };
 use serde_json::{Value, json};
+use uninlu_helm_template::yaml;
 
 use super::Error;
+use crate::bounded;
 use crate::stack::Target;
 
 /// The files of one run, in their order, without those that do not exist.
@@ -75,10 +77,14 @@ fn read_all(paths: &[PathBuf]) -> Result<Files, Error> {
     let mut files = Vec::new();
     for path in paths {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        match Kubeconfig::read_from(&path) {
-            Ok(config) => files.push((path, config)),
-            Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == ErrorKind::NotFound => (),
-            Err(error) => return Err(Error::kubeconfig(&path, reason(&error))),
+        match bounded::read(&path) {
+            Ok(bytes) => {
+                let config = text(&bytes).and_then(|text| parse(&text, &path));
+                let config = config.map_err(|reason| Error::kubeconfig(&path, reason))?;
+                files.push((path, config));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => (),
+            Err(error) => return Err(Error::kubeconfig(&path, error.to_string())),
         }
     }
     if files.is_empty() {
@@ -93,15 +99,92 @@ fn read_all(paths: &[PathBuf]) -> Result<Files, Error> {
     Ok(Files(files))
 }
 
-/// Never with a line of the file: that is where a secret would stand.
-fn reason(error: &KubeconfigError) -> String {
-    match error {
-        KubeconfigError::ReadConfig(error, _) => error.to_string(),
-        KubeconfigError::Parse(error) => match error.location() {
-            Some(place) => format!("line {} is not what a kubeconfig has there", place.line()),
+/// PowerShell writes UTF-16.
+fn text(bytes: &[u8]) -> Result<String, String> {
+    let units = |unit: fn([u8; 2]) -> u16| {
+        let pairs = bytes[2..].chunks_exact(2);
+        let units: Vec<u16> = pairs.map(|pair| unit([pair[0], pair[1]])).collect();
+        String::from_utf16(&units).ok()
+    };
+    let text = match bytes {
+        [0xff, 0xfe, ..] => units(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => units(u16::from_be_bytes),
+        _ => String::from_utf8(bytes.to_vec()).ok(),
+    };
+    text.ok_or_else(|| "it is not a text".to_owned())
+}
+
+/// Reads the YAML as kubectl does: `yes` is true, the last of two equal keys holds, and base64 may be broken into lines.
+///
+/// Never says a line of the file: that is where a secret would stand.
+fn parse(text: &str, file: &Path) -> Result<Kubeconfig, String> {
+    let documents = yaml::documents(text);
+    let Some((first, document)) = documents.first() else {
+        return Ok(Kubeconfig::default());
+    };
+    let mut config = yaml::parse(document, *first)
+        .map_err(|fault| format!("line {} is not YAML", fault.line))?
+        .value;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    each(&mut config, "clusters", "cluster", |cluster| {
+        absolute(&mut cluster["certificate-authority"], folder);
+        unbroken(&mut cluster["certificate-authority-data"]);
+    });
+    each(&mut config, "users", "user", |user| {
+        for key in ["client-certificate", "client-key", "tokenFile"] {
+            absolute(&mut user[key], folder);
+        }
+        for key in ["client-certificate-data", "client-key-data"] {
+            unbroken(&mut user[key]);
+        }
+        // A bare name is looked for on the PATH.
+        if let Some(exec) = user["exec"].as_object_mut()
+            && let Some(command) = exec.get_mut("command")
+            && command
+                .as_str()
+                .is_some_and(|it| it.contains(MAIN_SEPARATOR))
+        {
+            absolute(command, folder);
+        }
+    });
+    serde_json::from_value(config).map_err(|_| reason(document, *first))
+}
+
+/// The line of what has another type than a kubeconfig has there.
+fn reason(document: &str, first: usize) -> String {
+    match Kubeconfig::from_yaml(document) {
+        Err(KubeconfigError::Parse(error)) => match error.location() {
+            Some(place) => {
+                let line = u64::from(place.line()) + first as u64 - 1;
+                format!("line {line} is not what a kubeconfig has there")
+            }
             None => "it is not the YAML of a kubeconfig".to_owned(),
         },
-        other => other.to_string(),
+        _ => "it is not the YAML of a kubeconfig".to_owned(),
+    }
+}
+
+/// Changes what each entry of a list holds under `inner`.
+fn each(config: &mut Value, list: &str, inner: &str, change: impl Fn(&mut Value)) {
+    let entries = config.get_mut(list).and_then(Value::as_array_mut);
+    let inner = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.get_mut(inner));
+    inner.filter(|entry| entry.is_object()).for_each(change);
+}
+
+/// Relative paths start at the kubeconfig's folder.
+fn absolute(path: &mut Value, folder: &Path) {
+    if let Some(written) = path.as_str().filter(|written| !written.is_empty()) {
+        *path = folder.join(written).display().to_string().into();
+    }
+}
+
+/// Go's decoder skips line ends.
+fn unbroken(data: &mut Value) {
+    if let Some(written) = data.as_str() {
+        *data = written.replace(['\r', '\n'], "").trim().into();
     }
 }
 
@@ -268,6 +351,57 @@ mod tests {
         assert!(text.contains("broken") && text.contains("line"), "{text}");
         assert!(!text.contains("s3cr3t"), "{text}");
         assert!(error(read_all(&[folder.path().to_owned()])).contains("directory"));
+        let of_another_type = write(folder.path(), "typed", "https://one", "{ token: [s3cr3t] }");
+        let text = error(read_all(&[of_another_type]));
+        assert!(
+            text.contains("line 3") && !text.contains("s3cr3t"),
+            "{text}"
+        );
+        assert!(error(read_all(&["/dev/zero".into()])).contains("more than 16 MiB"));
+    }
+
+    fn entry(text: &str) -> Result<Entry, Error> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config");
+        std::fs::write(&file, text).expect("a kubeconfig");
+        read_all(&[file])?.entry("prod")
+    }
+
+    /// kubectl reads each of these.
+    #[test]
+    fn yaml_of_odd_forms_is_read_as_kubectl_reads_it() {
+        let usual = "contexts: [{ name: prod, context: { cluster: c, user: admin } }]\n";
+        let cluster = "clusters:\n- name: c\n  cluster:\n    server: https://one\n";
+        let user = "users: [{ name: admin, user: { client-certificate-data: AQID } }]\n";
+        for text in [
+            format!("---\n{usual}{cluster}    insecure-skip-tls-verify: yes\n{user}"),
+            format!(
+                "\u{feff}# ours\r\n---\r\n{usual}{cluster}    insecure-skip-tls-verify: On\n{user}"
+            ),
+            format!(
+                "{usual}{cluster}    server: https://one\n    insecure-skip-tls-verify: true\n{user}"
+            ),
+            format!("{usual}{usual}{cluster}    insecure-skip-tls-verify: true\n{user}"),
+            format!(
+                "x: &c {{ server: https://one, insecure-skip-tls-verify: true }}\n{usual}clusters: [{{ name: c, cluster: {{ <<: *c }} }}]\n{user}"
+            ),
+            format!("{usual}{cluster}    insecure-skip-tls-verify: true\n{user}---\n: : :\n"),
+            format!(
+                "{usual}{cluster}    insecure-skip-tls-verify: true\nusers:\n- name: admin\n  user:\n    client-certificate-data: |\n      AQ\n      ID\n"
+            ),
+        ] {
+            let entry = entry(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(
+                entry.cluster.server.as_deref(),
+                Some("https://one"),
+                "{text}"
+            );
+            assert_eq!(entry.cluster.insecure_skip_tls_verify, Some(true), "{text}");
+            let data = entry.user.client_certificate_data.as_deref();
+            assert_eq!(data, Some("AQID"), "{text}");
+        }
+        let nothing = "clusters: null\ncontexts: null\nusers: null\n";
+        assert!(matches!(entry(nothing), Err(Error::UnknownContext { .. })));
     }
 
     #[test]

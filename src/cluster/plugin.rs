@@ -122,13 +122,19 @@ impl Plugin {
             )
         };
         let mut child = self.command(is_interactive).spawn().map_err(unstarted)?;
-        let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+        let (stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
         let (answer, said, status) = tokio::join!(
-            read_answer(stdout.as_mut()),
+            read_answer(stdout),
             read_words(stderr.as_mut(), is_interactive),
             child.wait(),
         );
         let status = status.map_err(unstarted)?;
+        let Some(answer) = answer else {
+            return Err(self.failure(
+                format!("printed more than {LONGEST_ANSWER} bytes"),
+                "run it by hand: it must print an ExecCredential and nothing else",
+            ));
+        };
         if !status.success() {
             return Err(self.failed(status, &said));
         }
@@ -234,15 +240,21 @@ fn credential(answer: &[u8]) -> Result<Credential, String> {
     Ok(credential)
 }
 
-/// What it printed, of a sensible length.
-async fn read_answer(stdout: Option<&mut (impl AsyncRead + Unpin)>) -> Vec<u8> {
-    const LONGEST: u64 = 1 << 20;
+/// Bytes of an ExecCredential at most.
+const LONGEST_ANSWER: u64 = 1 << 20;
+
+/// What it printed; `None` when that is longer than any credential. The pipe is closed then: a program that goes on
+/// writing into one that nothing reads would never end.
+async fn read_answer(stdout: Option<impl AsyncRead + Unpin>) -> Option<Vec<u8>> {
     let mut answer = Vec::new();
     if let Some(stdout) = stdout {
         // An answer that is cut off is no ExecCredential, and is told as that.
-        let _ = stdout.take(LONGEST).read_to_end(&mut answer).await;
+        let _ = stdout
+            .take(LONGEST_ANSWER + 1)
+            .read_to_end(&mut answer)
+            .await;
     }
-    answer
+    (answer.len() as u64 <= LONGEST_ANSWER).then_some(answer)
 }
 
 /// The end of what it said; at a terminal all of it is shown at once, since it may be a question.
@@ -331,6 +343,23 @@ mod tests {
         ] {
             let told = failure(&format!("{script}; :"), None).await;
             assert!(!told.reason.contains("s3cr3t"), "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_prints_without_end_is_stopped() {
+        for script in [
+            "exec yes",
+            "yes 0123456789 | head -c 3000000",
+            "yes; exit 0",
+        ] {
+            let told =
+                tokio::time::timeout(std::time::Duration::from_secs(20), failure(script, None));
+            let told = told.await.expect("it ends");
+            assert!(
+                told.reason.contains("more than 1048576 bytes"),
+                "{script}: {told}"
+            );
         }
     }
 
