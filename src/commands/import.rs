@@ -167,7 +167,9 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         From::Yaml(args) => {
             let mut chart = Chart::default();
             for path in &args.manifests {
-                chart.files.extend(files(path)?);
+                let (files, unread) = files(path)?;
+                chart.files.extend(files);
+                chart.unread.extend(unread);
             }
             let given = given(&args.common, args.place.context, args.place.namespace);
             finish(&chart.read()?, &given, &args.common, ui)
@@ -237,7 +239,8 @@ fn chart(args: &Helm) -> Result<Chart> {
         } else {
             folder
         };
-        chart.files = files(&folder)?;
+        (chart.files, chart.unread) = files(&folder)?;
+        chart.below = charts_below(&folder);
     }
     for file in values {
         let text = read(&file)?;
@@ -251,38 +254,106 @@ const LARGEST: u64 = 4 << 20;
 /// Files of a chart that is no chart but a disk.
 const MOST_FILES: usize = 2_000;
 
-/// The text files of a folder by their path in it, or the file itself. Charts below it are others' matter.
-fn files(path: &Path) -> Result<BTreeMap<String, String>> {
+/// Files by their path in a folder, and what could not be read of those that may hold objects, with the reason.
+type Files = (BTreeMap<String, String>, Vec<(String, String)>);
+
+/// The text files of a folder by their path in it, or the file itself. Charts below it are others' matter. Links are
+/// followed as far as they stay in the folder.
+fn files(path: &Path) -> Result<Files> {
+    let mut files = BTreeMap::new();
+    let mut unread = Vec::new();
     if !path.is_dir() {
-        return Ok(BTreeMap::from([(path.display().to_string(), read(path)?)]));
+        files.insert(path.display().to_string(), read(path)?);
+        return Ok((files, unread));
     }
     let is_hidden = |entry: &walkdir::DirEntry| {
         entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
     };
+    let is_chart = path.join("Chart.yaml").is_file();
     let is_subchart = |entry: &walkdir::DirEntry| {
-        entry.depth() == 1 && entry.file_type().is_dir() && entry.file_name() == "charts"
+        is_chart
+            && entry.depth() == 1
+            && entry.file_type().is_dir()
+            && entry.file_name() == "charts"
     };
-    let walk = walkdir::WalkDir::new(path).sort_by_file_name().into_iter();
-    let entries = walk
-        .filter_entry(|entry| !is_hidden(entry) && !is_subchart(entry))
-        .flatten();
-    let mut files = BTreeMap::new();
-    for entry in entries
-        .filter(|entry| entry.file_type().is_file())
-        .take(MOST_FILES)
-    {
-        let is_small = entry
-            .metadata()
-            .is_ok_and(|metadata| metadata.len() <= LARGEST);
-        // What is not text is not a template.
-        let text = is_small
-            .then(|| std::fs::read_to_string(entry.path()).ok())
-            .flatten();
-        if let (Some(text), Ok(inside)) = (text, entry.path().strip_prefix(path)) {
-            files.insert(inside.display().to_string(), text);
+    let leads_out = |entry: &walkdir::DirEntry| {
+        let real = |path: &Path| path.canonicalize().ok();
+        let is_inside = real(entry.path()).zip(real(path));
+        entry.path_is_symlink() && is_inside.is_none_or(|(to, root)| !to.starts_with(root))
+    };
+    let inside = |found: &Path| {
+        let inside = found.strip_prefix(path).unwrap_or(found);
+        inside.display().to_string()
+    };
+    let mut walk = walkdir::WalkDir::new(path)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| !is_hidden(entry) && !is_subchart(entry));
+    while let Some(entry) = walk.next() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A link to a folder that holds it: everything is read by its own path.
+            Err(error) if error.loop_ancestor().is_some() => continue,
+            Err(error) => {
+                let name = inside(error.path().unwrap_or(path));
+                let reason = error
+                    .io_error()
+                    .map_or(error.to_string(), ToString::to_string);
+                unread.push((name, format!("it cannot be read: {reason}")));
+                continue;
+            }
+        };
+        if leads_out(&entry) {
+            unread.push((
+                inside(entry.path()),
+                "it is a link out of the folder".to_owned(),
+            ));
+            if entry.file_type().is_dir() {
+                walk.skip_current_dir();
+            }
+        } else if entry.file_type().is_file() {
+            if files.len() == MOST_FILES {
+                let reason = format!(
+                    "there are more than {MOST_FILES} files, and this one and those behind it are skipped"
+                );
+                unread.push((inside(entry.path()), reason));
+                break;
+            }
+            match text_of(&entry) {
+                Ok(text) => drop(files.insert(inside(entry.path()), text)),
+                Err(reason) => unread.push((inside(entry.path()), reason)),
+            }
         }
     }
-    Ok(files)
+    // Pictures, archives and the like hold no objects.
+    unread.retain(|(name, _)| {
+        let ending = Path::new(name).extension().and_then(|it| it.to_str());
+        let ending = ending.map(str::to_ascii_lowercase);
+        ending.is_none_or(|it| matches!(&*it, "yaml" | "yml" | "json" | "tpl"))
+    });
+    Ok((files, unread))
+}
+
+/// Names of the folders and archives in a chart's `charts`.
+fn charts_below(folder: &Path) -> Vec<String> {
+    let below = folder.join("charts").read_dir();
+    let below = below.into_iter().flatten().flatten();
+    let name = |entry: std::fs::DirEntry| entry.file_name().into_string().ok();
+    let mut names: Vec<String> = below.filter_map(name).collect();
+    names.retain(|name| !name.starts_with('.'));
+    names.sort();
+    names
+}
+
+fn text_of(entry: &walkdir::DirEntry) -> Result<String, String> {
+    let is_small = entry
+        .metadata()
+        .is_ok_and(|metadata| metadata.len() <= LARGEST);
+    if !is_small {
+        return Err(format!("it has more than {} MiB", LARGEST >> 20));
+    }
+    std::fs::read_to_string(entry.path()).map_err(|error| format!("it cannot be read: {error}"))
 }
 
 /// Bytes of a file that is named, which may be a list of all that a namespace holds.

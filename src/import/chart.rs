@@ -16,6 +16,10 @@ use crate::rules::Fields;
 pub struct Chart {
     /// Its files, by their path in the chart.
     pub files: BTreeMap<String, String>,
+    /// Names of the charts that lie in its `charts` folder.
+    pub below: Vec<String>,
+    /// Files that could not be read, and why.
+    pub unread: Vec<(String, String)>,
     /// Values files that are merged into its own, in that order: name and text.
     pub values: Vec<(String, String)>,
     /// Name of the release.
@@ -92,6 +96,13 @@ impl Chart {
     /// A values file that is no YAML. What a template says that is not understood is noted in the result.
     pub fn read(&self) -> Result<Source, Refused> {
         let mut source = Source::default();
+        for (file, reason) in &self.unread {
+            let place = Place {
+                file: file.clone(),
+                line: 1,
+            };
+            source.gaps.insert((place, reason.clone()));
+        }
         let is_chart = self.files.contains_key("Chart.yaml");
         if is_chart || self.files.is_empty() {
             self.render(&mut source)?;
@@ -127,8 +138,12 @@ impl Chart {
             .unwrap_or_else(|| "siamese-uninlu".to_owned());
         let release = self.release.clone().unwrap_or_else(|| name.clone());
         let mut templates = self.templates();
-        source.is_only_values = templates.is_empty();
-        if templates.is_empty() {
+        let mut below = dependencies(&chart);
+        let is_new = |name: &&String| !below.iter().any(|known| name.starts_with(known.as_str()));
+        let others: Vec<String> = self.below.iter().filter(is_new).cloned().collect();
+        below.extend(others);
+        source.is_only_values = templates.is_empty() && below.is_empty();
+        if source.is_only_values {
             templates.push((CONVENTIONS.to_owned(), BY_CONVENTION.to_owned()));
         }
         let mut named = BTreeMap::new();
@@ -153,6 +168,10 @@ impl Chart {
             read.extend(dependencies(&chart).into_iter().map(|name| vec![name]));
             source.unused = unused(&values, &read);
         }
+        let depends_at = chart.get("dependencies").from.unwrap_or_else(|| Place {
+            file: "Chart.yaml".to_owned(),
+            line: 1,
+        });
         let root = self.root(values, chart, &release);
         let engine = Engine::new(&self.files, named);
         for (file, nodes) in parsed.iter().filter(|(file, _)| is_rendered(file)) {
@@ -164,6 +183,14 @@ impl Chart {
             read_documents(file, &rendered.text, &rendered.lines, source);
         }
         source.gaps.extend(engine.gaps.into_inner());
+        let is_deployment = |object: &Object| object.kind() == "Deployment";
+        if !below.is_empty() && !source.objects.iter().any(is_deployment) {
+            let what = format!(
+                "the charts that this one depends on ({}) are not rendered; `helm template DIR > FILE`, then `uninlu import yaml FILE`, reads them too",
+                below.join(", ")
+            );
+            source.gaps.insert((depends_at, what));
+        }
         // Files beside the templates: the adapter's configuration is seldom a part of the chart.
         for (file, text) in &self.files {
             let is_known =
@@ -207,8 +234,14 @@ impl Chart {
                         .ambiguous
                         .insert(repetition(pointer, *before, at(*holds)));
                 }
-                if located.value.is_object() {
-                    values = values.merged(Value::located(&located, file));
+                match &located.value {
+                    Json::Null => (),
+                    Json::Object(_) => values = values.merged(Value::located(&located, file)),
+                    other => {
+                        let reason = format!("it is {}, and values are a map", words(other));
+                        let line = *first;
+                        return Err(unreadable(file, yaml::Fault { line, reason }));
+                    }
                 }
             }
         }
@@ -390,8 +423,36 @@ fn read_documents(file: &str, text: &str, lines: &[Line], source: &mut Source) {
                 let found = repetition(pointer, before, place_of(*holds));
                 source.ambiguous.insert(found);
             }
-            push(placed(located, lines), source);
+            match why_no_object(&located.value) {
+                Some(reason) => {
+                    let line = located.lines.values().min().copied().unwrap_or(first);
+                    source.gaps.insert((place_of(line), reason));
+                }
+                None => push(placed(located, lines), source),
+            }
         }
+    }
+}
+
+/// Why kubectl and Helm refuse what is YAML all the same.
+fn why_no_object(value: &Json) -> Option<String> {
+    let is_meant = |key: &str| value.get(key).is_some();
+    match value {
+        Json::Null => None,
+        Json::Object(_) if value["kind"].is_null() => (is_meant("apiVersion")
+            && is_meant("metadata"))
+        .then(|| "an object without `kind`".to_owned()),
+        Json::Object(_) => None,
+        other => Some(format!("this is {}, and an object is a map", words(other))),
+    }
+}
+
+const fn words(value: &Json) -> &'static str {
+    match value {
+        Json::Array(_) => "a list",
+        Json::Object(_) => "a map",
+        Json::String(_) => "a text",
+        _ => "a single value",
     }
 }
 

@@ -444,6 +444,150 @@ spec:
           resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 2, memory: 2Gi}}
 ";
 
+/// kubectl and Helm end with an error; here it has its place.
+#[test]
+fn what_is_no_object_and_what_is_no_map_of_values_is_named() {
+    let kindless = "Kind: Deployment\napiVersion: apps/v1\nmetadata: {name: q}\n";
+    for (file, body, words) in [
+        (
+            "a.yaml",
+            "- 1\n- 2\n",
+            "a.yaml:1: this is a list, and an object is a map",
+        ),
+        (
+            "a.json",
+            "[{\"kind\": \"Deployment\"}]",
+            "a.json:1: this is a list, and an object is a map",
+        ),
+        (
+            "a.yaml",
+            "# from a proxy\n<html>404 Not Found</html>\n",
+            "a.yaml:1: this is a text, and an object is a map",
+        ),
+        ("a.yaml", kindless, "a.yaml:1: an object without `kind`"),
+    ] {
+        let refused = imported("yaml", &[(file, body)], &[]).expect_err(body);
+        assert!(refused.contains(words), "{refused}");
+    }
+    let report = imported("yaml", &[("a.yaml", "[]"), ("d.yaml", DEPLOYMENT)], &[]).expect("read");
+    assert_eq!(report["not_understood"][0]["place"]["file"], "a.yaml");
+
+    let chart = ("Chart.yaml", "apiVersion: v2\nname: x\nversion: 0.1.0\n");
+    for (values, words) in [
+        (
+            "- a\n",
+            "values.yaml:1 cannot be read: it is a list, and values are a map",
+        ),
+        (
+            "# c\n---\ntext\n",
+            "values.yaml:3 cannot be read: it is a text, and values are a map",
+        ),
+    ] {
+        let files = [
+            chart,
+            ("values.yaml", values),
+            ("templates/d.yaml", DEPLOYMENT),
+        ];
+        let refused = imported("helm", &files, &[]).expect_err(values);
+        assert!(refused.contains(words), "{refused}");
+    }
+    for values in ["", "# c\n", "null\n", "---\n", "{}\n"] {
+        let files = [
+            chart,
+            ("values.yaml", values),
+            ("templates/d.yaml", DEPLOYMENT),
+        ];
+        imported("helm", &files, &[]).expect(values);
+    }
+}
+
+/// The draft of a chart whose Deployment is a dependency's was made from nothing but its values.
+#[test]
+fn a_chart_that_only_depends_on_others_is_named() {
+    let listed =
+        "apiVersion: v2\nname: x\nversion: 0.1.0\ndependencies:\n  - {name: sub, version: 1.0.0}\n";
+    let plain = "apiVersion: v2\nname: x\nversion: 0.1.0\n";
+    for (chart, more) in [
+        (listed, &[][..]),
+        (
+            listed,
+            &[("templates/_helpers.tpl", "{{ define \"a\" }}{{ end }}")],
+        ),
+        (
+            plain,
+            &[
+                ("charts/sub/Chart.yaml", plain),
+                ("charts/sub/templates/d.yaml", DEPLOYMENT),
+            ],
+        ),
+    ] {
+        let files = [
+            &[
+                ("Chart.yaml", chart),
+                ("values.yaml", "sub: {replicaCount: 3}\n"),
+            ],
+            more,
+        ]
+        .concat();
+        let refused = imported("helm", &files, &[]).expect_err(chart);
+        assert!(
+            refused.contains("(sub) are not rendered") && refused.contains("helm template DIR"),
+            "{refused}"
+        );
+    }
+    let files = [("Chart.yaml", listed), ("templates/d.yaml", DEPLOYMENT)];
+    let report = imported("helm", &files, &[]).expect("its own Deployment");
+    assert_eq!(report["not_understood"], serde_json::json!([]));
+}
+
+/// As kubectl does: links in a folder are read, and what cannot be read is no silence.
+#[test]
+fn what_of_a_folder_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = folder.path();
+    std::fs::create_dir_all(root.join("all/real")).expect("writable");
+    std::fs::write(root.join("all/real/d.txt"), DEPLOYMENT).expect("writable");
+    std::os::unix::fs::symlink("real/d.txt", root.join("all/d.yaml")).expect("writable");
+    let import = || {
+        let output = uninlu(&["import", "yaml", "all", "--json"], root);
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+    };
+    assert_eq!(import()["not_understood"], serde_json::json!([]));
+    std::fs::write(root.join("outside.yaml"), DEPLOYMENT).expect("writable");
+    std::fs::write(root.join("all/latin.yaml"), b"a: \xe9\n").expect("writable");
+    std::fs::write(root.join("all/picture.png"), b"\x89PNG\xff").expect("writable");
+    for (to, link) in [
+        ("nowhere", "gone.yaml"),
+        ("../outside.yaml", "out.yaml"),
+        (".", "loop"),
+    ] {
+        std::os::unix::fs::symlink(to, root.join("all").join(link)).expect("writable");
+    }
+    let report = import();
+    let gaps = report["not_understood"].as_array().expect("a list").iter();
+    let gaps: Vec<String> = gaps
+        .map(|gap| {
+            format!(
+                "{}: {}",
+                gap["place"]["file"].as_str().unwrap_or_default(),
+                gap["why"].as_str().unwrap_or_default()
+            )
+        })
+        .collect();
+    let [gone, latin, out] = &gaps[..] else {
+        panic!("{gaps:?}")
+    };
+    assert!(
+        gone.starts_with("gone.yaml: it cannot be read: No such file"),
+        "{gone}"
+    );
+    assert!(
+        latin.starts_with("latin.yaml: it cannot be read"),
+        "{latin}"
+    );
+    assert_eq!(out, "out.yaml: it is a link out of the folder");
+}
+
 /// Every version that ever held an autoscaler; one that no cluster serves is named.
 #[test]
 fn an_autoscaler_of_any_version() {
