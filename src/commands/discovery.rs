@@ -83,7 +83,7 @@ impl Walk {
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => self.folders.push(entry.path()),
             Ok(kind) if kind.is_symlink() => self.links.push_back(entry.path()),
-            Ok(_) if entry.file_name() == NAME => self.add(entry.path()),
+            Ok(kind) if entry.file_name() == NAME => self.add(entry.path(), kind.is_file()),
             Ok(_) => (),
             Err(error) => self.unread(entry.path(), error),
         }
@@ -93,7 +93,7 @@ impl Walk {
         let is_stack = link.ends_with(NAME);
         match link.metadata() {
             Ok(metadata) if metadata.is_dir() => self.folders.push(link),
-            Ok(_) if is_stack => self.add(link),
+            Ok(metadata) if is_stack => self.add(link, metadata.is_file()),
             Ok(_) => (),
             // Whoever reads it says why it cannot be read.
             Err(_) if is_stack => self.found.files.push(link),
@@ -102,7 +102,11 @@ impl Walk {
         }
     }
 
-    fn add(&mut self, file: PathBuf) {
+    /// A pipe of that name would be read until somebody writes into it.
+    fn add(&mut self, file: PathBuf, is_file: bool) {
+        if !is_file {
+            return self.unread(file, io::Error::other("it is not a file"));
+        }
         if self.is_new(&file).unwrap_or(true) {
             self.found.files.push(file);
         }

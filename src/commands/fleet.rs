@@ -59,6 +59,20 @@ pub(super) fn files(path: &Path) -> Result<Option<Found>> {
     Ok(Some(found))
 }
 
+/// As [`files`], for what only judges: a stack in the folder itself hides none below it.
+pub(super) fn every_file(path: &Path) -> Result<Option<Found>> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    let found = discovery::find(path);
+    let is_alone = matches!(found.files.as_slice(), [file] if file.parent() == Some(path));
+    match found.unread.is_empty() {
+        true if is_alone => Ok(None),
+        true if found.files.is_empty() => Err(Stop::NoStacks(path.to_owned()).into()),
+        _ => Ok(Some(found)),
+    }
+}
+
 /// Which plans are made of each file, and how they are told.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {

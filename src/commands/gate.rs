@@ -91,7 +91,7 @@ pub(super) const DOCUMENTS: &[Body] = &[body::<report::Report>, body::<report::R
 /// # Errors
 /// Whatever keeps the stack from being read or planned; of a folder's stacks each is reported for itself.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
-    if let Some(found) = fleet::files(&args.stack.stack)? {
+    if let Some(found) = fleet::every_file(&args.stack.stack)? {
         return run_all(&args, &found, ui).await;
     }
     let print_one = |judged: &Judged| {

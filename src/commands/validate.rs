@@ -107,7 +107,7 @@ fn show(error: &Report, args: &Args, ui: Ui) {
 
 /// The stacks of a folder; else what the path itself names.
 fn found(path: &Path) -> Result<Found> {
-    Ok(fleet::files(path)?.unwrap_or_else(|| Found {
+    Ok(fleet::every_file(path)?.unwrap_or_else(|| Found {
         files: vec![path.to_owned()],
         unread: Vec::new(),
     }))

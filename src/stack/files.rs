@@ -103,9 +103,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     bounded::read(&file).map_err(|source| LoadError::Unreadable { file, source })
 }
 
-/// The stack file that a path names: itself, or the one in the folder.
+/// The stack file that a path names: itself, or the one in the folder; `-` is standard input.
 pub fn file_at(path: &Path) -> PathBuf {
-    if path.is_dir() {
+    if path == Path::new("-") {
+        PathBuf::from("/dev/stdin")
+    } else if path.is_dir() {
         path.join("uninlu.toml")
     } else {
         path.to_owned()

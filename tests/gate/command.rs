@@ -196,6 +196,52 @@ fn stacks(count: usize) -> TempDir {
     folder
 }
 
+/// `uninlu plan DIR` is about the stack in DIR; the gate is about all that a merge would bring.
+#[test]
+fn a_stack_in_the_folder_itself_hides_none_below_it() {
+    let folder = folder("");
+    let (stdout, _) = expect(&gate(folder.path(), &["."]), 0);
+    assert!(
+        !stdout.contains("stacks"),
+        "one stack is judged as ever: {stdout}"
+    );
+    write(&folder.path().join("eu/deep/er"), NEVER);
+    for named in [".", "./", &folder.path().display().to_string()] {
+        let (stdout, _) = expect(&gate(folder.path(), &[named]), 3);
+        assert!(stdout.contains("refused: 1 of 2 stacks"), "{stdout}");
+    }
+    let validated = hermetic::uninlu(folder.path())
+        .args(["validate", "."])
+        .output()
+        .expect("the binary was built for this test");
+    let (_, stderr) = expect(&validated, 0);
+    assert!(stderr.contains("eu/deep/er"), "{stderr}");
+}
+
+/// What nobody writes into would be read for ever.
+#[test]
+fn a_pipe_among_the_stacks_is_named() {
+    let folder = stacks(1);
+    for place in ["stacks/pipe", "linked"] {
+        std::fs::create_dir_all(folder.path().join(place)).expect("writable");
+    }
+    let pipe = folder.path().join("stacks/pipe/uninlu.toml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("it is a part of every system").success());
+    let (stdout, _) = expect(&gate(folder.path(), &["stacks"]), 1);
+    assert!(
+        stdout.contains("pipe/uninlu.toml") && stdout.contains("it is not a file"),
+        "{stdout}"
+    );
+    symlink(&pipe, folder.path().join("linked/uninlu.toml")).expect("writable");
+    std::fs::create_dir(folder.path().join("linked/more")).expect("writable");
+    let (stdout, _) = expect(&gate(folder.path(), &["linked/.."]), 1);
+    assert!(
+        stdout.contains("linked/uninlu.toml") || stdout.contains("pipe/uninlu.toml"),
+        "{stdout}"
+    );
+}
+
 #[test]
 fn the_worst_of_a_folders_stacks_decides() {
     for (index, (name, _, code)) in STACKS.iter().enumerate() {

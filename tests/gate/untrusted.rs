@@ -217,13 +217,13 @@ fn a_report_shows_what_others_wrote_as_text() {
         let all = run(
             folder.path(),
             &[&arguments[..], &["--out", "report"]].concat(),
-            3,
+            1,
         )
         .0;
         is_harmless("text", &all);
         let report = fs::read_to_string(folder.path().join("report")).expect("written");
         is_harmless(format, &report);
-        let (stdout, stderr) = run(folder.path(), &arguments, 3);
+        let (stdout, stderr) = run(folder.path(), &arguments, 1);
         assert_eq!(stdout, report, "{format}");
         is_harmless("talk", &stderr);
         let shown = match format {
@@ -331,6 +331,7 @@ fn a_pipe_is_judged_as_a_file_is() {
             ("/dev/stdin", Stdio::from(open(name))),
             ("/dev/stdin", piped(&text)),
             ("/dev/fd/0", piped(&text)),
+            ("-", piped(&text)),
             ("pipe", Stdio::null()),
         ] {
             let mut command = uninlu(root, &[rest, &[place]].concat());
@@ -346,7 +347,8 @@ fn a_pipe_is_judged_as_a_file_is() {
             let found = told(child.wait_with_output().expect("it ends"), code);
             let like = |text: &str| {
                 let here = format!("{}/", root.display());
-                text.replace(&here, "").replace(place, name)
+                let shown = if place == "-" { "/dev/stdin" } else { place };
+                text.replace(&here, "").replace(shown, name)
             };
             assert_eq!(like(&found.0), like(&as_file.0), "{rest:?} of {place}");
             assert_eq!(
