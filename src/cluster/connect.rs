@@ -19,6 +19,7 @@ use kube::core::DynamicObject;
 use kube::{Api, Client, Config};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use serde_json::Value;
 use tower::filter::AsyncFilterLayer;
 use tower::{BoxError, Service, ServiceBuilder};
 
@@ -96,7 +97,7 @@ fn config(entry: &Entry) -> Result<Config, Error> {
     let unusable = |reason: String| Error::kubeconfig(&entry.cluster_file, reason);
     let server = cluster.server.as_deref().unwrap_or_default();
     let address: Result<Uri, _> = with_scheme(server, entry).parse();
-    let Some(address) = address.ok().filter(|address| address.host().is_some()) else {
+    let Some(address) = address.ok().filter(is_address) else {
         return Err(unusable(format!(
             "the cluster's `server` is not an address: `{server}`"
         )));
@@ -115,6 +116,23 @@ fn config(entry: &Entry) -> Result<Config, Error> {
     let agent = HeaderValue::from_static(concat!("uninlu/", env!("CARGO_PKG_VERSION")));
     config.headers.push((USER_AGENT, agent));
     Ok(config)
+}
+
+fn is_address(address: &Uri) -> bool {
+    let is_web = matches!(address.scheme_str(), Some("http" | "https"));
+    let authority = address
+        .authority()
+        .map_or("", |authority| authority.as_str());
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    // A number that is no port would be dropped, and another port be asked.
+    let port = host
+        .rsplit_once(':')
+        .map(|(_, port)| port)
+        .filter(|port| !port.ends_with(']'));
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    is_web && is_port && address.host().is_some_and(|host| !host.is_empty())
 }
 
 /// kubectl takes an address without a scheme for HTTPS where something of TLS is set, and for HTTP where nothing is.
@@ -151,10 +169,14 @@ fn authorities(entry: &Entry) -> Result<Option<Vec<Vec<u8>>>, Error> {
         _ => return Ok(None),
     };
     let found: Result<Vec<CertificateDer>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|error| {
-        let reason = format!("the certificate authority is not PEM: {error:?}");
+    let unusable = |reason: String| {
+        let reason = format!("the certificate authority is not PEM: {reason}");
         Error::kubeconfig(&entry.cluster_file, reason)
-    })?;
+    };
+    let found = found.map_err(|error| unusable(format!("{error:?}")))?;
+    if found.is_empty() {
+        return Err(unusable("it holds no certificate".to_owned()));
+    }
     Ok(Some(found.iter().map(|one| one.to_vec()).collect()))
 }
 
@@ -174,7 +196,20 @@ fn check_user(entry: &Entry) -> Result<(), Error> {
     ];
     for (key, file) in files {
         if let Some(file) = file {
-            read(key, file, &entry.user_file)?;
+            let bytes = read(key, file, &entry.user_file)?;
+            if key == "tokenFile" && !is_header(String::from_utf8_lossy(&bytes).trim()) {
+                return Err(unsendable(entry, key));
+            }
+        }
+    }
+    let user = serde_json::to_value(&entry.user).unwrap_or_default();
+    let texts = |key: &str| match &user[key] {
+        Value::Array(items) => items.clone(),
+        item => vec![item.clone()],
+    };
+    for key in ["token", "as", "as-groups"] {
+        if !texts(key).iter().filter_map(Value::as_str).all(is_header) {
+            return Err(unsendable(entry, key));
         }
     }
     check_data(entry)?;
@@ -189,6 +224,18 @@ fn check_user(entry: &Entry) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// The client ends the whole program at it.
+fn is_header(text: &str) -> bool {
+    HeaderValue::from_str(text).is_ok()
+}
+
+fn unsendable(entry: &Entry, key: &str) -> Error {
+    let user = &entry.user_name;
+    let reason =
+        format!("`{key}` of user `{user}` holds a control character, such as the end of a line");
+    Error::kubeconfig(&entry.user_file, reason)
 }
 
 /// The client would fail at it as if the API server did not answer. What the data hold is never shown.

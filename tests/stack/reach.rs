@@ -228,7 +228,7 @@ fn a_stack_that_comes_through_a_pipe_is_not_trusted_more() {
         "outside/piped.toml",
         &STACK.replace("[cluster]", "[cluster]\nkubeconfig = \"../config\""),
     );
-    for stack in ["/dev/stdin", "/dev/fd/0"] {
+    for stack in ["/dev/stdin", "/dev/fd/0", "-"] {
         let text = std::fs::File::open(place.path("outside/piped.toml")).expect("it is there");
         let mut command = place.command("");
         let text = error(command.arg(stack).stdin(text));
@@ -263,6 +263,88 @@ fn a_kubeconfig_of_the_checkout_takes_no_credentials_from_elsewhere() {
     let text = place.error(&format!("../config:{}", place.path("outside/config")));
     says(&text, &["would send the credentials of `own`"]);
     assert!(!text.contains("s3cr3t"), "{text}");
+}
+
+/// Nothing was asked yet, so that the API server is not what fails; and none of it ends the program by itself.
+#[test]
+fn credentials_that_cannot_be_used_are_named_and_not_the_api_server() {
+    let place = Place::new();
+    let pem = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkFRSUQKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
+    let unpaired = format!("{{ client-certificate-data: {pem}, client-key-data: {pem} }}");
+    place.write("outside/lines", "s3cr3t\ns3cr3t");
+    for (user, words) in [
+        (
+            "{ client-certificate-data: 's3cr3t!', client-key-data: x }",
+            "`client-certificate-data` of user `admin` is not base64",
+        ),
+        (
+            "{ client-certificate-data: AQID }",
+            "`client-certificate-data` of user `admin` is not PEM",
+        ),
+        (&*unpaired, "the credentials of user `admin` cannot be used"),
+        (
+            r#"{ token: "s3cr3t\ns3cr3t" }"#,
+            "`token` of user `admin` holds a control character",
+        ),
+        (
+            r#"{ token: t, as: "a\r\nb" }"#,
+            "`as` of user `admin` holds a control character",
+        ),
+        (
+            r#"{ token: t, as: a, as-groups: [a, "b\n"] }"#,
+            "`as-groups` of user `admin` holds a control character",
+        ),
+        (
+            "{ tokenFile: lines }",
+            "`tokenFile` of user `admin` holds a control character",
+        ),
+    ] {
+        place.write("outside/config", &kubeconfig(user));
+        let text = place.error(&place.path("outside/config"));
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        says(&text, &["cannot use the kubeconfig", words]);
+        assert!(
+            !text.contains("does not answer") && !text.contains("s3cr3t"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_address_is_taken_as_kubectl_takes_it() {
+    let place = Place::new();
+    let error = |server: &str| {
+        place.write("outside/config", &kubeconfig_of(server, "{ token: t }"));
+        let text = place.error(&place.path("outside/config"));
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (server, address) in [
+        ("127.0.0.1:1", "(http://127.0.0.1:1/) does not answer"),
+        ("localhost:1", "(http://localhost:1/) does not answer"),
+        (
+            "https://127.0.0.1:1/k8s/clusters/c-1",
+            "(https://127.0.0.1:1/k8s/clusters/c-1) does not answer",
+        ),
+    ] {
+        says(&error(server), &[address]);
+    }
+    for server in [
+        "",
+        "https://",
+        "ftp://127.0.0.1",
+        "https://127.0.0.1:99999",
+        "unix:///run/k",
+    ] {
+        says(
+            &error(server),
+            &["the cluster's `server` is not an address"],
+        );
+    }
+    let tls = "https://127.0.0.1:1', certificate-authority-data: 'AQID";
+    says(
+        &error(tls),
+        &["the certificate authority is not PEM: it holds no certificate"],
+    );
 }
 
 #[test]
