@@ -9,6 +9,7 @@
 //! where they meet.
 
 mod args;
+mod capabilities;
 mod cgroup;
 pub mod cli;
 pub mod config;

@@ -1,5 +1,7 @@
 // The page for people. Whatever comes from a text or from the server is set as text, never as markup.
 
+import { at, element, isDark, languages, themes } from "./shared.js";
+
 const WORDS = {
   en: {
     skip: "Skip to the text", lead: "One model for many tasks: enter a text and what to extract from it.", dark: "Dark", light: "Light",
@@ -13,6 +15,8 @@ const WORDS = {
     noJson: (error) => `Not valid JSON: ${error}`, noObject: "Write an object such as {\"人物\": null}.",
     empty: (place) => `${place} has no types; name at least one.`,
     wrong: (place) => `${place}: write null, or an object with the types to extract for each entity.`,
+    able: (tasks) => `This model is trained for: ${tasks.join(", ")}.`, untrained: (task) => `${task} (not trained)`,
+    unable: "This model is not trained for this task: expect answers without meaning.",
   },
   zh: {
     skip: "跳到文本", lead: "一个模型支持多种任务：输入文本和要抽取的内容即可。", dark: "深色", light: "浅色",
@@ -26,64 +30,39 @@ const WORDS = {
     noJson: (error) => `JSON 格式错误：${error}`, noObject: "应为 JSON 对象，例如 {\"人物\": null}。",
     empty: (place) => `${place} 为空，请至少填写一个类型。`,
     wrong: (place) => `${place}：应为 null，或列出下一级类型的对象。`,
+    able: (tasks) => `此模型训练过的任务：${tasks.join("、")}。`, untrained: (task) => `${task}（未训练）`,
+    unable: "此模型没有训练过这类任务，结果没有参考意义。",
   },
 };
 
 // The tasks are conventions on text and schema alone; the examples follow the model's card.
 const TASKS = [
-  { en: "Named entity recognition", zh: "命名实体识别", text: "1944年毕业于北大的名古屋铁道会长谷口清太郎等人在日本积极筹资，共筹款2.7亿日元，参加捐款的日本企业有69家。", schema: { 人物: null, 地理位置: null, 组织机构: null } },
-  { en: "Relation extraction", zh: "关系抽取", text: "在北京冬奥会自由式中，2月8日上午，滑雪女子大跳台决赛中中国选手谷爱凌以188.25分获得金牌。", schema: { 人物: { "比赛项目(赛事名称)": null, "参赛地点(城市)": null, "选手国籍(国籍)": null } } },
-  { en: "Event extraction", zh: "事件抽取", text: "7月28日，天津泰达在德比战中以0-1负于天津天海。", schema: { "胜负(事件触发词)": { 时间: null, 败者: null, 胜者: null, 赛事名称: null } } },
-  { en: "Aspect-based sentiment", zh: "属性情感抽取", text: "很满意，音质很好，发货速度快，值得购买", schema: { 属性词: { 情感词: null } } },
-  { en: "Coreference resolution", zh: "指代消解", text: "是的,不是|李阿姨的妹妹（候选词）今年上小学，她(代词)很喜欢画画。", schema: { "在下面的描述中，代词“她”指代的是“妹妹”吗？": null } },
-  { en: "Sentiment classification", zh: "情感分类", text: "正向,负向|有点看不下去了，看作者介绍就觉得挺矫情了，文字也弱。", schema: { 情感分类: null } },
-  { en: "Text classification", zh: "文本分类", text: "民生故事,文化,娱乐,体育,财经,房产,汽车,教育,科技,军事|学校召开2018届升学及出国深造毕业生座谈会就业指导", schema: { 分类: null } },
-  { en: "Text matching", zh: "文本匹配", text: "相似,不相似|怎样的胸怀才能装下一个世界？&怎样才能装下一个世界？", schema: { 文本匹配: null } },
-  { en: "Natural language inference", zh: "自然语言推理", text: "蕴含,矛盾,中立|段落1：呃,银行卡挂失了；段落2：银行卡丢了", schema: { "段落2和段落1的关系是：": null } },
-  { en: "Multiple-choice reading comprehension", zh: "选择式阅读理解", text: "A.北京,B.上海,C.杭州|阿里巴巴集团总部位于杭州，由马云在1999年创立。", schema: { "阿里巴巴集团总部在哪里？": null } },
-  { en: "Extractive reading comprehension", zh: "抽取式阅读理解", text: "大莱龙铁路位于山东省北部环渤海地区，西起位于益羊铁路的潍坊大家洼车站，向东经海化、寿光，终到龙口西站。", schema: { "大莱龙铁路位于哪里？": null } },
+  { id: "named-entity-recognition", en: "Named entity recognition", zh: "命名实体识别", text: "1944年毕业于北大的名古屋铁道会长谷口清太郎等人在日本积极筹资，共筹款2.7亿日元，参加捐款的日本企业有69家。", schema: { 人物: null, 地理位置: null, 组织机构: null } },
+  { id: "relation-extraction", en: "Relation extraction", zh: "关系抽取", text: "在北京冬奥会自由式中，2月8日上午，滑雪女子大跳台决赛中中国选手谷爱凌以188.25分获得金牌。", schema: { 人物: { "比赛项目(赛事名称)": null, "参赛地点(城市)": null, "选手国籍(国籍)": null } } },
+  { id: "event-extraction", en: "Event extraction", zh: "事件抽取", text: "7月28日，天津泰达在德比战中以0-1负于天津天海。", schema: { "胜负(事件触发词)": { 时间: null, 败者: null, 胜者: null, 赛事名称: null } } },
+  { id: "aspect-sentiment", en: "Aspect-based sentiment", zh: "属性情感抽取", text: "很满意，音质很好，发货速度快，值得购买", schema: { 属性词: { 情感词: null } } },
+  { id: "coreference-resolution", en: "Coreference resolution", zh: "指代消解", text: "是的,不是|李阿姨的妹妹（候选词）今年上小学，她(代词)很喜欢画画。", schema: { "在下面的描述中，代词“她”指代的是“妹妹”吗？": null } },
+  { id: "sentiment-classification", en: "Sentiment classification", zh: "情感分类", text: "正向,负向|有点看不下去了，看作者介绍就觉得挺矫情了，文字也弱。", schema: { 情感分类: null } },
+  { id: "text-classification", en: "Text classification", zh: "文本分类", text: "民生故事,文化,娱乐,体育,财经,房产,汽车,教育,科技,军事|学校召开2018届升学及出国深造毕业生座谈会就业指导", schema: { 分类: null } },
+  { id: "text-matching", en: "Text matching", zh: "文本匹配", text: "相似,不相似|怎样的胸怀才能装下一个世界？&怎样才能装下一个世界？", schema: { 文本匹配: null } },
+  { id: "natural-language-inference", en: "Natural language inference", zh: "自然语言推理", text: "蕴含,矛盾,中立|段落1：呃,银行卡挂失了；段落2：银行卡丢了", schema: { "段落2和段落1的关系是：": null } },
+  { id: "multiple-choice", en: "Multiple-choice reading comprehension", zh: "选择式阅读理解", text: "A.北京,B.上海,C.杭州|阿里巴巴集团总部位于杭州，由马云在1999年创立。", schema: { "阿里巴巴集团总部在哪里？": null } },
+  { id: "reading-comprehension", en: "Extractive reading comprehension", zh: "抽取式阅读理解", text: "大莱龙铁路位于山东省北部环渤海地区，西起位于益羊铁路的潍坊大家洼车站，向东经海化、寿光，终到龙口西站。", schema: { "大莱龙铁路位于哪里？": null } },
 ];
 
 const COLOURS = 8;
-const at = (id) => document.getElementById(id);
-const page = { language: "en", status: null, answer: null };
+// `tasks` is what the model is trained for; null where its folder does not say.
+const page = { language: "en", status: null, answer: null, tasks: null };
 
 function words() {
   return WORDS[page.language];
 }
 
-function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
 // --- language and theme -------------------------------------------------------------------------------------------
-
-function remembered(key, otherwise) {
-  try {
-    return localStorage.getItem(key) ?? otherwise;
-  } catch {
-    return otherwise; // Storage may be forbidden; the page works without.
-  }
-}
-
-function remember(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // See above.
-  }
-}
 
 function speak(language) {
   page.language = language;
-  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   for (const place of document.querySelectorAll("[data-text]")) place.textContent = words()[place.dataset.text];
-  const other = at("language");
-  other.textContent = language === "zh" ? "English" : "中文";
-  other.lang = language === "zh" ? "en" : "zh";
   nameTheme();
   listTasks();
   checkSchema();
@@ -92,13 +71,7 @@ function speak(language) {
 }
 
 function nameTheme() {
-  const isDark = document.documentElement.dataset.theme === "dark";
-  at("theme").textContent = isDark ? words().light : words().dark;
-}
-
-function wear(theme) {
-  document.documentElement.dataset.theme = theme;
-  nameTheme();
+  at("theme").textContent = isDark() ? words().light : words().dark;
 }
 
 // --- the question -------------------------------------------------------------------------------------------------
@@ -107,10 +80,32 @@ function listTasks() {
   const select = at("task");
   const chosen = select.value;
   select.replaceChildren(
-    ...TASKS.map((task, index) => new Option(task[page.language], String(index))),
+    ...TASKS.map((task, index) => new Option(isTrained(task) ? task[page.language] : words().untrained(task[page.language]), String(index))),
     new Option(words().own, "own"),
   );
   select.value = chosen || "0";
+  noteTask();
+}
+
+function isTrained(task) {
+  return page.tasks === null || page.tasks.has(task.id);
+}
+
+// What the model can do, and what it cannot.
+function noteTask() {
+  const able = TASKS.filter((task) => page.tasks?.has(task.id)).map((task) => task[page.language]);
+  at("able").textContent = able.length ? words().able(able) : "";
+  const task = TASKS[Number(at("task").value)];
+  at("task-note").textContent = task && !isTrained(task) ? words().unable : "";
+}
+
+// With a key, /info needs it too: the page then stays neutral.
+async function learnTasks() {
+  const response = await fetch("info").catch(() => null);
+  const tasks = response?.ok ? (await response.json()).model?.tasks : null;
+  if (!tasks?.length) return;
+  page.tasks = new Set(tasks);
+  listTasks();
 }
 
 function take(task) {
@@ -330,24 +325,16 @@ at("question").addEventListener("keydown", (event) => {
 at("task").addEventListener("change", () => {
   const task = TASKS[Number(at("task").value)];
   if (task) take(task);
+  noteTask();
 });
 at("schema").addEventListener("input", () => {
   at("task").value = "own";
+  noteTask();
   checkSchema();
 });
 at("copy").addEventListener("click", copy);
-at("language").addEventListener("click", () => {
-  const language = page.language === "zh" ? "en" : "zh";
-  remember("language", language);
-  speak(language);
-});
-at("theme").addEventListener("click", () => {
-  const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  remember("theme", theme);
-  wear(theme);
-});
-
 page.status = () => words().nothing;
-wear(remembered("theme", matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
-speak(remembered("language", navigator.language.startsWith("zh") ? "zh" : "en"));
+themes(nameTheme);
+languages(speak);
 take(TASKS[0]);
+learnTasks();

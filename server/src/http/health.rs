@@ -52,7 +52,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 
 /// What the server runs: version, model, settings.
 #[utoipa::path(get, path = "/info", responses(
-    (status = 200, description = "Version, revision, model, precision, device, threads, hot settings in force, and the names of all hot settings that this server knows", body = Object),
+    (status = 200, description = "Version, revision, model with the tasks that it is trained for, precision, device, threads, hot settings in force, and the names of all hot settings that this server knows", body = Object),
 ))]
 pub(super) async fn info(State(app): State<App>) -> Json<Value> {
     Json(json!({

@@ -93,6 +93,7 @@ fn service(app: &App, origins: &[HeaderValue]) -> Router<App> {
         .route("/", get(page::index))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
+        .route("/shared.js", get(page::shared_script))
         .route("/docs.js", get(page::docs_script))
 }
 

@@ -63,3 +63,10 @@ pub(super) async fn docs_script() -> Response {
         include_str!("../../web/docs.js"),
     )
 }
+
+pub(super) async fn shared_script() -> Response {
+    text(
+        "text/javascript; charset=utf-8",
+        include_str!("../../web/shared.js"),
+    )
+}

@@ -29,10 +29,12 @@ pub(super) struct PredictAnswer {
 }
 
 /// Extracts what the schema asks for from one text or from several.
-#[utoipa::path(post, path = "/api/predict", request_body = PredictRequest,
+#[utoipa::path(post, path = "/api/predict",
+    request_body(content = PredictRequest, example = json!({"text": "雷军是小米公司的董事长。", "schema": {"人物": {"职务": null}}})),
     params(("X-Request-Timeout" = Option<f64>, Header, description = "Seconds that the caller waits")),
     responses(
-        (status = 200, description = "The output; for `texts` it is `outputs`, in the same order; with the view `grouped`, entities by type", body = PredictAnswer),
+        (status = 200, description = "The output; for `texts` it is `outputs`, in the same order; with the view `grouped`, entities by type", body = PredictAnswer,
+            example = json!({"output": [[{"type": "人物", "span": "雷军", "offset": [0, 2]}, {"type": "职务", "span": "董事长", "offset": [8, 11]}]]})),
         (status = 400, description = "Malformed; `place` says where", body = ErrorBody),
         (status = 401, description = "The key is missing or wrong", body = ErrorBody),
         (status = 408, description = "The body arrived too slowly", body = ErrorBody),

@@ -1,9 +1,12 @@
 //! What `/info` and the log show of the model.
 
+use std::path::Path;
+
 use serde::Serialize;
 use tch::Device;
 use uninlu_settings::{Choice, Precision};
 
+use crate::capabilities::{self, Task};
 use crate::model::Model;
 
 /// What is known of the model once it is loaded.
@@ -21,10 +24,12 @@ pub struct Info {
     pub precision: Precision,
     /// Where it runs: `cpu` or `cuda:0`.
     pub device: String,
+    /// What it is trained for, where its folder says so.
+    pub tasks: Option<Vec<Task>>,
 }
 
 impl Info {
-    pub(super) fn of(model: &Model) -> Self {
+    pub(super) fn of(model: &Model, folder: &Path) -> Self {
         let (tower_layers, cross_layers) = model.layers();
         Self {
             tower_layers,
@@ -36,6 +41,7 @@ impl Info {
                 Device::Cuda(index) => format!("cuda:{index}"),
                 other => format!("{other:?}").to_lowercase(),
             },
+            tasks: capabilities::read(folder),
         }
     }
 

@@ -121,7 +121,7 @@ fn load(options: &Options, shared: &Shared) -> Result<(Engine, LoadedModel), Mod
     shared.metrics.model_loaded(began.elapsed());
     warmup::check_precision(&engine, &options.folder)?;
     let cost = warmup::measure(&engine, options.warmup.as_deref())?;
-    let info = Info::of(engine.model());
+    let info = Info::of(engine.model(), &options.folder);
     info.log(cost.seconds_per_token, cost.bulk);
     let workers = options.plan.workers;
     let admission = Admission::new(workers, cost.seconds_per_token, cost.bulk);

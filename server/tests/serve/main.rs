@@ -316,6 +316,8 @@ fn settings_change_without_a_restart() {
     let info = server.get("/info").json();
     assert_eq!(info["settings"], in_force);
     assert_eq!(info["known_settings"], json!(uninlu_settings::NAMES));
+    let is_silent = json!(null);
+    assert_eq!(info["model"]["tasks"], is_silent, "its folder has no list");
     assert_eq!(
         server.metric(r#"uninlu_config_reloads_total{result="ok"}"#),
         2.0
