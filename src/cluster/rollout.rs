@@ -408,6 +408,8 @@ async fn last_lines(connection: &Connection, pod: &str) -> Option<String> {
         let mut is_between_containers = false;
         for previous in [true, false] {
             let parameters = LogParams {
+                // Admission may have added others.
+                container: Some(kinds::CONTAINER.to_owned()),
                 tail_lines: Some(10),
                 previous,
                 ..Default::default()

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uninlu_settings::{Choice, Precision, variables};
 
+use super::labels::CONTAINER;
 use super::pod_disruption_budget::int_or_string;
 use super::row::{Causes, Facts, Is, Render, Row, Shape};
 use super::service::{MANAGEMENT_NAME, PORT_NAME, probed_name};
@@ -12,8 +13,6 @@ use uninlu_stack::{CONTAINER_PORT, Count, ModelSource, Probe, Replicas, SecretKe
 
 /// User and group of the server in the image; named here too, since `runAsNonRoot` cannot check an image's user name.
 pub const USER: u32 = 1001;
-/// The pod's only container.
-pub const CONTAINER: &str = "server";
 /// Where the API key is mounted, as a folder of one file.
 const SECRETS: &str = "/run/secrets/uninlu";
 const API_KEY: &str = "api-key";

@@ -11,6 +11,9 @@ pub const INSTANCE: &str = "app.kubernetes.io/instance";
 /// Label that tells our objects from others'.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// The pod's only container.
+pub const CONTAINER: &str = "server";
+
 /// What the service is, whatever it is called.
 pub(super) const NAME: &str = "siamese-uninlu";
 /// The label that says so.

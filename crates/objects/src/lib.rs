@@ -27,11 +27,11 @@ mod summary;
 
 pub use autoscaler_metric::{AutoscalerMetric, MetricState};
 pub use causes::causes;
-pub use deployment::{CONTAINER, PULL_MARGIN, USER, pause, resume, set_image, wait_budget};
+pub use deployment::{PULL_MARGIN, USER, pause, resume, set_image, wait_budget};
 pub use desired::{Desired, desired, identify, of_kind, progress, settings, summary};
 pub use going::Going;
 pub use kind::ObjectId;
-pub use labels::{INSTANCE, MANAGED_BY, MANAGER, instance_selector};
+pub use labels::{CONTAINER, INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 pub use progress::Progress;
 use progress::{condition, is_observed};
 pub use row::Facts;

@@ -5,7 +5,10 @@ use k8s_openapi::api::core::v1::{
     ContainerStateTerminated, ContainerStatus, Event, Pod, PodCondition, PodStatus,
 };
 
-use super::Progress;
+use serde_json::json;
+
+use super::labels::CONTAINER;
+use super::{Going, Progress};
 
 /// Restarts after which a crash loop is final, also where each run outlives the back-off.
 const FINAL_RESTARTS: i32 = 3;
@@ -15,6 +18,12 @@ const FINAL_RESTARTS: i32 = 3;
 /// A failure is final only where waiting cannot fix it; an unschedulable pod or an image that cannot be pulled is
 /// told as a reason to wait, and the caller decides how long (see [`trouble`]).
 pub fn explain(pod: &Pod, events: &[Event]) -> Progress {
+    // One that goes is ready until its container ends, and never ends on a node that does not answer.
+    let going = serde_json::to_value(&pod.metadata).ok();
+    let going = going.and_then(|metadata| Going::of(&json!({ "metadata": metadata })));
+    if let Some(going) = going {
+        return Progress::Waiting(going.words());
+    }
     let Some(status) = &pod.status else {
         return Progress::Waiting("not scheduled yet".into());
     };
@@ -26,10 +35,32 @@ pub fn explain(pod: &Pod, events: &[Event]) -> Progress {
     {
         return Progress::Ready;
     }
-    let container = status.container_statuses.iter().flatten().next();
-    container
-        .and_then(|container| explain_container(container, events))
+    let first = status.init_container_statuses.iter().flatten();
+    let first = first.filter(|container| !has_done_its_part(container));
+    let containers = status.container_statuses.iter().flatten();
+    let told = first
+        .chain(containers)
+        .filter_map(|container| explain_container(container, events));
+    // Admission may add containers: the one that keeps the others waiting is told, not the first by its name.
+    told.min_by_key(urgency)
         .unwrap_or_else(|| Progress::Waiting(starting(events)))
+}
+
+/// An init container that has ended well, or a sidecar that runs.
+fn has_done_its_part(container: &ContainerStatus) -> bool {
+    let ended = container
+        .state
+        .as_ref()
+        .and_then(|it| it.terminated.as_ref());
+    ended.is_some_and(|end| end.exit_code == 0)
+}
+
+fn urgency(progress: &Progress) -> u8 {
+    match progress {
+        Progress::Failed(_) => 0,
+        Progress::Waiting(reason) if trouble(reason).is_some() => 1,
+        _ => 2,
+    }
 }
 
 /// `Unschedulable: 0/3 nodes are available: …`, or the scheduler's other reasons: `SchedulerError`, `SchedulingGated`
@@ -135,7 +166,22 @@ fn waits_for_volume(pod: &Pod, of_claims: &[Event]) -> bool {
     })
 }
 
+/// The server's without its name: it is the pod's reason to be.
 fn explain_container(container: &ContainerStatus, events: &[Event]) -> Option<Progress> {
+    let progress = explain_state(container, events)?;
+    let named = |reason: String| match &*container.name {
+        "" | CONTAINER => reason,
+        name if trouble(&reason).is_some() => format!("container {name}: {reason}"),
+        _ => reason,
+    };
+    Some(match progress {
+        Progress::Ready => Progress::Ready,
+        Progress::Waiting(reason) => Progress::Waiting(named(reason)),
+        Progress::Failed(reason) => Progress::Failed(named(reason)),
+    })
+}
+
+fn explain_state(container: &ContainerStatus, events: &[Event]) -> Option<Progress> {
     let state = container.state.as_ref()?;
     if let Some(end) = &state.terminated {
         return Some(Progress::Waiting(crash(container, end, events)));
@@ -367,4 +413,69 @@ pub fn trouble(reason: &str) -> Option<&'static Trouble> {
     TROUBLES
         .iter()
         .find(|trouble| trouble.words.iter().any(|words| reason.contains(words)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn a_pod_that_goes_is_not_ready() {
+        let pod = json!({ "metadata": { "deletionTimestamp": "2026-11-29T10:00:00Z", "finalizers": ["a/b"] },
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] } });
+        let words = "is being deleted since 2026-11-29T10:00:00Z, held by finalizer a/b";
+        let pod = serde_json::from_value(pod).expect("a pod");
+        assert_eq!(explain(&pod, &[]), Progress::Waiting(words.into()));
+    }
+
+    fn told(first: &[Value], containers: &[Value]) -> Progress {
+        let pod = json!({ "status": { "initContainerStatuses": first, "containerStatuses": containers } });
+        explain(&serde_json::from_value(pod).expect("a pod"), &[])
+    }
+
+    fn container(name: &str, state: Value, restarts: u8) -> Value {
+        json!({ "name": name, "image": "i", "imageID": "", "ready": false, "restartCount": restarts, "state": state,
+            "lastState": { "terminated": { "exitCode": 3 } } })
+    }
+
+    fn waiting(name: &str, reason: &str) -> Value {
+        container(name, json!({ "waiting": { "reason": reason } }), 4)
+    }
+
+    /// A mesh's sidecar comes first by its name and runs; its init container ends before all others begin.
+    #[test]
+    fn the_container_that_keeps_the_pod_is_told_whichever_it_is() {
+        let running = container("istio-proxy", json!({ "running": {} }), 0);
+        let ended = container("istio-init", json!({ "terminated": { "exitCode": 0 } }), 0);
+        let crash = "CrashLoopBackOff: exit code 3, restarted 4 times";
+        let server = [running, waiting("server", "CrashLoopBackOff")];
+        assert_eq!(told(&[], &server), Progress::Failed(crash.into()));
+        assert_eq!(
+            told(&[ended.clone()], &server),
+            Progress::Failed(crash.into())
+        );
+        let blocked = [
+            waiting("istio-proxy", "PodInitializing"),
+            waiting("server", "PodInitializing"),
+        ];
+        let first = [waiting("istio-init", "CrashLoopBackOff")];
+        assert_eq!(
+            told(&first, &blocked),
+            Progress::Failed(format!("container istio-init: {crash}"))
+        );
+        let first = [
+            ended.clone(),
+            waiting("vault-agent-init", "ImagePullBackOff"),
+        ];
+        let Progress::Waiting(reason) = told(&first, &blocked) else {
+            panic!("it may come yet")
+        };
+        assert!(
+            reason.starts_with("container vault-agent-init: ImagePullBackOff"),
+            "{reason}"
+        );
+        let created = Progress::Waiting("the container is being created".into());
+        assert_eq!(told(&[ended], &blocked), created);
+    }
 }
