@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::draft::{Draft, Left, Section};
 use super::view::View;
 use super::{Object, Source};
+use crate::escape;
 use crate::kinds::{self, Desired, Facts, Kind};
 use crate::plan::{diff, rivals};
 use crate::rules::Fields;
@@ -168,7 +169,7 @@ fn push_section(text: &mut String, section: &Section) {
     }
     for entry in &section.entries {
         if let Some(comment) = &entry.comment {
-            text.push_str(&format!("# {}\n", comment.replace('\n', " ")));
+            text.push_str(&format!("# {}\n", in_a_line(comment)));
         }
         text.push_str(&format!("{} = {}\n", key(&entry.key), value(&entry.value)));
     }
@@ -182,8 +183,27 @@ fn key(text: &str) -> String {
     if is_bare {
         text.to_owned()
     } else {
-        Json::from(text).to_string()
+        quoted(text)
     }
+}
+
+/// JSON's text, but for what JSON takes as it is: TOML does not take DEL, and no reader of the file sees the others.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::new();
+    for letter in Json::from(text).to_string().chars() {
+        match letter {
+            '\u{7f}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                quoted += &format!("\\u{:04x}", u32::from(letter));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted
+}
+
+/// A comment of TOML: no control characters, and one line.
+fn in_a_line(text: &str) -> String {
+    escape::visible(text).replace('\n', " ")
 }
 
 /// On one line, so that a line is a key. Scalars of JSON are scalars of TOML; nothing here is null.
@@ -200,6 +220,7 @@ fn value(value: &Json) -> String {
                 .collect();
             format!("{{ {} }}", entries.join(", "))
         }
+        Json::String(text) => quoted(text),
         scalar => scalar.to_string(),
     }
 }
@@ -224,7 +245,7 @@ fn comment_out(lines: &mut Vec<String>, number: usize, reason: &str) -> Option<S
             *line = format!("# {line}");
         }
     }
-    lines.insert(at, format!("# not taken: {}", reason.replace('\n', " ")));
+    lines.insert(at, format!("# not taken: {}", in_a_line(reason)));
     Some(taken)
 }
 

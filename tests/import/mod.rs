@@ -501,6 +501,26 @@ fn what_is_no_object_and_what_is_no_map_of_values_is_named() {
     }
 }
 
+/// A comment of TOML holds no control character, and a text of TOML no DEL.
+#[test]
+fn what_others_wrote_breaks_no_line_of_the_file() {
+    let evil = r"\e[31m\n[gate]\nx = 1\r\x7f\x9b\u202e\0";
+    let deployment = DEPLOYMENT
+        .replace("labels: {app: nlu}}\n    spec:", &format!("labels: {{app: nlu, q: \"{evil}\", \"{evil}\": q}}}}\n    spec:"))
+        .replace("- name: server", &format!("- name: server\n          env: [{{name: \"{evil}\", value: \"{evil}\"}}]\n          args: [\"{evil}\"]"))
+        .replace("cpu: 1, memory: 1Gi", &format!("cpu: \"1{evil}\", memory: 1Gi"))
+        .replace("name: nlu, namespace", &format!("name: nlu, annotations: {{a: \"{evil}\"}}, labels: {{l: \"{evil}\"}}, namespace"));
+    let report = imported("yaml", &[("d.yaml", &deployment)], &[]).expect("a valid file");
+    let stack = report["stack_file"].as_str().or(report["stack"].as_str());
+    let stack = stack.unwrap_or_else(|| panic!("{report:#}"));
+    let is_hidden = |c: char| c.is_control() || c == '\u{202e}';
+    assert!(
+        !stack.lines().any(|line| line.contains(is_hidden)),
+        "{stack}"
+    );
+    assert!(!stack.lines().any(|line| line == "[gate]"), "{stack}");
+}
+
 /// The draft of a chart whose Deployment is a dependency's was made from nothing but its values.
 #[test]
 fn a_chart_that_only_depends_on_others_is_named() {
