@@ -118,6 +118,9 @@ pub async fn workloads(connection: &Connection) -> Nearby {
         of("apps", "v1", "StatefulSet", "statefulsets"),
         of("apps", "v1", "DaemonSet", "daemonsets"),
         of("apps", "v1", "ReplicaSet", "replicasets"),
+        of("", "v1", "ReplicationController", "replicationcontrollers"),
+        // Those of a Job, or of no controller at all.
+        of("", "v1", "Pod", "pods"),
         of("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
     ];
     let lists = join_all(kinds.iter().map(|kind| foreign(connection, kind))).await;

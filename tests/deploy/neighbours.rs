@@ -116,8 +116,22 @@ async fn destroy_leaves_another_stack_and_what_else_lives_in_the_namespace() {
             .expect(0);
     }
     let bystanders = bystanders(&sandbox).await;
+    // Every namespace has the account; what it owns is somebody's.
+    let accounts = api(&sandbox, "v1", "ServiceAccount", "serviceaccounts");
+    let account = accounts
+        .get("default")
+        .await
+        .expect("every namespace has it");
+    let of_account = api(&sandbox, "v1", "ConfigMap", "configmaps");
+    create(
+        &of_account,
+        json!({ "metadata": { "name": "of-account", "ownerReferences": [{ "apiVersion": "v1",
+        "kind": "ServiceAccount", "name": "default", "uid": account.metadata.uid }] } }),
+    )
+    .await;
     let run = sandbox.run(&["destroy", "--yes"]).await.expect(0);
     let named = [
+        "ConfigMap of-account",
         "Deployment.apps b",
         "Service b",
         "Role.rbac.authorization.k8s.io bystander",
@@ -140,6 +154,10 @@ async fn destroy_leaves_another_stack_and_what_else_lives_in_the_namespace() {
             .await
             .expect("it is there");
     }
+    let deleted = of_account
+        .delete("of-account", &DeleteParams::default())
+        .await;
+    deleted.expect("it is there");
     // The second stack never takes the namespace, even if it says that it makes it.
     sandbox.run(&["destroy", "b.toml", "--yes"]).await.expect(0);
     assert!(
@@ -578,7 +596,28 @@ async fn other_controllers_of_the_pods_are_obstacles() {
         "selector": { "matchLabels": { "app": "canary" } }, "template": pods(like_ours) } }),
     )
     .await;
+    let labels =
+        json!({ "app.kubernetes.io/name": "siamese-uninlu", "app.kubernetes.io/instance": NAME });
+    // Labels that the bare pod lacks: the controller would adopt that one.
+    let managed = json!({ "app.kubernetes.io/managed-by": "uninlu" });
+    let controllers = api(
+        &sandbox,
+        "v1",
+        "ReplicationController",
+        "replicationcontrollers",
+    );
+    create(
+        &controllers,
+        json!({ "metadata": { "name": "oldest" }, "spec": { "replicas": 0,
+        "selector": managed, "template": pods(managed.clone()) } }),
+    )
+    .await;
+    let mut bare = pods(labels);
+    bare["metadata"]["name"] = json!("bare");
+    create(&api(&sandbox, "v1", "Pod", "pods"), bare).await;
     let named = [
+        "/bare has labels that this stack's Service selects",
+        "oldest has a selector that this stack's pods meet too",
         "scaled scales Deployment nlu, whose number of pods this stack sets",
         "stateful has a selector that this stack's pods meet too",
         "canary has pods that this stack's Service selects too",

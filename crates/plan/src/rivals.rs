@@ -1,7 +1,7 @@
 //! Objects of others that do with our pods what ours do: a second autoscaler, a second budget, a second controller.
 //! Kubernetes takes them all, and then neither of two works.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube_core::{Selector, SelectorExt};
@@ -43,8 +43,16 @@ pub fn rivals(desired: &Desired, others: &[Value]) -> Vec<Rival> {
         .filter(|other| pods.is_budgeted_by(other))
         .count();
     let is_contested = budgets + usize::from(pods.has(Kind::PodDisruptionBudget)) > 1;
+    // Of a Job's many pods one is named.
+    let mut owners = BTreeSet::new();
+    let is_first = |other: &&Value| {
+        let owner = controller(other).and_then(|owner| owner["uid"].as_str());
+        let owner = owner.filter(|_| text(other, "/kind") == "Pod");
+        owner.is_none_or(|owner| owners.insert(owner.to_owned()))
+    };
     others
         .into_iter()
+        .filter(is_first)
         .filter_map(|other| {
             let what = pods.rivalry(other, is_contested)?;
             Some(Rival {
@@ -96,6 +104,12 @@ impl<'a> Pods<'a> {
             "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" if !is_controlled(other) => {
                 self.rivalry_of_pods(other)
             }
+            "ReplicationController" => self.rivalry_of_pods(other),
+            "Pod"
+                if runs_by_itself(other) && self.is_served(&labels(other, "/metadata/labels")) =>
+            {
+                Some("has labels that this stack's Service selects: it gets its requests".into())
+            }
             _ => None,
         }
     }
@@ -117,27 +131,39 @@ impl<'a> Pods<'a> {
     }
 
     fn rivalry_of_pods(&self, other: &Value) -> Option<String> {
-        if selects(&other["spec"]["selector"], &self.labels) {
+        let selector = &other["spec"]["selector"];
+        let is_met = match text(other, "/kind") {
+            // A plain map of labels.
+            "ReplicationController" => {
+                let wanted = labels(other, "/spec/selector");
+                !wanted.is_empty() && holds(&self.labels, &wanted)
+            }
+            _ => selects(selector, &self.labels),
+        };
+        if is_met {
             return Some("has a selector that this stack's pods meet too".into());
         }
         let theirs = labels(other, POD_LABELS);
-        let takes = |kind: Kind, pointer: &str| {
-            let mut ours = self.desired.iter().filter(|(id, _)| id.kind == kind);
-            ours.any(|(_, body)| {
-                let ours = labels(body, pointer);
-                !ours.is_empty()
-                    && ours
-                        .iter()
-                        .all(|(key, value)| theirs.get(key) == Some(value))
-            })
-        };
-        if takes(Kind::Service, "/spec/selector") {
+        if self.is_served(&theirs) {
             Some("has pods that this stack's Service selects too: they get its requests".into())
-        } else if takes(Kind::Deployment, "/spec/selector/matchLabels") {
+        } else if self.takes(&theirs, Kind::Deployment, "/spec/selector/matchLabels") {
             Some("has pods that this stack's Deployment selects too".into())
         } else {
             None
         }
+    }
+
+    /// Whether this stack's Service would send requests to pods with these labels.
+    fn is_served(&self, theirs: &Labels) -> bool {
+        self.takes(theirs, Kind::Service, "/spec/selector")
+    }
+
+    fn takes(&self, theirs: &Labels, kind: Kind, pointer: &str) -> bool {
+        let mut ours = self.desired.iter().filter(|(id, _)| id.kind == kind);
+        ours.any(|(_, body)| {
+            let ours = labels(body, pointer);
+            !ours.is_empty() && holds(theirs, &ours)
+        })
     }
 }
 
@@ -155,6 +181,11 @@ fn labels(object: &Value, pointer: &str) -> Labels {
     serde_json::from_value(labels).unwrap_or_default()
 }
 
+fn holds(labels: &Labels, wanted: &Labels) -> bool {
+    let mut wanted = wanted.iter();
+    wanted.all(|(key, value)| labels.get(key) == Some(value))
+}
+
 /// As the API server selects: no selector selects nothing, an empty one everything.
 fn selects(selector: &Value, labels: &Labels) -> bool {
     if selector.is_null() {
@@ -170,9 +201,24 @@ fn controller(object: &Value) -> Option<&Value> {
     owners?.iter().find(|owner| owner["controller"] == true)
 }
 
-/// A ReplicaSet of a Deployment is told as the Deployment.
+/// A ReplicaSet of a Deployment is told as the Deployment; one of a kind that is not asked for is told itself.
 fn is_controlled(object: &Value) -> bool {
-    text(object, "/kind") == "ReplicaSet" && controller(object).is_some()
+    let owner = controller(object);
+    text(object, "/kind") == "ReplicaSet" && owner.is_some_and(|it| it["kind"] == "Deployment")
+}
+
+/// A pod that runs, and whose controller is told of no other way: one of a Job, or of nothing.
+fn runs_by_itself(pod: &Value) -> bool {
+    const TOLD: [&str; 4] = [
+        "ReplicaSet",
+        "StatefulSet",
+        "DaemonSet",
+        "ReplicationController",
+    ];
+    let owner = controller(pod).and_then(|owner| owner["kind"].as_str());
+    let is_over = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
+        || pod["metadata"]["deletionTimestamp"].is_string();
+    !is_over && owner.is_none_or(|owner| !TOLD.contains(&owner))
 }
 
 /// `HorizontalPodAutoscaler nlu/old-hpa`
@@ -189,6 +235,7 @@ fn fix(object: &Value) -> String {
     let pods = match text(object, "/kind") {
         "HorizontalPodAutoscaler" | "ScaledObject" => "give it another target",
         "PodDisruptionBudget" => "give it another selector",
+        "Pod" => "give it other labels",
         _ => "give it and its pods other labels",
     };
     match controller(object) {
@@ -316,7 +363,69 @@ mod tests {
         let mut owned = other("ReplicaSet", by_team);
         owned["metadata"]["ownerReferences"] =
             json!([{ "kind": "Deployment", "name": "web", "controller": true }]);
-        assert!(rivals(&desired(), &[owned]).is_empty());
+        assert!(rivals(&desired(), std::slice::from_ref(&owned)).is_empty());
+        // Nobody asks for a Rollout.
+        owned["metadata"]["ownerReferences"][0]["kind"] = json!("Rollout");
+        let found = rivals(&desired(), &[owned]);
+        assert!(
+            found[0].words.contains("delete its owner, Rollout web"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_controller_with_a_plain_selector() {
+        let controller = |selector: Value, labels: Value| {
+            let spec =
+                json!({ "selector": selector, "template": { "metadata": { "labels": labels } } });
+            is_rival("ReplicationController", spec)
+        };
+        let ours = json!({ "app.kubernetes.io/name": "siamese-uninlu", "app.kubernetes.io/instance": "nlu" });
+        assert!(controller(
+            json!({ "team": "language" }),
+            json!({ "team": "language" })
+        ));
+        assert!(controller(json!({ "app": "web" }), ours));
+        assert!(!controller(
+            json!({ "app": "web" }),
+            json!({ "app": "web" })
+        ));
+        assert!(!controller(Value::Null, Value::Null));
+    }
+
+    #[test]
+    fn pods_that_the_service_would_ask() {
+        let pod = |name: &str, owner: Value, phase: &str| {
+            let labels = json!({ "app.kubernetes.io/name": "siamese-uninlu", "app.kubernetes.io/instance": "nlu" });
+            json!({ "kind": "Pod", "metadata": { "name": name, "labels": labels, "ownerReferences": owner },
+                "status": { "phase": phase } })
+        };
+        let of =
+            |kind: &str| json!([{ "kind": kind, "name": "it", "uid": "1", "controller": true }]);
+        let words = |pods: &[Value]| {
+            let rivals = rivals(&desired(), pods).into_iter();
+            rivals.map(|rival| rival.words).collect::<Vec<_>>()
+        };
+        let bare = words(&[pod("bare", Value::Null, "Running")]);
+        assert_eq!(
+            bare,
+            [
+                "Pod bare has labels that this stack's Service selects: it gets its requests; delete it before the apply, or give it other labels"
+            ]
+        );
+        let of_job = words(&[
+            pod("job-a", of("Job"), "Pending"),
+            pod("job-b", of("Job"), "Running"),
+        ]);
+        assert_eq!(of_job.len(), 1, "{of_job:?}");
+        assert!(of_job[0].contains("delete its owner, Job it"), "{of_job:?}");
+        for quiet in [
+            pod("ours", of("ReplicaSet"), "Running"),
+            pod("over", Value::Null, "Succeeded"),
+            other("Pod", json!({})),
+        ] {
+            assert!(words(&[quiet]).is_empty());
+        }
     }
 
     #[test]
