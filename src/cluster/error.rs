@@ -73,6 +73,17 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Every number that the next release could have is taken.
+    #[error("no release can be recorded: ControllerRevisions {from} to {to} are not this stack's")]
+    #[diagnostic(help(
+        "delete or rename those that no one needs: `kubectl get controllerrevisions`"
+    ))]
+    NoNumber {
+        /// The first name.
+        from: String,
+        /// The last name.
+        to: String,
+    },
     /// A proxy that this tool cannot speak to.
     #[error("cannot use the proxy {proxy} of {source_name}")]
     #[diagnostic(help(

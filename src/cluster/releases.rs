@@ -145,8 +145,29 @@ pub async fn begin(
     earlier: &Releases,
     record: Record,
 ) -> Result<Release, Error> {
-    let number = earlier.next_number();
-    let data = serde_json::to_value(&record).expect("a record is JSON");
+    let first = earlier.next_number();
+    for number in first..first.saturating_add(TAKEN) {
+        if create(connection, number, &record).await? {
+            return Ok(Release {
+                number,
+                record,
+                outcome: Outcome::Open,
+            });
+        }
+    }
+    Err(Error::NoNumber {
+        from: name(connection, first),
+        to: name(connection, first.saturating_add(TAKEN - 1)),
+    })
+}
+
+/// How many names that another object has are passed over.
+const TAKEN: i64 = 20;
+
+/// Creates a record; `false` where the name is that of an object which is no record of this stack: it is not in the list
+/// of its releases, and stays as it is.
+async fn create(connection: &Connection, number: i64, record: &Record) -> Result<bool, Error> {
+    let data = serde_json::to_value(record).expect("a record is JSON");
     let labels = [
         (MANAGED_BY, MANAGER),
         (INSTANCE, connection.target.stack.as_str()),
@@ -174,19 +195,28 @@ pub async fn begin(
         ..Default::default()
     };
     let created = revisions(connection).create(&parameters, &body).await;
-    created.map_err(|error| {
-        explain(
-            error,
-            connection,
-            "create",
-            format!("ControllerRevision {}", name(connection, number)),
-        )
-    })?;
-    Ok(Release {
-        number,
-        record,
-        outcome: Outcome::Open,
-    })
+    let object = || format!("ControllerRevision {}", name(connection, number));
+    match created {
+        Ok(_) => Ok(true),
+        Err(error) if is_taken(&error) && is_another(connection, number).await => Ok(false),
+        Err(error) => Err(explain(error, connection, "create", object())),
+    }
+}
+
+fn is_taken(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.reason == "AlreadyExists")
+}
+
+/// Whether the object of that name does not count among the stack's releases; one that does, another apply has just made.
+/// Where that is not known, it is taken for one that does.
+async fn is_another(connection: &Connection, number: i64) -> bool {
+    let (api, name) = (revisions(connection), name(connection, number));
+    let Ok(Some(found)) = retried(|| api.get_metadata_opt(&name)).await else {
+        return false;
+    };
+    let labels = found.metadata.labels.unwrap_or_default();
+    let has = |key: &str, value: &str| labels.get(key).is_some_and(|found| found == value);
+    !(has(MANAGED_BY, MANAGER) && has(INSTANCE, &connection.target.stack))
 }
 
 /// Records how the release ended.

@@ -246,6 +246,40 @@ async fn a_record_of_another_name_is_no_release() {
     }
 }
 
+/// Names that others took are passed over, and a number that leaves none for the next is no release's.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_name_that_another_object_has_keeps_no_release_from_being_recorded() {
+    let sandbox = Sandbox::new("taken-names").await;
+    sandbox.apply().await;
+    let unlabelled = |body: &mut Value| body["metadata"]["labels"] = json!({});
+    forge(&sandbox, "nlu-release-2", 2, unlabelled).await;
+    forge(&sandbox, "nlu-release-3", 77, unlabelled).await;
+    let last = format!("nlu-release-{}", i64::MAX);
+    forge(&sandbox, &last, i64::MAX, |_| ()).await;
+    forge(&sandbox, "nlu-release-0", 0, |_| ()).await;
+    sandbox.write(SMALLER);
+    sandbox.apply().await;
+    let run = sandbox.run(&["history", "--json"]).await.expect(0);
+    assert!(
+        run.stderr.contains(&last) && run.stderr.contains("nlu-release-0"),
+        "{}",
+        run.stderr
+    );
+    let numbers: Vec<Value> = history(&sandbox)
+        .await
+        .iter()
+        .map(|it| it["number"].clone())
+        .collect();
+    assert_eq!(numbers, [1, 4]);
+    let api: Api<ControllerRevision> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    let untouched = api
+        .get("nlu-release-3")
+        .await
+        .expect("it is another user's");
+    assert_eq!(untouched.revision, 77);
+}
+
 /// The rollout of a change that can never end, while the stack says to go back then.
 async fn fail_with(sandbox: &Sandbox) -> crate::sandbox::Run {
     sandbox.allow_pods(1).await;

@@ -72,11 +72,22 @@ pub fn others(all: &[Inhabitant], own: &Own) -> Vec<String> {
     others.into_iter().collect()
 }
 
-/// Uids of the stack's objects, of what is given, and of all that has no other owners than those.
+/// Uids of the stack's objects and of all that has no other owners than those; and of the Secrets that belong to what
+/// is given, such as an account's token. Anything else may have the namespace's own account for its owner.
 fn family(all: &[Inhabitant], own: &Own) -> BTreeSet<String> {
     let mut family = own.uids.clone();
     let given = all.iter().filter(|one| is_given(one, own));
-    family.extend(given.filter_map(|one| one.uid().map(str::to_owned)));
+    let given: BTreeSet<String> = given
+        .filter_map(|one| one.uid().map(str::to_owned))
+        .collect();
+    let of_account = |one: &Inhabitant| {
+        (one.group.as_str(), one.kind.as_str()) == ("", "Secret") && one.is_owned_by(&given)
+    };
+    family.extend(
+        all.iter()
+            .filter(|one| of_account(one))
+            .filter_map(|one| one.uid().map(str::to_owned)),
+    );
     loop {
         let known = family.len();
         let owned = all.iter().filter(|one| one.is_owned_by(&family));
@@ -215,6 +226,9 @@ mod tests {
             named("Lease.coordination.k8s.io", "7", "other-uninlu"),
             owned("Pod", "8", &["deployment", "somebody"]),
             owned("Pod", "9", &["somebody"]),
+            named("ServiceAccount", "account", "default"),
+            owned("ConfigMap", "11", &["account"]),
+            owned("Widget.example.com", "12", &["account"]),
             one(
                 "Deployment.apps",
                 "10",
@@ -223,6 +237,7 @@ mod tests {
             ),
         ];
         let expected = [
+            "ConfigMap 11",
             "ConfigMap default",
             "Deployment.apps copy",
             "Endpoints database",
@@ -232,6 +247,7 @@ mod tests {
             "Pod 9",
             "Role.rbac.authorization.k8s.io bystander",
             "ServiceAccount builder",
+            "Widget.example.com 12",
             "Widget.example.com mine",
         ];
         assert_eq!(others(&all, &own()), expected);

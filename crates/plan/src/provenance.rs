@@ -16,6 +16,9 @@ pub fn record_name(stack: &str, number: i64) -> String {
     format!("{stack}-release-{number}")
 }
 
+/// No stack is applied so often; a larger number would leave none for the next release.
+const MOST: i64 = 1_000_000_000_000;
+
 /// The number that a record's name says, if it is a name of ours.
 pub fn number_of(stack: &str, name: &str) -> Option<i64> {
     let number: i64 = name
@@ -23,7 +26,11 @@ pub fn number_of(stack: &str, name: &str) -> Option<i64> {
         .strip_prefix("-release-")?
         .parse()
         .ok()?;
-    (record_name(stack, number) == name).then_some(number)
+    (is_counted(number) && record_name(stack, number) == name).then_some(number)
+}
+
+fn is_counted(number: i64) -> bool {
+    (1..=MOST).contains(&number)
 }
 
 /// Why the object is no record of ours: its name says its number, and it belongs to nobody else.
@@ -33,6 +40,9 @@ pub fn misplaced(metadata: &ObjectMeta, number: i64, target: &Target) -> Option<
         return Some(format!(
             "its number is {number}, and its name says otherwise"
         ));
+    }
+    if !is_counted(number) {
+        return Some(format!("no release has the number {number}"));
     }
     if let Some(owner) = metadata.owner_references.iter().flatten().next() {
         return Some(format!("it belongs to {} {}", owner.kind, owner.name));
@@ -136,6 +146,10 @@ mod tests {
         for name in [
             "nlu-release-",
             "nlu-release-012",
+            "nlu-release-0",
+            "nlu-release--1",
+            "nlu-release-9223372036854775807",
+            "nlu-release-99999999999999999999",
             "nlu-release-+1",
             "nlu-release-1-x",
             "other-release-1",
