@@ -8,13 +8,12 @@ use uninlu_stack::Quantity;
 use super::fields::{Fields, quantity};
 use super::resources::NO_PROFILE;
 use super::running::objects as live;
-use super::{Check, Listing, Objects, Rule, Severity, Spot, Subject, Verdict};
+use super::{Check, Listing, Objects, Rule, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 6] = [
     Rule {
         id: "autoscaling-range",
         aliases: &["autoscaler-range"],
-        severity: Severity::Warning,
         title: "the autoscaler has room to scale",
         why: "an autoscaler whose minimum is its maximum never changes anything, and still owns the number of pods; the API server refuses a maximum below the minimum",
         fix: "raise `max`, or write a fixed `replicas` instead of `[autoscaling]`",
@@ -25,51 +24,49 @@ pub(super) const RULES: [Rule; 6] = [
             "autoscaling",
         ],
         checks: &[Check::Objects(range)],
+        ..Rule::WARNING
     },
     Rule {
         id: "autoscaling-target",
         aliases: &["cpu-target-out-of-reach"],
-        severity: Severity::Error,
         title: "the autoscaler's CPU target can be exceeded",
         why: "the kernel holds a pod at its limit: a target at or above it is never exceeded, and no pod is added",
         fix: "lower the target, or raise the limit",
         keys: &["autoscaling.cpu", "resources.cpu.limit", "autoscaling"],
         checks: &[Check::Objects(target), Check::Planned(no_target)],
+        ..Rule::ERROR
     },
     Rule {
         id: "cpu-target-without-request",
-        severity: Severity::Error,
         title: "a CPU target has a CPU request to count in",
         why: "the target is a percentage of the request: without one the autoscaler cannot compute it, and does not scale",
         fix: "set a CPU request (`[resources] cpu.request`)",
         keys: &["resources.cpu.request", "resources.cpu", "autoscaling.cpu"],
         checks: &[Check::Objects(target_without_request)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "autoscaling-capacity",
-        severity: Severity::Error,
         title: "pods are added before one is overloaded",
         why: "a pod is overloaded, and refuses requests, before the autoscaler sees a reason to add another",
         fix: "set the target below what a pod carries, with room for the minute until a new one serves",
         keys: &["autoscaling.requests-per-second"],
         checks: &[Check::Planned(capacity)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "replicas-contended",
         aliases: &["replicas-beside-autoscaler"],
-        severity: Severity::Error,
         title: "one owner decides how many pods run",
         why: "each apply would set the number back that the autoscaler chose, and drop pods under load",
         fix: "leave `replicas` out of the Deployment while an autoscaler is declared",
         keys: &["replicas", "autoscaling"],
         checks: &[Check::Objects(contended)],
+        ..Rule::ERROR
     },
     Rule {
         id: "metric-missing",
         aliases: &["requests-metric"],
-        severity: Severity::Error,
         title: "the metric that the autoscaler reads is served",
         why: "without its metric the autoscaler never adds a pod",
         fix: "install the Prometheus Adapter with the rule that `uninlu render adapter` prints, and let Prometheus scrape the pods (`uninlu render service-monitor`)",
@@ -78,6 +75,7 @@ pub(super) const RULES: [Rule; 6] = [
             Check::Planned(metric),
             Check::Settling(live::requests_metric),
         ],
+        ..Rule::ERROR
     },
 ];
 

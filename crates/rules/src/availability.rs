@@ -7,23 +7,21 @@ use uninlu_stack::{Count, Disruption};
 
 use super::fields::Fields;
 use super::running::objects as live;
-use super::{Check, Files, Objects, Rule, Severity, Spot};
+use super::{Check, Files, Objects, Rule, Spot};
 
 pub(super) const RULES: [Rule; 7] = [
     Rule {
         id: "single-replica",
-        severity: Severity::Warning,
         title: "two pods or more run",
         why: "a node drain or failure ends the service, and no budget can protect it",
         fix: "run two pods or more (`replicas`, `[autoscaling] replicas.min`)",
         keys: &["replicas", "autoscaling.replicas.min"],
         checks: &[Check::Objects(single_replica)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "disruption-budget",
         aliases: &["budget-blocks-drains", "disruption"],
-        severity: Severity::Error,
         title: "the disruption budget lets a node be drained",
         why: "the eviction API refuses for ever, and the node's maintenance hangs",
         fix: "lower `min-available`, set `max-unavailable = 1` (which holds for every number of pods), or run more pods; in a cluster a pod may also not be ready",
@@ -37,29 +35,27 @@ pub(super) const RULES: [Rule; 7] = [
             Check::Objects(disruption_budget),
             Check::Settling(live::disruption),
         ],
+        ..Rule::ERROR
     },
     Rule {
         id: "budget-may-block-drains",
-        severity: Severity::Warning,
         title: "the disruption budget follows the number of pods",
         why: "as soon as the minimum is set to it (one pod in a test environment), every node drain hangs: a `minAvailable` that equals the minimum allows no eviction",
         fix: "write `maxUnavailable: 1` (`[disruption] max-unavailable = 1`), which holds for every number of pods; the stack refuses a budget that blocks",
         checks: &[Check::Files(budget_is_fixed)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "no-disruption-budget",
-        severity: Severity::Warning,
         title: "a disruption budget protects the pods",
         why: "drains of several nodes at once may take every pod",
         fix: "declare `[disruption]`",
         keys: &["disruption"],
         checks: &[Check::Objects(no_disruption_budget)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "drain-waits-for-rollout",
-        severity: Severity::Warning,
         title: "a node can be drained during a rollout",
         why: "the rollout already takes what the budget allows: evictions are refused until it ends, for ever if it fails",
         fix: "surge instead (`max-surge = 1`, `max-unavailable = 0`), or run more pods",
@@ -69,35 +65,30 @@ pub(super) const RULES: [Rule; 7] = [
             "disruption.max-unavailable",
         ],
         checks: &[Check::Objects(drain_waits_for_rollout)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "rollout-outage",
-        severity: Severity::Warning,
         title: "pods keep serving during a rollout",
         why: "a rollout takes every pod at once, so that no request is answered until the model is loaded again",
         fix: "lower `max-unavailable`; with `max-surge = 1` it can be 0",
         keys: &["rollout.max-unavailable"],
         checks: &[Check::Objects(rollout_outage)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "topology-spread",
-        severity: Severity::Warning,
         title: "the pods are spread over nodes",
         why: "the scheduler may put all of them on one node, whose failure then ends the service",
         fix: "give the pods topologySpreadConstraints or an anti-affinity",
         checks: &[Check::Objects(topology_spread)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 
 fn single_replica<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let (minimum, object, field) = objects.minimum();
-    (minimum == 1)
-        .then(|| Spot::at(object, field, "one pod may be all that runs"))
-        .into_iter()
-        .collect()
+        Spot::when(minimum == 1, object, field, "one pod may be all that runs")
 }
 
 fn disruption_budget<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
@@ -137,11 +128,9 @@ fn budget_is_fixed<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
 
 fn no_disruption_budget<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let (minimum, ..) = objects.minimum();
-    let what = "the pods have no PodDisruptionBudget";
-    (minimum >= 2 && objects.budget.is_none())
-        .then(|| Spot::at(objects.deployment, "", what))
-        .into_iter()
-        .collect()
+        let what = "the pods have no PodDisruptionBudget";
+    let is_missing = minimum >= 2 && objects.budget.is_none();
+    Spot::when(is_missing, objects.deployment, "", what)
 }
 
 fn drain_waits_for_rollout<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
@@ -151,20 +140,16 @@ fn drain_waits_for_rollout<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let what = format!(
         "while {missing} of {minimum} pods are missing in a rollout, the budget, which allows {allowed}, allows no eviction"
     );
-    (allowed > 0 && missing >= allowed)
-        .then(|| Spot::at(objects.deployment, MAX_UNAVAILABLE, what))
-        .into_iter()
-        .collect()
+        let waits = allowed > 0 && missing >= allowed;
+    Spot::when(waits, objects.deployment, MAX_UNAVAILABLE, what)
 }
 
 fn rollout_outage<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let is_recreated = objects.deployment.text("/spec/strategy/type") == "Recreate";
     let (minimum, ..) = objects.minimum();
     let what = format!("of {minimum} pod(s) none need stay during a rollout");
-    (minimum > 0 && (is_recreated || missing(objects) >= minimum))
-        .then(|| Spot::at(objects.deployment, "/spec/strategy", what))
-        .into_iter()
-        .collect()
+        let is_outage = minimum > 0 && (is_recreated || missing(objects) >= minimum);
+    Spot::when(is_outage, objects.deployment, "/spec/strategy", what)
 }
 
 fn topology_spread<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
@@ -174,10 +159,8 @@ fn topology_spread<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
         || pod.spec()["affinity"]["podAntiAffinity"].is_object();
     let pointer = pod.field("/topologySpreadConstraints");
     let (minimum, ..) = objects.minimum();
-    (!is_spread && minimum >= 2)
-        .then(|| Spot::at(objects.deployment, &pointer, "nothing spreads the pods"))
-        .into_iter()
-        .collect()
+        let is_wrong = !is_spread && minimum >= 2;
+    Spot::when(is_wrong, objects.deployment, &pointer, "nothing spreads the pods")
 }
 
 /// The PodDisruptionBudget, what it allows, and the field that sets it.

@@ -2,35 +2,32 @@
 
 use uninlu_helm_template::Place;
 
-use super::{Check, Files, Rule, Severity, Spot};
+use super::{Check, Files, Rule, Spot};
 
 pub(super) const RULES: [Rule; 3] = [
     Rule {
         id: "yaml-ambiguous",
-        severity: Severity::Warning,
         title: "no key is written twice",
         why: "Helm and kubectl read it without a warning, and what one of the places says does not hold",
         fix: "keep the one that is meant",
         checks: &[Check::Files(ambiguous)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "kube-version",
-        severity: Severity::Warning,
         title: "the chart's range of Kubernetes versions has today's",
         why: "Helm refuses the chart on clusters that its range excludes",
         fix: "widen the range (`kubeVersion: \">=1.25.0-0\"`; the `-0` takes versions such as v1.34.1-gke.1 too)",
         checks: &[Check::Files(excluded)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "value-unused",
-        severity: Severity::Warning,
         title: "a template reads every value",
         why: "setting it changes nothing, and the chart does not say so",
         fix: "remove the value, or use it; a stack refuses keys that mean nothing",
         checks: &[Check::Files(unused)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 

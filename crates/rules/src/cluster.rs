@@ -8,65 +8,59 @@ use uninlu_plan::render::take_notation;
 
 use super::fields::Fields;
 use super::planned::UNASKED;
-use super::{Check, Listing, Objects, Rule, Severity, Spot, Subject, Verdict, Version};
+use super::{Check, Listing, Objects, Rule, Spot, Subject, Verdict, Version};
 
 pub(super) const RULES: [Rule; 6] = [
     Rule {
         id: "kubernetes-version",
-        severity: Severity::Error,
         title: "the API server is new enough",
         why: "an older one does not know fields that the objects need",
         fix: "update the cluster",
         keys: &["cluster.context"],
         checks: &[Check::Planned(kubernetes_version)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "removed-api",
         aliases: &["api-version-gone"],
-        severity: Severity::Error,
         title: "the API server serves every API version",
         why: "the API server answers 404, and nothing is applied",
         fix: "use the API's newer version; this uninlu's own objects need none that was removed",
         checks: &[Check::Objects(removed_api)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "admission-warning",
-        severity: Severity::Warning,
         title: "the API server warns of nothing",
         why: "a policy that warns today refuses when it is enforced, and a deprecated API is removed by an update",
         fix: "do what the warning says, or ask who keeps the policy",
         checks: &[Check::Planned(admission_warning)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "obstacle",
-        severity: Severity::Warning,
         title: "nothing keeps the pods from coming",
         why: "the rollout waits for it until its time is over",
         fix: "make room, or what is missing, before the apply; delete what is in the way",
         checks: &[Check::Planned(obstacle)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "conflict",
-        severity: Severity::Error,
         title: "no field belongs to another manager",
         why: "an apply refuses to take it, unless it is asked for by name",
         fix: "leave the field to its owner, or name it: `[apply] take`",
         keys: &["apply.take"],
         checks: &[Check::Planned(conflict)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "replacement",
-        severity: Severity::Warning,
         title: "no object is deleted and recreated",
         why: "a field that cannot be changed makes another object of it; with a Deployment all pods go at once",
         fix: "keep the field as it is, or apply when an outage is fine",
         checks: &[Check::Planned(replacement)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 
@@ -76,111 +70,35 @@ const OLDEST: Version = Version {
     minor: 33,
 };
 
-/// API versions that are gone: beginning of the version, kinds (none: all), since when, and what is served instead.
-const GONE: [(&str, &[&str], &str, &str); 24] = [
-    ("autoscaling/v2beta1", &[], "1.25", "autoscaling/v2"),
-    ("autoscaling/v2beta2", &[], "1.26", "autoscaling/v2"),
-    (
-        "policy/v1beta1",
-        &["PodSecurityPolicy"],
-        "1.25",
-        "a PodSecurity label of the namespace",
-    ),
-    ("policy/v1beta1", &[], "1.25", "policy/v1"),
-    (
-        "extensions/v1beta1",
-        &["Ingress"],
-        "1.22",
-        "networking.k8s.io/v1",
-    ),
-    (
-        "extensions/v1beta1",
-        &["NetworkPolicy"],
-        "1.16",
-        "networking.k8s.io/v1",
-    ),
-    (
-        "extensions/v1beta1",
-        &["HorizontalPodAutoscaler"],
-        "1.8",
-        "autoscaling/v2",
-    ),
-    ("extensions/v1beta1", &[], "1.16", "apps/v1"),
-    ("apps/v1beta1", &[], "1.16", "apps/v1"),
-    ("apps/v1beta2", &[], "1.16", "apps/v1"),
-    (
-        "networking.k8s.io/v1beta1",
-        &["Ingress", "IngressClass"],
-        "1.22",
-        "networking.k8s.io/v1",
-    ),
-    ("batch/v1beta1", &[], "1.25", "batch/v1"),
-    ("batch/v2alpha1", &[], "1.21", "batch/v1"),
-    (
-        "rbac.authorization.k8s.io/v1beta1",
-        &[],
-        "1.22",
-        "rbac.authorization.k8s.io/v1",
-    ),
-    (
-        "rbac.authorization.k8s.io/v1alpha1",
-        &[],
-        "1.22",
-        "rbac.authorization.k8s.io/v1",
-    ),
-    (
-        "apiextensions.k8s.io/v1beta1",
-        &[],
-        "1.22",
-        "apiextensions.k8s.io/v1",
-    ),
-    (
-        "scheduling.k8s.io/v1beta1",
-        &[],
-        "1.22",
-        "scheduling.k8s.io/v1",
-    ),
-    (
-        "coordination.k8s.io/v1beta1",
-        &["Lease"],
-        "1.22",
-        "coordination.k8s.io/v1",
-    ),
-    (
-        "discovery.k8s.io/v1beta1",
-        &[],
-        "1.25",
-        "discovery.k8s.io/v1",
-    ),
-    ("node.k8s.io/v1beta1", &[], "1.25", "node.k8s.io/v1"),
-    (
-        "storage.k8s.io/v1beta1",
-        &["StorageClass", "CSIDriver", "CSINode"],
-        "1.22",
-        "storage.k8s.io/v1",
-    ),
-    (
-        "storage.k8s.io/v1beta1",
-        &["CSIStorageCapacity"],
-        "1.27",
-        "storage.k8s.io/v1",
-    ),
-    (
-        "apiregistration.k8s.io/v1beta1",
-        &[],
-        "1.22",
-        "apiregistration.k8s.io/v1",
-    ),
-    (
-        "admissionregistration.k8s.io/v1beta1",
-        &[
-            "MutatingWebhookConfiguration",
-            "ValidatingWebhookConfiguration",
-        ],
-        "1.22",
-        "admissionregistration.k8s.io/v1",
-    ),
+/// API versions that are gone: the version, its kinds (none: all), since when, and what is served instead.
+const GONE: [(&str, &str, &str, &str); 24] = [
+    ("autoscaling/v2beta1", "", "1.25", "autoscaling/v2"),
+    ("autoscaling/v2beta2", "", "1.26", "autoscaling/v2"),
+    ("policy/v1beta1", "PodSecurityPolicy", "1.25", "a PodSecurity label of the namespace"),
+    ("policy/v1beta1", "", "1.25", V1),
+    ("extensions/v1beta1", "Ingress", "1.22", "networking.k8s.io/v1"),
+    ("extensions/v1beta1", "NetworkPolicy", "1.16", "networking.k8s.io/v1"),
+    ("extensions/v1beta1", "HorizontalPodAutoscaler", "1.8", "autoscaling/v2"),
+    ("extensions/v1beta1", "", "1.16", "apps/v1"),
+    ("apps/v1beta1", "", "1.16", V1),
+    ("apps/v1beta2", "", "1.16", V1),
+    ("networking.k8s.io/v1beta1", "Ingress IngressClass", "1.22", V1),
+    ("batch/v1beta1", "", "1.25", V1),
+    ("batch/v2alpha1", "", "1.21", V1),
+    ("rbac.authorization.k8s.io/v1beta1", "", "1.22", V1),
+    ("rbac.authorization.k8s.io/v1alpha1", "", "1.22", V1),
+    ("apiextensions.k8s.io/v1beta1", "", "1.22", V1),
+    ("scheduling.k8s.io/v1beta1", "", "1.22", V1),
+    ("coordination.k8s.io/v1beta1", "Lease", "1.22", V1),
+    ("discovery.k8s.io/v1beta1", "", "1.25", V1),
+    ("node.k8s.io/v1beta1", "", "1.25", V1),
+    ("storage.k8s.io/v1beta1", "StorageClass CSIDriver CSINode", "1.22", V1),
+    ("storage.k8s.io/v1beta1", "CSIStorageCapacity", "1.27", V1),
+    ("apiregistration.k8s.io/v1beta1", "", "1.22", V1),
+    ("admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration ValidatingWebhookConfiguration", "1.22", V1),
 ];
+/// `v1` of the same group.
+const V1: &str = "v1";
 
 fn kubernetes_version(subject: &Subject) -> Verdict {
     match &subject.facts.cluster.version {
@@ -196,10 +114,15 @@ fn kubernetes_version(subject: &Subject) -> Verdict {
 fn removed_api<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let removed = objects.all.iter().copied().filter_map(|object| {
         let version = object.text("/apiVersion");
-        let is_it = |(gone, kinds, ..): &&(&str, &[&str], &str, &str)| {
-            *gone == version && (kinds.is_empty() || kinds.contains(&object.kind()))
+        let is_it = |(gone, kinds, ..): &&(&str, &str, &str, &str)| {
+            let mut kinds = kinds.split_whitespace().peekable();
+            *gone == version && (kinds.peek().is_none() || kinds.any(|kind| kind == object.kind()))
         };
         let (_, _, since, instead) = GONE.iter().find(is_it)?;
+        let instead = match (*instead, version.split_once('/')) {
+            (V1, Some((group, _))) => format!("{group}/{V1}"),
+            (instead, _) => instead.to_owned(),
+        };
         let what = format!("`{version}` is not served since Kubernetes {since}: {instead} is");
         Some(Spot::at(object, "/apiVersion", what))
     });

@@ -1,62 +1,56 @@
 //! The Dockerfile beside a chart.
 
 use super::fields::Fields;
-use super::{Check, Files, Rule, Severity, Spot};
+use super::{Check, Files, Rule, Spot};
 
 pub(super) const RULES: [Rule; 6] = [
     Rule {
         id: "dockerfile-stage-order",
-        severity: Severity::Error,
         title: "each stage copies from one before it",
         why: "a stage can only copy from one that stands before it: the build fails",
         fix: "put the stage that builds first, the one that runs last; the stack builds `uninlu`'s own Dockerfile",
         checks: &[Check::Files(stage_order)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "dockerfile-stage-unused",
-        severity: Severity::Error,
         title: "every stage of the Dockerfile is used",
         why: "nothing of it is in the image: only the last stage is, with what it is made from or copies",
         fix: "begin the last stage from it (`FROM name`), or move its instructions there",
         checks: &[Check::Files(unused)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "dockerfile-tool-missing",
-        severity: Severity::Error,
         title: "the image has the tools that it calls",
         why: "the health check fails for ever: the image that runs does not have what it calls",
         fix: "install it in the last stage, or check without it; `uninlu-server health` asks itself",
         checks: &[Check::Files(tool_missing)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "dockerfile-outside-context",
-        severity: Severity::Error,
         title: "the Dockerfile copies from its context alone",
         why: "the engine sees nothing outside of the context: such a path is looked for inside of it, and the build fails",
         fix: "put the folder into the context; a stack puts the model in by itself (`[model] source = { image = \"DIR\" }`)",
         checks: &[Check::Files(outside)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "dockerfile-runs-as-root",
-        severity: Severity::Error,
         title: "the image does not run as root",
         why: "the server runs as root wherever the Deployment does not say otherwise, and with `runAsNonRoot` alone the kubelet refuses it",
         fix: "end the last stage with `USER 1001:1001`",
         checks: &[Check::Files(runs_as_root)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "several-workers",
-        severity: Severity::Warning,
         title: "a pod runs one process of the server",
         why: "each worker is a process that loads the model once more and counts for itself: memory multiplies, and /metrics answers with one worker's numbers at a time",
         fix: "one process a pod, and more pods; `uninlu`'s server batches requests over all cores",
         checks: &[Check::Files(workers)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 
@@ -356,13 +350,11 @@ fn runs_as_root<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
         match users {
             Some(user) => {
                 let name = user.rest.split(':').next().unwrap_or_default();
-                let is_root = name == "root" || name == "0";
-                is_root
-                    .then(|| {
-                        Spot::in_file(file, user.line, format!("the last stage runs as `{name}`"))
-                    })
-                    .into_iter()
-                    .collect()
+                                let what = format!("the last stage runs as `{name}`");
+                match name {
+                    "root" | "0" => vec![Spot::in_file(file, user.line, what)],
+                    _ => Vec::new(),
+                }
             }
             // A base image's own user is not to be seen from here; those of languages have none.
             None => {

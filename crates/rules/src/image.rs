@@ -4,38 +4,36 @@ use uninlu_stack::Image;
 use uninlu_text::words::human_bytes;
 
 use super::running::objects as live;
-use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
+use super::{Check, Pod, Rule, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 3] = [
     Rule {
         id: "image-digest",
         aliases: &["image-tag-mutable"],
-        severity: Severity::Error,
         title: "every image is pinned by its digest",
         why: "a tag could mean another image tomorrow: pods of one Deployment would differ, and no plan would show it",
         fix: "name it as `repository@sha256:…`; what uninlu builds is pinned before it is applied",
         keys: &["image.reference", "image"],
         checks: &[Check::Pod(image_digest)],
+        ..Rule::ERROR
     },
     Rule {
         id: "image-size",
-        severity: Severity::Error,
         title: "the image is within its budget",
         why: "each new node pulls it before a pod can start there",
         fix: "make it smaller, or raise `max-size`; `docker history` shows which layer is large",
         keys: &["image.max-size"],
         checks: &[Check::Planned(image_size), Check::Running(live::image_size)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "profile-stale",
-        severity: Severity::Warning,
         title: "the profile measured what would run",
         why: "the rules that calculate with the profile speak of another image, or of other limits",
         fix: "measure again: `uninlu rehearse`",
         keys: &["image", "resources"],
         checks: &[Check::Planned(profile_stale)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 

@@ -8,53 +8,48 @@ use serde_json::Value;
 use uninlu_objects::prometheus::REQUESTS_PER_SECOND;
 
 use super::fields::Fields;
-use super::{Check, Files, Rule, Severity, Spot};
+use super::{Check, Files, Rule, Spot};
 
 pub(super) const RULES: [Rule; 5] = [
     Rule {
         id: "metric-not-exported",
-        severity: Severity::Error,
         title: "the server exports the metric that the autoscaler reads",
         why: "a metric that no process exports does not exist: the autoscaler says `FailedGetPodsMetric` and never scales up by it",
         fix: "let the adapter's series be one that the server exports (`uninlu render adapter` writes a rule that fits its server); the stack's autoscaler and adapter name one constant",
         checks: &[Check::Files(not_exported)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "metric-counted-twice",
-        severity: Severity::Error,
         title: "a request is counted once",
         why: "each request counts double, so that the autoscaler runs twice the pods that the target asks for",
         fix: "count a request once, when it is answered; `uninlu`'s server does",
         checks: &[Check::Files(counted_twice)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "metric-raw-counter",
-        severity: Severity::Warning,
         title: "the autoscaler reads a rate and no counter",
         why: "a counter only grows: read as it is, it passes any target and scales to the maximum; and a rate under a counter's name misleads its readers",
         fix: "serve a rate under its own name (`http_requests_per_second`; `[autoscaling] requests-per-second`)",
         checks: &[Check::Files(raw_counter)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "metric-not-served",
-        severity: Severity::Warning,
         title: "a rule of the adapter serves the metric",
         why: "the custom metrics API answers only what a rule of the Prometheus Adapter (or another adapter) serves: without one the autoscaler never scales by it",
         fix: "add the rule that `uninlu render adapter` prints to the adapter's configuration",
         checks: &[Check::Files(not_served)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "metrics-not-scraped",
-        severity: Severity::Warning,
         title: "Prometheus scrapes the pods",
         why: "Prometheus finds pods by their annotations or by a monitor: without either, the autoscaler's metric stays empty however it is called",
         fix: "annotate the pods (`prometheus.io/scrape: \"true\"`; the stack's are), or apply what `uninlu render service-monitor` prints",
         checks: &[Check::Files(not_scraped)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uninlu_objects::written;
 use uninlu_settings::variables;
 
-use super::fields::{Fields, selects};
+use super::fields::Fields;
 
 /// A pod's `spec`, in the object that holds it.
 #[derive(Debug, Clone)]
@@ -134,20 +134,18 @@ impl<'a> Pod<'a> {
     /// Where the model is read: as the environment says, or a mount that is called so.
     pub fn model_path(&self) -> Option<String> {
         let environment = self.environment();
-        let named = environment.iter().find(|(name, (value, _))| {
+                let named = environment.iter().find(|(name, (value, _))| {
             MODEL_VARIABLES.contains(&name.as_str()) && value.starts_with('/')
         });
-        named
-            .map(|(_, (value, _))| value.trim_end_matches('/').to_owned())
-            .or_else(|| {
-                let mounts = self.mounts();
-                let paths = mounts.iter().filter_map(|(_, mount)| {
-                    let path = mount["mountPath"].as_str()?;
-                    let name = mount["name"].as_str().unwrap_or_default();
-                    (path.contains("model") || name.contains("model")).then(|| path.to_owned())
-                });
-                paths.into_iter().next()
+        let mounted = || {
+            self.mounts().into_iter().find_map(|(_, mount)| {
+                let path = mount["mountPath"].as_str()?;
+                let name = mount["name"].as_str().unwrap_or_default();
+                (path.contains("model") || name.contains("model")).then(|| path.to_owned())
             })
+        };
+        let named = named.map(|(_, (value, _))| value.trim_end_matches('/').to_owned());
+        named.or_else(mounted)
     }
 
     /// The mount at which the model is, or below which it is.
@@ -249,11 +247,6 @@ impl<'a> Objects<'a> {
     /// The pods' labels.
     pub fn labels(&self) -> BTreeMap<String, String> {
         self.deployment.entries("/spec/template/metadata/labels")
-    }
-
-    /// Whether a selector of the object finds the pods.
-    pub fn are_selected(&self, object: &Value, selector: &str) -> bool {
-        selects(&object.entries(selector), &self.labels())
     }
 
     /// Whether the object is one of the service's, and of no other that was read beside it.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 use toml::value::Date;
-use uninlu_objects::{Desired, Kind};
+use uninlu_objects::{Desired, Kind, of_kind};
 use uninlu_plan::outlook::{Asked, Outlook};
 use uninlu_plan::{Action, Goal, Plan, PlannedImage};
 use uninlu_simulate::profile::Profile;
@@ -191,10 +191,7 @@ impl<'a> Subject<'a> {
 
     /// The body of the kind's object; null where there is none.
     pub(super) fn body(&self, kind: Kind) -> &'a Value {
-        static NONE: Value = Value::Null;
-        let mut objects = self.objects.iter();
-        let found = objects.find(|(id, _)| id.kind == kind);
-        found.map_or(&NONE, |(_, body)| body)
+                of_kind(self.objects, kind).unwrap_or(&Value::Null)
     }
 
     /// Whether the plan makes the first pods.
@@ -206,11 +203,8 @@ impl<'a> Subject<'a> {
     /// The objects, as rules over objects look at them.
     pub fn objects(&self) -> Objects<'a> {
         let mut objects = Objects::of_stack(self.objects.values().collect());
-        objects.pod.to_be_built = self
-            .image
-            .to_be_built
-            .as_ref()
-            .map(|_| self.image.reference.as_str());
+                let is_built = self.image.to_be_built.is_some();
+        objects.pod.to_be_built = is_built.then_some(self.image.reference.as_str());
         objects.pod.typed = Some(&self.facts.document);
         objects
     }

@@ -7,17 +7,16 @@ use super::objects::called;
 use super::security::{
     drops_all, gains_privileges, has_seccomp, host_namespaces, host_path, is_privileged,
 };
-use super::{Check, Pod, Rule, Severity, Subject, Verdict};
+use super::{Check, Pod, Rule, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 1] = [Rule {
     id: "pod-security",
-    severity: Severity::Error,
     title: "the namespace takes the pods",
     why: "the API server takes the Deployment and refuses each of its pods: the rollout never ends",
     fix: "meet the level, or use a namespace of another one",
     keys: &["namespace"],
     checks: &[Check::Planned(pod_security)],
-    ..Rule::PLAIN
+    ..Rule::ERROR
 }];
 
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";

@@ -5,13 +5,12 @@ use uninlu_objects::pod::{PROBE_FAILURES, PROBE_PERIOD, PROBE_TIMEOUT};
 
 use super::resources::NO_PROFILE;
 use super::running::container;
-use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
+use super::{Check, Pod, Rule, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 7] = [
     Rule {
         id: "startup-budget",
         aliases: &["start-up"],
-        severity: Severity::Error,
         title: "the startup budget is longer than the start",
         why: "the kubelet ends the pod before it is ready, again and again",
         fix: "raise `startup.budget`, with room for a slower node, or give the pods more CPU; the log of a start shows what took long",
@@ -20,20 +19,20 @@ pub(super) const RULES: [Rule; 7] = [
             Check::Planned(startup_budget),
             Check::Settling(container::start_up),
         ],
+        ..Rule::ERROR
     },
     Rule {
         id: "startup-probe",
         aliases: &["initial-delay-for-startup", "no-startup-guard"],
-        severity: Severity::Warning,
         title: "a startup probe guards the model's load",
         why: "an initial delay is a guess: too long where the model loads fast, and where it loads slowly the liveness probe kills the pod while it loads, again and again",
         fix: "give the container a startupProbe (`[probes] startup = { period = …, budget = … }`), and the others no initialDelaySeconds",
         keys: &["probes.startup"],
         checks: &[Check::Pod(startup_probe)],
+        ..Rule::WARNING
     },
     Rule {
         id: "liveness-before-readiness",
-        severity: Severity::Warning,
         title: "a pod is taken out of service before it is restarted",
         why: "a pod that is slow for a moment should get fewer requests, not lose its model and all that it was answering",
         fix: "let liveness fail later: a longer `period`, or more `failures`",
@@ -44,46 +43,42 @@ pub(super) const RULES: [Rule; 7] = [
             "probes.readiness",
         ],
         checks: &[Check::Pod(liveness_before_readiness)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "probes-identical",
-        severity: Severity::Warning,
         title: "liveness and readiness ask different questions",
         why: "a server that is only busy or not ready yet fails its liveness probe too and is killed, while the others get its load",
         fix: "liveness asks whether the process lives (/health), readiness whether it can answer (/ready)",
         keys: &["probes"],
         checks: &[Check::Pod(identical)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "probe-missing",
-        severity: Severity::Warning,
         title: "the server has a liveness and a readiness probe",
         why: "without a readiness probe a pod gets requests before its model is loaded; without a liveness probe one that hangs stays",
         fix: "give the container both; a stack has all three probes",
         keys: &["probes"],
         checks: &[Check::Pod(missing)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "probe-timeout",
-        severity: Severity::Warning,
         title: "no probe's timeout is longer than its period",
         why: "probes of a pod in trouble pile up on it",
         fix: "shorten the timeout or lengthen the period",
         keys: &["probes"],
         checks: &[Check::Pod(timeout)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "probe-port",
-        severity: Severity::Error,
         title: "each probe asks a port that the container has",
         why: "the probe never succeeds: no pod becomes ready, or all are restarted for ever",
         fix: "name a port that the container has",
         checks: &[Check::Pod(port)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
 ];
 
@@ -173,10 +168,8 @@ fn liveness_before_readiness<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
         ),
     };
     let is_early = liveness.is_object() && (readiness.is_null() || restarts <= leaves);
-    is_early
-        .then(|| at_server(pod, "/livenessProbe", what))
-        .into_iter()
-        .collect()
+        let pointer = pod.in_container("/livenessProbe");
+    Spot::when(is_early, pod.object, &pointer, what)
 }
 
 fn identical<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {

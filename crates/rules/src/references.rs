@@ -3,35 +3,32 @@
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::{Check, Objects, Rule, Severity, Spot};
+use super::{Check, Objects, Rule, Spot};
 
 pub(super) const RULES: [Rule; 3] = [
     Rule {
         id: "selector-mismatch",
-        severity: Severity::Error,
         title: "every selector finds the pods",
         why: "it finds no pods: a Service has no endpoints, a budget protects nothing, a Deployment is refused",
         fix: "select by labels that the pods' template has; a stack's selectors and labels come from one place",
         checks: &[Check::Objects(selectors)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "autoscaler-target",
-        severity: Severity::Error,
         title: "the autoscaler scales the Deployment",
         why: "it scales nothing",
         fix: "name the Deployment",
         checks: &[Check::Objects(target)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "port-mismatch",
-        severity: Severity::Error,
         title: "the Service leads to a port of the container",
         why: "connections to the Service are refused",
         fix: "let `targetPort` name a port of the container",
         checks: &[Check::Objects(port)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
 ];
 

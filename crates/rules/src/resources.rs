@@ -6,48 +6,44 @@ use uninlu_stack::Quantity;
 use uninlu_text::words::human_bytes;
 
 use super::fields::{Fields, quantity};
-use super::{Check, Pod, Rule, Severity, Spot, Subject, Verdict};
+use super::{Check, Pod, Rule, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 4] = [
     Rule {
         id: "limit-below-request",
-        severity: Severity::Error,
         title: "no limit is below its request",
         why: "the API server refuses such a pod",
         fix: "raise the limit or lower the request",
         keys: &["resources"],
         checks: &[Check::Pod(limit_below_request)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "resources-missing",
-        severity: Severity::Warning,
         title: "CPU and memory are requested, and memory is limited",
         why: "the scheduler places a pod by its requests; one without a memory limit can take its node's, and others' pods with it",
         fix: "write `[resources]`",
         keys: &["resources"],
         checks: &[Check::Pod(resources_missing)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "memory-for-model",
-        severity: Severity::Error,
         title: "the memory limit holds the model",
         why: "the kernel ends a process that goes above its limit: the pod never becomes ready, or dies under load",
         fix: "raise `memory.limit`, with room above what is needed",
         keys: &["resources.memory.limit", "resources.memory"],
         checks: &[Check::Planned(memory_for_model)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "memory-request",
-        severity: Severity::Warning,
         title: "the memory request covers what a ready pod takes",
         why: "the scheduler counts requests: a node with too many such pods runs out of memory and evicts some",
         fix: "raise `memory.request` to what was measured",
         keys: &["resources.memory.request", "resources.memory"],
         checks: &[Check::Planned(memory_request)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 

@@ -79,6 +79,17 @@ impl<'a> Spot<'a> {
         }
     }
 
+    /// In a field of an object, if it is wrong.
+    pub(super) fn when(
+        is_wrong: bool,
+        object: &'a Value,
+        pointer: &str,
+        what: impl Into<String>,
+    ) -> Vec<Self> {
+        let spot = is_wrong.then(|| Self::at(object, pointer, what));
+        spot.into_iter().collect()
+    }
+
     /// In a line of a file.
     pub(super) fn in_file(file: &str, line: usize, what: impl Into<String>) -> Self {
         let line = Place {
@@ -117,8 +128,9 @@ impl<'a> Spot<'a> {
 }
 
 impl Rule {
-    /// What most rules have: no earlier id, and no keys of their own. The rest is each rule's to say.
-    pub(super) const PLAIN: Rule = Rule {
+    /// What most rules have whose findings are errors: no earlier id, and no keys of their own. The rest is each
+    /// rule's to say.
+    pub(super) const ERROR: Rule = Rule {
         id: "",
         aliases: &[],
         severity: Severity::Error,
@@ -127,6 +139,12 @@ impl Rule {
         fix: "",
         keys: &[],
         checks: &[],
+    };
+
+    /// The same for a rule whose findings are warnings.
+    pub(super) const WARNING: Rule = Rule {
+        severity: Severity::Warning,
+        ..Rule::ERROR
     };
 
     /// Whether a waiver or a reader that says `id` means this rule.

@@ -4,200 +4,62 @@
 //! The forms are those that their issuers document (and gitleaks' default rules look for): each with a mark, so that a
 //! text without one costs no regular expression.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use regex::bytes::Regex;
 
-/// A form of secrets.
-struct Form {
-    what: &'static str,
-    /// Every such secret holds one of them.
-    marks: &'static [&'static str],
-    /// Made once, and only where a mark asks for it.
-    pattern: LazyLock<Option<Regex>>,
-}
-
-static FORMS: [Form; 25] = [
-    Form {
-        what: "a private key",
-        marks: &["PRIVATE KEY"],
-        // A header alone, as programs that look for one have it, is no key.
-        pattern: LazyLock::new(|| {
-            form(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\\\s-]{40}")
-        }),
-    },
-    Form {
-        what: "an AWS access key",
-        marks: &["AKIA", "ASIA"],
-        pattern: LazyLock::new(|| form(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
-    },
-    Form {
-        what: "an AWS secret key",
-        marks: &["aws_secret", "AWS_SECRET"],
-        pattern: LazyLock::new(|| form(r"(?i)aws_secret_(?:access_)?key\W{1,5}[A-Za-z0-9/+]{40}")),
-    },
-    Form {
-        what: "a GitHub token",
-        marks: &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
-        pattern: LazyLock::new(|| {
-            form(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})")
-        }),
-    },
-    Form {
-        what: "a GitLab token",
-        marks: &[
-            "glpat-", "glrt-", "gldt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-",
-        ],
-        pattern: LazyLock::new(|| {
-            form(r"\bgl(?:pat|rt|dt|cbt|ptt|ft|soat|agent)-[A-Za-z0-9_-]{20}")
-        }),
-    },
-    Form {
-        what: "a Slack token",
-        marks: &["xox", "xapp-"],
-        pattern: LazyLock::new(|| form(r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10}")),
-    },
-    Form {
-        what: "a Slack webhook",
-        marks: &["hooks.slack.com/"],
-        pattern: LazyLock::new(|| {
-            form(r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{20}")
-        }),
-    },
-    Form {
-        what: "an API key",
-        marks: &["sk-", "sk_live_", "rk_live_", "sk_test_"],
-        pattern: LazyLock::new(|| {
-            form(
-                r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|(?:[sr]k_live|sk_test)_[A-Za-z0-9]{16,})",
-            )
-        }),
-    },
-    Form {
-        what: "a Hugging Face token",
-        marks: &["hf_"],
-        pattern: LazyLock::new(|| form(r"\bhf_[A-Za-z0-9]{30,}")),
-    },
-    Form {
-        what: "a Google API key",
-        marks: &["AIza"],
-        pattern: LazyLock::new(|| form(r"\bAIza[A-Za-z0-9_-]{35}")),
-    },
-    Form {
-        what: "an npm token",
-        marks: &["npm_", "_authToken", "_password", "_auth"],
-        pattern: LazyLock::new(|| {
-            form(
-                r"\bnpm_[A-Za-z0-9]{36}|\b_(?:authToken|password|auth)\s*=\s*[A-Za-z0-9+/=_.-]{8,}",
-            )
-        }),
-    },
-    Form {
-        what: "a Docker Hub token",
-        marks: &["dckr_pat_", "dckr_oat_"],
-        pattern: LazyLock::new(|| form(r"\bdckr_[po]at_[A-Za-z0-9_-]{20}")),
-    },
-    Form {
-        what: "a Vault token",
-        marks: &["hvs.", "hvb.", "hvr."],
-        pattern: LazyLock::new(|| form(r"\bhv[sbr]\.[A-Za-z0-9_-]{24}")),
-    },
-    Form {
-        what: "an Alibaba Cloud access key",
-        marks: &["LTAI"],
-        pattern: LazyLock::new(|| form(r"\bLTAI[A-Za-z0-9]{12,20}\b")),
-    },
-    Form {
-        what: "a Tencent Cloud access key",
-        marks: &["AKID"],
-        pattern: LazyLock::new(|| form(r"\bAKID[A-Za-z0-9]{32}\b")),
-    },
-    Form {
-        what: "a Databricks token",
-        marks: &["dapi"],
-        pattern: LazyLock::new(|| form(r"\bdapi[0-9a-f]{32}\b")),
-    },
-    Form {
-        what: "a DigitalOcean token",
-        marks: &["dop_v1_", "doo_v1_", "dor_v1_"],
-        pattern: LazyLock::new(|| form(r"\bdo[por]_v1_[0-9a-f]{64}\b")),
-    },
-    Form {
-        what: "a Google OAuth secret",
-        marks: &["GOCSPX-", "ya29."],
-        pattern: LazyLock::new(|| form(r"\b(?:GOCSPX-[A-Za-z0-9_-]{20}|ya29\.[A-Za-z0-9_-]{30})")),
-    },
-    Form {
-        what: "an Azure storage key",
-        marks: &["AccountKey=", "SharedAccessKey=", "sig="],
-        pattern: LazyLock::new(|| {
-            form(
-                r"\b(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}={0,2}|[?&]sig=[A-Za-z0-9%]{40,}",
-            )
-        }),
-    },
-    Form {
-        what: "a Grafana token",
-        marks: &["glsa_", "glc_"],
-        pattern: LazyLock::new(|| form(r"\b(?:glsa_[A-Za-z0-9]{32}|glc_[A-Za-z0-9+/=]{32})")),
-    },
-    Form {
-        what: "a PyPI token",
-        marks: &["pypi-"],
-        pattern: LazyLock::new(|| form(r"\bpypi-[A-Za-z0-9_-]{40}")),
-    },
-    Form {
-        what: "a JSON web token",
-        marks: &["eyJ"],
-        pattern: LazyLock::new(|| {
-            form(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")
-        }),
-    },
-    Form {
-        what: "a registry's password",
-        marks: &["\"auth\"", "\"identitytoken\""],
-        pattern: LazyLock::new(|| {
-            form(r#""(?:auth|identitytoken)"\s*:\s*"[A-Za-z0-9+/=_.-]{12,}""#)
-        }),
-    },
-    Form {
-        what: "a kubeconfig's key",
-        marks: &["client-key-data"],
-        pattern: LazyLock::new(|| form(r"client-key-data\W{1,5}[A-Za-z0-9+/=]{40}")),
-    },
-    Form {
-        what: "a request's credential",
-        marks: &["uthorization:", "UTHORIZATION:"],
-        pattern: LazyLock::new(|| {
-            form(r"(?i)authorization:\s*(?:basic|bearer)\s+[A-Za-z0-9+/=_.-]{16,}")
-        }),
-    },
+/// The forms of secrets: what each is, marks of which every such secret holds one, and its pattern.
+const FORMS: [(&str, &[&str], &str); 25] = [
+    // A header alone, as programs that look for one have it, is no key.
+    ("a private key", &["PRIVATE KEY"], r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\\\s-]{40}"),
+    ("an AWS access key", &["AKIA", "ASIA"], r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    ("an AWS secret key", &["aws_secret", "AWS_SECRET"], r"(?i)aws_secret_(?:access_)?key\W{1,5}[A-Za-z0-9/+]{40}"),
+    ("a GitHub token", &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"], r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})"),
+    ("a GitLab token", &["glpat-", "glrt-", "gldt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-"], r"\bgl(?:pat|rt|dt|cbt|ptt|ft|soat|agent)-[A-Za-z0-9_-]{20}"),
+    ("a Slack token", &["xox", "xapp-"], r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10}"),
+    ("a Slack webhook", &["hooks.slack.com/"], r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{20}"),
+    ("an API key", &["sk-", "sk_live_", "rk_live_", "sk_test_"], r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|(?:[sr]k_live|sk_test)_[A-Za-z0-9]{16,})"),
+    ("a Hugging Face token", &["hf_"], r"\bhf_[A-Za-z0-9]{30,}"),
+    ("a Google API key", &["AIza"], r"\bAIza[A-Za-z0-9_-]{35}"),
+    ("an npm token", &["npm_", "_authToken", "_password", "_auth"], r"\bnpm_[A-Za-z0-9]{36}|\b_(?:authToken|password|auth)\s*=\s*[A-Za-z0-9+/=_.-]{8,}"),
+    ("a Docker Hub token", &["dckr_pat_", "dckr_oat_"], r"\bdckr_[po]at_[A-Za-z0-9_-]{20}"),
+    ("a Vault token", &["hvs.", "hvb.", "hvr."], r"\bhv[sbr]\.[A-Za-z0-9_-]{24}"),
+    ("an Alibaba Cloud access key", &["LTAI"], r"\bLTAI[A-Za-z0-9]{12,20}\b"),
+    ("a Tencent Cloud access key", &["AKID"], r"\bAKID[A-Za-z0-9]{32}\b"),
+    ("a Databricks token", &["dapi"], r"\bdapi[0-9a-f]{32}\b"),
+    ("a DigitalOcean token", &["dop_v1_", "doo_v1_", "dor_v1_"], r"\bdo[por]_v1_[0-9a-f]{64}\b"),
+    ("a Google OAuth secret", &["GOCSPX-", "ya29."], r"\b(?:GOCSPX-[A-Za-z0-9_-]{20}|ya29\.[A-Za-z0-9_-]{30})"),
+    ("an Azure storage key", &["AccountKey=", "SharedAccessKey=", "sig="], r"\b(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}={0,2}|[?&]sig=[A-Za-z0-9%]{40,}"),
+    ("a Grafana token", &["glsa_", "glc_"], r"\b(?:glsa_[A-Za-z0-9]{32}|glc_[A-Za-z0-9+/=]{32})"),
+    ("a PyPI token", &["pypi-"], r"\bpypi-[A-Za-z0-9_-]{40}"),
+    ("a JSON web token", &["eyJ"], r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    ("a registry's password", &["\"auth\"", "\"identitytoken\""], r#""(?:auth|identitytoken)"\s*:\s*"[A-Za-z0-9+/=_.-]{12,}""#),
+    ("a kubeconfig's key", &["client-key-data"], r"client-key-data\W{1,5}[A-Za-z0-9+/=]{40}"),
+    ("a request's credential", &["uthorization:", "UTHORIZATION:"], r"(?i)authorization:\s*(?:basic|bearer)\s+[A-Za-z0-9+/=_.-]{16,}"),
 ];
+
+/// The forms' patterns, each made once, and only where a mark asks for it.
+static PATTERNS: [OnceLock<Option<Regex>>; FORMS.len()] = [const { OnceLock::new() }; FORMS.len()];
 
 /// In examples, and not in secrets.
 const PLACEHOLDERS: [&str; 4] = ["example", "xxxx", "placeholder", "redacted"];
 
 /// What the text holds that looks like a secret.
 pub fn in_text(text: &str) -> Option<&'static str> {
-    let form = FORMS.iter().find(|form| form.is_in(text))?;
-    Some(form.what)
+    let mut forms = FORMS.iter().zip(&PATTERNS);
+    let found = forms.find(|((_, marks, pattern), made)| {
+        let is_marked = marks.iter().any(|mark| text.contains(mark));
+        is_marked && made.get_or_init(|| of_bytes(pattern)).as_ref().is_some_and(|form| {
+            let mut found = form.find_iter(text.as_bytes());
+            found.any(|found| is_real(found.as_bytes()))
+        })
+    });
+    found.map(|((what, ..), _)| *what)
 }
 
 /// Of bytes and not characters: a tenth of the tables.
-fn form(pattern: &str) -> Option<Regex> {
+fn of_bytes(pattern: &str) -> Option<Regex> {
     Regex::new(&format!("(?-u){pattern}")).ok()
-}
-
-impl Form {
-    fn is_in(&self, text: &str) -> bool {
-        if !self.marks.iter().any(|mark| text.contains(mark)) {
-            return false;
-        }
-        self.pattern.as_ref().is_some_and(|form| {
-            form.find_iter(text.as_bytes())
-                .any(|found| is_real(found.as_bytes()))
-        })
-    }
 }
 
 fn is_real(found: &[u8]) -> bool {

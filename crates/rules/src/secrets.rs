@@ -5,12 +5,11 @@ use uninlu_helm_template::yaml::step;
 
 use super::fields::Fields;
 use super::secret_forms::{in_setting, may_be_secret};
-use super::{At, Check, Files, Found, Objects, Pod, Rule, Severity, Spot, Subject, Verdict};
+use super::{At, Check, Files, Found, Objects, Pod, Rule, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 1] = [Rule {
     id: "secret-exposed",
     aliases: &["secret-in-plain-text"],
-    severity: Severity::Error,
     title: "no secret is in plain text",
     why: "anyone who may read the stack file, the chart, the objects or the image has it, and Git's history and the registry keep it",
     fix: "make it invalid and remove it; bring secrets by a Secret or a BuildKit secret, and keep their files out of the context by .dockerignore",
@@ -20,7 +19,7 @@ pub(super) const RULES: [Rule; 1] = [Rule {
         Check::Pod(in_pod),
         Check::Files(in_files),
     ],
-    ..Rule::PLAIN
+    ..Rule::ERROR
 }];
 
 fn typed(subject: &Subject) -> Verdict {

@@ -4,22 +4,20 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::running::container;
-use super::{Check, Files, Objects, Pod, Rule, Severity, Spot};
+use super::{Check, Files, Objects, Pod, Rule, Spot};
 
 pub(super) const RULES: [Rule; 9] = [
     Rule {
         id: "runs-as-root",
-        severity: Severity::Error,
         title: "no container runs as root",
         why: "a hole in the server, or in the kernel, becomes the node's",
         fix: "set `runAsNonRoot: true` and a `runAsUser` other than 0 in the pod's or the container's securityContext",
         checks: &[Check::Pod(runs_as_root)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "capabilities",
         aliases: &["no-new-privileges", "not-restricted"],
-        severity: Severity::Error,
         title: "no container has capabilities or can gain privileges",
         why: "the server needs none; each is a way out of its container",
         fix: "drop `ALL`, add none, and set `allowPrivilegeEscalation: false`; `uninlu drift` names who changed them in the cluster",
@@ -27,32 +25,29 @@ pub(super) const RULES: [Rule; 9] = [
             Check::Pod(capabilities),
             Check::Running(container::capabilities),
         ],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "host-namespaces",
         aliases: &["not-restricted"],
-        severity: Severity::Error,
         title: "no pod shares the node's network, processes or IPC",
         why: "a process in such a pod sees the node's other processes or traffic, and the PodSecurity levels `restricted` and `baseline` refuse it",
         fix: "leave out `hostNetwork`, `hostPID` and `hostIPC`",
         checks: &[Check::Pod(host_namespaces)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "seccomp",
         aliases: &["not-restricted"],
-        severity: Severity::Warning,
         title: "a seccomp filter limits the system calls of every container",
         why: "without a filter a process may use every system call of the kernel, and the PodSecurity level `restricted` refuses the pod",
         fix: "set `seccompProfile: {type: RuntimeDefault}` in the pod's securityContext; a kernel without seccomp has no filter",
         checks: &[Check::Pod(seccomp), Check::Running(container::seccomp)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "writable-root",
         aliases: &["root-file-system-writable", "read-only-root"],
-        severity: Severity::Warning,
         title: "the root file system is read-only",
         why: "an intruder can leave files there, and what the server writes there is lost with the pod; only this field of the container makes it read-only",
         fix: "set `readOnlyRootFilesystem: true` on the container; /tmp is an emptyDir. `uninlu drift` names who changed it in the cluster",
@@ -60,45 +55,41 @@ pub(super) const RULES: [Rule; 9] = [
             Check::Pod(writable_root),
             Check::Running(container::read_only_root),
         ],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "service-account-token",
         aliases: &["token-mounted"],
-        severity: Severity::Warning,
         title: "no service account token is mounted",
         why: "the server never asks the API server; an intruder could",
         fix: "set `automountServiceAccountToken: false`",
         checks: &[Check::Objects(service_account_token)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "host-path",
-        severity: Severity::Warning,
         title: "no folder of the node is mounted",
         why: "the PodSecurity levels `restricted` and `baseline` refuse such pods, and each node needs the folder",
         fix: "use a PersistentVolumeClaim (`pvc`) or an image layer (`image`), or allow it in a namespace of level `privileged`",
         keys: &["model.source.host-path", "model.source"],
         checks: &[Check::Pod(host_path)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "security-context-level",
-        severity: Severity::Error,
         title: "each security setting is at a level that has it",
         why: "the field does not exist at this level: the API server drops it, or refuses the object, and it has no effect",
         fix: "`readOnlyRootFilesystem`, `allowPrivilegeEscalation`, `capabilities`, `privileged` belong to the container; `fsGroup` to the pod; `runAsUser`, `runAsNonRoot` and `seccompProfile` to either, in `.spec.template.spec`",
         checks: &[Check::Pod(wrong_level)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "security-context-split",
-        severity: Severity::Warning,
         title: "the user is set where people look for it",
         why: "a check of the container's own `securityContext.runAsUser` (`kubectl get … -o jsonpath=…containers[0].securityContext.runAsUser`) reads nothing, and reports a server that runs as root",
         fix: "read it where it is, in `.spec.template.spec.securityContext`, or ask the running process (`id -u`)",
         checks: &[Check::Files(split)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 

@@ -5,58 +5,55 @@ use uninlu_helm_template::yaml::step;
 use uninlu_text::words::human_bytes;
 
 use super::fields::Fields;
-use super::{Access, Check, Objects, Pod, Rule, Severity, Spot, Subject, Verdict};
+use super::{Access, Check, Objects, Pod, Rule, Spot, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 5] = [
     Rule {
         id: "settings-sub-path",
         aliases: &["sub-path-config-map"],
-        severity: Severity::Error,
         title: "hot settings reach running pods",
         why: "the kubelet never updates a ConfigMap that is mounted with `subPath`: pods keep the settings that they started with",
         fix: "mount the ConfigMap as a folder; the server watches it",
         keys: &["server"],
         checks: &[Check::Pod(sub_path)],
+        ..Rule::ERROR
     },
     Rule {
         id: "checksum-annotation",
-        severity: Severity::Warning,
         title: "a change of the settings restarts no pod",
         why: "each change of the configuration changes the pods' template, so a rolling update restarts all pods and each loads the model again",
         fix: "leave it out: the stack's hot settings (`[server]`) reach running pods without a restart",
         keys: &["server"],
         checks: &[Check::Objects(checksum)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "config-map-size",
         aliases: &["config-map-too-large"],
-        severity: Severity::Error,
         title: "no ConfigMap or Secret is too large",
         why: "a ConfigMap or Secret holds 1 MiB: the API server refuses a larger one, and a model never fits in one",
         fix: "bring the model by `[model] source`: a claim, an image layer or a host path; put other large files on a volume or into the image",
         keys: &["server", "model.source"],
         checks: &[Check::Objects(config_map_size)],
+        ..Rule::ERROR
     },
     Rule {
         id: "model-in-config-map",
-        severity: Severity::Error,
         title: "the model does not come from a ConfigMap",
         why: "a ConfigMap holds 1 MiB at most, the model's weights are 390 MB: the API server refuses such an object, and without the weights the server does not start",
         fix: "put the model on a PersistentVolumeClaim (`[model] source = { pvc = … }`) or into the image (`{ image = … }`)",
         keys: &["model.source"],
         checks: &[Check::Pod(model_in_config_map)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "model-unreadable",
-        severity: Severity::Error,
         title: "the model can be read by the uid that the server runs as",
         why: "without its model the server ends at once: no pod becomes ready",
         fix: "`chmod -R a+rX` on the folder, or give it to that uid; in the place of a link that leads out of it, put the file",
         keys: &["model.source.host-path", "model.source"],
         checks: &[Check::Planned(model_unreadable)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
 ];
 

@@ -4,17 +4,16 @@ use uninlu_settings::variables::DRAIN;
 use uninlu_stack::Duration;
 
 use super::fields::Fields;
-use super::{Check, Pod, Rule, Severity, Spot};
+use super::{Check, Pod, Rule, Spot};
 
 pub(super) const RULES: [Rule; 1] = [Rule {
     id: "grace-period",
-    severity: Severity::Error,
     title: "the grace period is longer than the drain",
     why: "the kubelet kills the process while it still answers requests that it took in",
     fix: "shorten `drain`: the grace period is rendered 10 s longer",
     keys: &["rollout.drain"],
     checks: &[Check::Pod(grace_period)],
-    ..Rule::PLAIN
+    ..Rule::ERROR
 }];
 
 /// What Kubernetes gives a pod that does not set it, in seconds.
@@ -29,8 +28,5 @@ fn grace_period<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
     let pointer = pod.field("/terminationGracePeriodSeconds");
     let grace = pod.object.int(&pointer).unwrap_or(DEFAULT_GRACE);
     let what = format!("the grace period is {grace} s, and the server drains for {drain}");
-    (grace <= i64::from(drain.seconds))
-        .then(|| Spot::at(pod.object, &pointer, what))
-        .into_iter()
-        .collect()
+        Spot::when(grace <= i64::from(drain.seconds), pod.object, &pointer, what)
 }

@@ -3,37 +3,34 @@
 use uninlu_stack::Waiver;
 
 use super::waivers::holds;
-use super::{Check, Rule, Severity, Subject, Verdict};
+use super::{Check, Rule, Subject, Verdict};
 
 pub(super) const RULES: [Rule; 3] = [
     Rule {
         id: STACK_FILE,
-        severity: Severity::Error,
         title: "the stack file is valid",
         why: "nothing can be planned from a file with errors",
         fix: "`uninlu validate` reports every error with its place and its fix",
         checks: &[Check::Planned(valid)],
-        ..Rule::PLAIN
+        ..Rule::ERROR
     },
     Rule {
         id: "waiver-expired",
-        severity: Severity::Warning,
         title: "every waiver still holds",
         why: "what was accepted for a time is no longer accepted, and was to be reviewed by now",
         fix: "fix what it accepted, or review it and move `until`",
         keys: &["gate.allow"],
         checks: &[Check::Planned(expired)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
     Rule {
         id: "waiver-unknown",
-        severity: Severity::Warning,
         title: "every waiver names a rule",
         why: "a waiver for a rule that does not exist accepts nothing; a misspelt one leaves its finding",
         fix: "write the id as findings show it; docs/rules lists those that are built in",
         keys: &["gate.allow"],
         checks: &[Check::Waivers(unknown)],
-        ..Rule::PLAIN
+        ..Rule::WARNING
     },
 ];
 
