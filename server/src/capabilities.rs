@@ -53,7 +53,9 @@ pub(crate) fn read(folder: &Path) -> Option<Vec<Task>> {
         .map_err(|error| error.to_string())
         .and_then(|bytes| parse(&bytes).map_err(|error| error.to_string()));
     parsed
-        .inspect_err(|reason| tracing::warn!(file = FILE, reason, "the tasks of the model are not known"))
+        .inspect_err(|reason| {
+            tracing::warn!(file = FILE, reason, "the tasks of the model are not known")
+        })
         .ok()
 }
 

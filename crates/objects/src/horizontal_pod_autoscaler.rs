@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::row::{Causes, Is, Render, Row, Shape};
 use super::summary::{items, join, scalar};
 use super::{Progress, condition, prometheus};
-use uninlu_stack::{Autoscaling, Policy, PolicyKind, Replicas, ScalingRules, Select, Stack};
+use uninlu_stack::{Autoscaling, Policy, Replicas, ScalingRules, Select, Stack};
 
 /// Its row in the table of kinds.
 pub(super) const ROW: Row = Row {
@@ -135,11 +135,7 @@ fn scaling_rules(rules: &ScalingRules) -> Value {
 }
 
 fn policy(policy: &Policy) -> Value {
-    let kind = match policy.kind {
-        PolicyKind::Pods => "Pods",
-        PolicyKind::Percent => "Percent",
-    };
-    json!({ "type": kind, "value": policy.value, "periodSeconds": policy.period.seconds })
+    json!({ "type": policy.kind, "value": policy.value, "periodSeconds": policy.period.seconds })
 }
 
 pub(super) fn progress(live: &Value) -> Progress {

@@ -79,7 +79,7 @@ pub(super) fn render(stack: &Stack) -> Value {
     json!({
         "metadata": metadata,
         "spec": {
-            "type": stack.service.kind.name(),
+            "type": stack.service.kind,
             "selector": labels::selector(stack),
             "ports": ports(stack),
         },

@@ -88,7 +88,7 @@ pub(super) const RULES: [Rule; 7] = [
 
 fn single_replica<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let (minimum, object, field) = objects.minimum();
-        Spot::when(minimum == 1, object, field, "one pod may be all that runs")
+    Spot::when(minimum == 1, object, field, "one pod may be all that runs")
 }
 
 fn disruption_budget<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
@@ -128,7 +128,7 @@ fn budget_is_fixed<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
 
 fn no_disruption_budget<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let (minimum, ..) = objects.minimum();
-        let what = "the pods have no PodDisruptionBudget";
+    let what = "the pods have no PodDisruptionBudget";
     let is_missing = minimum >= 2 && objects.budget.is_none();
     Spot::when(is_missing, objects.deployment, "", what)
 }
@@ -140,7 +140,7 @@ fn drain_waits_for_rollout<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let what = format!(
         "while {missing} of {minimum} pods are missing in a rollout, the budget, which allows {allowed}, allows no eviction"
     );
-        let waits = allowed > 0 && missing >= allowed;
+    let waits = allowed > 0 && missing >= allowed;
     Spot::when(waits, objects.deployment, MAX_UNAVAILABLE, what)
 }
 
@@ -148,7 +148,7 @@ fn rollout_outage<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
     let is_recreated = objects.deployment.text("/spec/strategy/type") == "Recreate";
     let (minimum, ..) = objects.minimum();
     let what = format!("of {minimum} pod(s) none need stay during a rollout");
-        let is_outage = minimum > 0 && (is_recreated || missing(objects) >= minimum);
+    let is_outage = minimum > 0 && (is_recreated || missing(objects) >= minimum);
     Spot::when(is_outage, objects.deployment, "/spec/strategy", what)
 }
 
@@ -159,8 +159,13 @@ fn topology_spread<'a>(objects: &Objects<'a>) -> Vec<Spot<'a>> {
         || pod.spec()["affinity"]["podAntiAffinity"].is_object();
     let pointer = pod.field("/topologySpreadConstraints");
     let (minimum, ..) = objects.minimum();
-        let is_wrong = !is_spread && minimum >= 2;
-    Spot::when(is_wrong, objects.deployment, &pointer, "nothing spreads the pods")
+    let is_wrong = !is_spread && minimum >= 2;
+    Spot::when(
+        is_wrong,
+        objects.deployment,
+        &pointer,
+        "nothing spreads the pods",
+    )
 }
 
 /// The PodDisruptionBudget, what it allows, and the field that sets it.

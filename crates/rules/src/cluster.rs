@@ -74,15 +74,40 @@ const OLDEST: Version = Version {
 const GONE: [(&str, &str, &str, &str); 24] = [
     ("autoscaling/v2beta1", "", "1.25", "autoscaling/v2"),
     ("autoscaling/v2beta2", "", "1.26", "autoscaling/v2"),
-    ("policy/v1beta1", "PodSecurityPolicy", "1.25", "a PodSecurity label of the namespace"),
+    (
+        "policy/v1beta1",
+        "PodSecurityPolicy",
+        "1.25",
+        "a PodSecurity label of the namespace",
+    ),
     ("policy/v1beta1", "", "1.25", V1),
-    ("extensions/v1beta1", "Ingress", "1.22", "networking.k8s.io/v1"),
-    ("extensions/v1beta1", "NetworkPolicy", "1.16", "networking.k8s.io/v1"),
-    ("extensions/v1beta1", "HorizontalPodAutoscaler", "1.8", "autoscaling/v2"),
+    (
+        "extensions/v1beta1",
+        "Ingress",
+        "1.22",
+        "networking.k8s.io/v1",
+    ),
+    (
+        "extensions/v1beta1",
+        "NetworkPolicy",
+        "1.16",
+        "networking.k8s.io/v1",
+    ),
+    (
+        "extensions/v1beta1",
+        "HorizontalPodAutoscaler",
+        "1.8",
+        "autoscaling/v2",
+    ),
     ("extensions/v1beta1", "", "1.16", "apps/v1"),
     ("apps/v1beta1", "", "1.16", V1),
     ("apps/v1beta2", "", "1.16", V1),
-    ("networking.k8s.io/v1beta1", "Ingress IngressClass", "1.22", V1),
+    (
+        "networking.k8s.io/v1beta1",
+        "Ingress IngressClass",
+        "1.22",
+        V1,
+    ),
     ("batch/v1beta1", "", "1.25", V1),
     ("batch/v2alpha1", "", "1.21", V1),
     ("rbac.authorization.k8s.io/v1beta1", "", "1.22", V1),
@@ -92,10 +117,20 @@ const GONE: [(&str, &str, &str, &str); 24] = [
     ("coordination.k8s.io/v1beta1", "Lease", "1.22", V1),
     ("discovery.k8s.io/v1beta1", "", "1.25", V1),
     ("node.k8s.io/v1beta1", "", "1.25", V1),
-    ("storage.k8s.io/v1beta1", "StorageClass CSIDriver CSINode", "1.22", V1),
+    (
+        "storage.k8s.io/v1beta1",
+        "StorageClass CSIDriver CSINode",
+        "1.22",
+        V1,
+    ),
     ("storage.k8s.io/v1beta1", "CSIStorageCapacity", "1.27", V1),
     ("apiregistration.k8s.io/v1beta1", "", "1.22", V1),
-    ("admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration ValidatingWebhookConfiguration", "1.22", V1),
+    (
+        "admissionregistration.k8s.io/v1beta1",
+        "MutatingWebhookConfiguration ValidatingWebhookConfiguration",
+        "1.22",
+        V1,
+    ),
 ];
 /// `v1` of the same group.
 const V1: &str = "v1";

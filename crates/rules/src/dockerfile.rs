@@ -350,7 +350,7 @@ fn runs_as_root<'a>(files: &Files<'a>) -> Vec<Spot<'a>> {
         match users {
             Some(user) => {
                 let name = user.rest.split(':').next().unwrap_or_default();
-                                let what = format!("the last stage runs as `{name}`");
+                let what = format!("the last stage runs as `{name}`");
                 match name {
                     "root" | "0" => vec![Spot::in_file(file, user.line, what)],
                     _ => Vec::new(),

@@ -134,7 +134,7 @@ impl<'a> Pod<'a> {
     /// Where the model is read: as the environment says, or a mount that is called so.
     pub fn model_path(&self) -> Option<String> {
         let environment = self.environment();
-                let named = environment.iter().find(|(name, (value, _))| {
+        let named = environment.iter().find(|(name, (value, _))| {
             MODEL_VARIABLES.contains(&name.as_str()) && value.starts_with('/')
         });
         let mounted = || {

@@ -191,7 +191,7 @@ impl<'a> Subject<'a> {
 
     /// The body of the kind's object; null where there is none.
     pub(super) fn body(&self, kind: Kind) -> &'a Value {
-                of_kind(self.objects, kind).unwrap_or(&Value::Null)
+        of_kind(self.objects, kind).unwrap_or(&Value::Null)
     }
 
     /// Whether the plan makes the first pods.
@@ -203,7 +203,7 @@ impl<'a> Subject<'a> {
     /// The objects, as rules over objects look at them.
     pub fn objects(&self) -> Objects<'a> {
         let mut objects = Objects::of_stack(self.objects.values().collect());
-                let is_built = self.image.to_be_built.is_some();
+        let is_built = self.image.to_be_built.is_some();
         objects.pod.to_be_built = is_built.then_some(self.image.reference.as_str());
         objects.pod.typed = Some(&self.facts.document);
         objects

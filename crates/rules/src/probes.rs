@@ -168,7 +168,7 @@ fn liveness_before_readiness<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
         ),
     };
     let is_early = liveness.is_object() && (readiness.is_null() || restarts <= leaves);
-        let pointer = pod.in_container("/livenessProbe");
+    let pointer = pod.in_container("/livenessProbe");
     Spot::when(is_early, pod.object, &pointer, what)
 }
 

@@ -11,31 +11,117 @@ use regex::bytes::Regex;
 /// The forms of secrets: what each is, marks of which every such secret holds one, and its pattern.
 const FORMS: [(&str, &[&str], &str); 25] = [
     // A header alone, as programs that look for one have it, is no key.
-    ("a private key", &["PRIVATE KEY"], r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\\\s-]{40}"),
-    ("an AWS access key", &["AKIA", "ASIA"], r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("an AWS secret key", &["aws_secret", "AWS_SECRET"], r"(?i)aws_secret_(?:access_)?key\W{1,5}[A-Za-z0-9/+]{40}"),
-    ("a GitHub token", &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"], r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})"),
-    ("a GitLab token", &["glpat-", "glrt-", "gldt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-"], r"\bgl(?:pat|rt|dt|cbt|ptt|ft|soat|agent)-[A-Za-z0-9_-]{20}"),
-    ("a Slack token", &["xox", "xapp-"], r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10}"),
-    ("a Slack webhook", &["hooks.slack.com/"], r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{20}"),
-    ("an API key", &["sk-", "sk_live_", "rk_live_", "sk_test_"], r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|(?:[sr]k_live|sk_test)_[A-Za-z0-9]{16,})"),
+    (
+        "a private key",
+        &["PRIVATE KEY"],
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\\\s-]{40}",
+    ),
+    (
+        "an AWS access key",
+        &["AKIA", "ASIA"],
+        r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    ),
+    (
+        "an AWS secret key",
+        &["aws_secret", "AWS_SECRET"],
+        r"(?i)aws_secret_(?:access_)?key\W{1,5}[A-Za-z0-9/+]{40}",
+    ),
+    (
+        "a GitHub token",
+        &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})",
+    ),
+    (
+        "a GitLab token",
+        &[
+            "glpat-", "glrt-", "gldt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-",
+        ],
+        r"\bgl(?:pat|rt|dt|cbt|ptt|ft|soat|agent)-[A-Za-z0-9_-]{20}",
+    ),
+    (
+        "a Slack token",
+        &["xox", "xapp-"],
+        r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10}",
+    ),
+    (
+        "a Slack webhook",
+        &["hooks.slack.com/"],
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{20}",
+    ),
+    (
+        "an API key",
+        &["sk-", "sk_live_", "rk_live_", "sk_test_"],
+        r"\b(?:sk-(?:[a-z0-9]+-)*[A-Za-z0-9_]{20,}|(?:[sr]k_live|sk_test)_[A-Za-z0-9]{16,})",
+    ),
     ("a Hugging Face token", &["hf_"], r"\bhf_[A-Za-z0-9]{30,}"),
     ("a Google API key", &["AIza"], r"\bAIza[A-Za-z0-9_-]{35}"),
-    ("an npm token", &["npm_", "_authToken", "_password", "_auth"], r"\bnpm_[A-Za-z0-9]{36}|\b_(?:authToken|password|auth)\s*=\s*[A-Za-z0-9+/=_.-]{8,}"),
-    ("a Docker Hub token", &["dckr_pat_", "dckr_oat_"], r"\bdckr_[po]at_[A-Za-z0-9_-]{20}"),
-    ("a Vault token", &["hvs.", "hvb.", "hvr."], r"\bhv[sbr]\.[A-Za-z0-9_-]{24}"),
-    ("an Alibaba Cloud access key", &["LTAI"], r"\bLTAI[A-Za-z0-9]{12,20}\b"),
-    ("a Tencent Cloud access key", &["AKID"], r"\bAKID[A-Za-z0-9]{32}\b"),
+    (
+        "an npm token",
+        &["npm_", "_authToken", "_password", "_auth"],
+        r"\bnpm_[A-Za-z0-9]{36}|\b_(?:authToken|password|auth)\s*=\s*[A-Za-z0-9+/=_.-]{8,}",
+    ),
+    (
+        "a Docker Hub token",
+        &["dckr_pat_", "dckr_oat_"],
+        r"\bdckr_[po]at_[A-Za-z0-9_-]{20}",
+    ),
+    (
+        "a Vault token",
+        &["hvs.", "hvb.", "hvr."],
+        r"\bhv[sbr]\.[A-Za-z0-9_-]{24}",
+    ),
+    (
+        "an Alibaba Cloud access key",
+        &["LTAI"],
+        r"\bLTAI[A-Za-z0-9]{12,20}\b",
+    ),
+    (
+        "a Tencent Cloud access key",
+        &["AKID"],
+        r"\bAKID[A-Za-z0-9]{32}\b",
+    ),
     ("a Databricks token", &["dapi"], r"\bdapi[0-9a-f]{32}\b"),
-    ("a DigitalOcean token", &["dop_v1_", "doo_v1_", "dor_v1_"], r"\bdo[por]_v1_[0-9a-f]{64}\b"),
-    ("a Google OAuth secret", &["GOCSPX-", "ya29."], r"\b(?:GOCSPX-[A-Za-z0-9_-]{20}|ya29\.[A-Za-z0-9_-]{30})"),
-    ("an Azure storage key", &["AccountKey=", "SharedAccessKey=", "sig="], r"\b(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}={0,2}|[?&]sig=[A-Za-z0-9%]{40,}"),
-    ("a Grafana token", &["glsa_", "glc_"], r"\b(?:glsa_[A-Za-z0-9]{32}|glc_[A-Za-z0-9+/=]{32})"),
+    (
+        "a DigitalOcean token",
+        &["dop_v1_", "doo_v1_", "dor_v1_"],
+        r"\bdo[por]_v1_[0-9a-f]{64}\b",
+    ),
+    (
+        "a Google OAuth secret",
+        &["GOCSPX-", "ya29."],
+        r"\b(?:GOCSPX-[A-Za-z0-9_-]{20}|ya29\.[A-Za-z0-9_-]{30})",
+    ),
+    (
+        "an Azure storage key",
+        &["AccountKey=", "SharedAccessKey=", "sig="],
+        r"\b(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}={0,2}|[?&]sig=[A-Za-z0-9%]{40,}",
+    ),
+    (
+        "a Grafana token",
+        &["glsa_", "glc_"],
+        r"\b(?:glsa_[A-Za-z0-9]{32}|glc_[A-Za-z0-9+/=]{32})",
+    ),
     ("a PyPI token", &["pypi-"], r"\bpypi-[A-Za-z0-9_-]{40}"),
-    ("a JSON web token", &["eyJ"], r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-    ("a registry's password", &["\"auth\"", "\"identitytoken\""], r#""(?:auth|identitytoken)"\s*:\s*"[A-Za-z0-9+/=_.-]{12,}""#),
-    ("a kubeconfig's key", &["client-key-data"], r"client-key-data\W{1,5}[A-Za-z0-9+/=]{40}"),
-    ("a request's credential", &["uthorization:", "UTHORIZATION:"], r"(?i)authorization:\s*(?:basic|bearer)\s+[A-Za-z0-9+/=_.-]{16,}"),
+    (
+        "a JSON web token",
+        &["eyJ"],
+        r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+    ),
+    (
+        "a registry's password",
+        &["\"auth\"", "\"identitytoken\""],
+        r#""(?:auth|identitytoken)"\s*:\s*"[A-Za-z0-9+/=_.-]{12,}""#,
+    ),
+    (
+        "a kubeconfig's key",
+        &["client-key-data"],
+        r"client-key-data\W{1,5}[A-Za-z0-9+/=]{40}",
+    ),
+    (
+        "a request's credential",
+        &["uthorization:", "UTHORIZATION:"],
+        r"(?i)authorization:\s*(?:basic|bearer)\s+[A-Za-z0-9+/=_.-]{16,}",
+    ),
 ];
 
 /// The forms' patterns, each made once, and only where a mark asks for it.
@@ -49,10 +135,14 @@ pub fn in_text(text: &str) -> Option<&'static str> {
     let mut forms = FORMS.iter().zip(&PATTERNS);
     let found = forms.find(|((_, marks, pattern), made)| {
         let is_marked = marks.iter().any(|mark| text.contains(mark));
-        is_marked && made.get_or_init(|| of_bytes(pattern)).as_ref().is_some_and(|form| {
-            let mut found = form.find_iter(text.as_bytes());
-            found.any(|found| is_real(found.as_bytes()))
-        })
+        is_marked
+            && made
+                .get_or_init(|| of_bytes(pattern))
+                .as_ref()
+                .is_some_and(|form| {
+                    let mut found = form.find_iter(text.as_bytes());
+                    found.any(|found| is_real(found.as_bytes()))
+                })
     });
     found.map(|((what, ..), _)| *what)
 }

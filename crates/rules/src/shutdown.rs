@@ -28,5 +28,10 @@ fn grace_period<'a>(pod: &Pod<'a>) -> Vec<Spot<'a>> {
     let pointer = pod.field("/terminationGracePeriodSeconds");
     let grace = pod.object.int(&pointer).unwrap_or(DEFAULT_GRACE);
     let what = format!("the grace period is {grace} s, and the server drains for {drain}");
-        Spot::when(grace <= i64::from(drain.seconds), pod.object, &pointer, what)
+    Spot::when(
+        grace <= i64::from(drain.seconds),
+        pod.object,
+        &pointer,
+        what,
+    )
 }

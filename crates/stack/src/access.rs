@@ -4,7 +4,7 @@ use http::Uri;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::At;
+use super::at::{At, values};
 use super::fault::Faults;
 use super::names;
 
@@ -60,7 +60,7 @@ impl RawAccess {
         }
         Access {
             api_key: self.api_key.map(|at| at.value.validate(faults)),
-            origins: self.origins.into_iter().map(|at| at.value).collect(),
+            origins: values(self.origins),
         }
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::At;
+use super::at::{At, values};
 use super::fault::Faults;
 
 /// What applies may do without being asked each time.
@@ -37,7 +37,7 @@ impl RawApply {
             );
         }
         Apply {
-            take: self.take.into_iter().map(|at| at.value).collect(),
+            take: values(self.take),
         }
     }
 }

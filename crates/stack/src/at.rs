@@ -1,6 +1,7 @@
 //! A value that remembers where in the file it stands.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -37,6 +38,27 @@ impl<T: JsonSchema> JsonSchema for At<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         T::json_schema(generator)
     }
+}
+
+/// A section that is absent should have been at the beginning of the file.
+impl<T: Default> Default for At<T> {
+    fn default() -> Self {
+        Self {
+            value: T::default(),
+            span: 0..0,
+        }
+    }
+}
+
+/// The values of a list.
+pub(super) fn values<T>(typed: Vec<At<T>>) -> Vec<T> {
+    typed.into_iter().map(|at| at.value).collect()
+}
+
+/// The values of a table.
+pub(super) fn entries<T>(typed: BTreeMap<String, At<T>>) -> BTreeMap<String, T> {
+    let typed = typed.into_iter();
+    typed.map(|(key, at)| (key, at.value)).collect()
 }
 
 /// The value of an optional key, or its default.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::at::{At, value_or};
 use super::fault::Faults;
@@ -56,7 +56,7 @@ pub struct Policy {
 }
 
 /// What a policy counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum PolicyKind {
     /// Pods.
     Pods,
@@ -84,13 +84,13 @@ pub(super) struct RawAutoscaling {
     /// Turns the section off where an environment wants a fixed number of replicas (default true)
     enabled: Option<At<bool>>,
     /// Fewest and most pods (default `{ min = 2, max = 8 }`)
-    replicas: Option<At<RawRange>>,
+    replicas: At<RawRange>,
     /// Target CPU use, in percent of the request
     cpu: Option<At<u32>>,
     /// Target requests per second and pod, through the custom metrics API
     requests_per_second: Option<At<u32>>,
     /// How fast it may scale; an absent direction keeps Kubernetes' default
-    behavior: Option<At<RawBehavior>>,
+    behavior: At<RawBehavior>,
 }
 
 /// Fewest and most pods
@@ -153,7 +153,12 @@ impl RawAutoscaling {
             return None;
         }
         if self.cpu.is_none() && self.requests_per_second.is_none() {
-            add_no_target(section, faults);
+            faults.add_missing(
+                "autoscaling.cpu",
+                section,
+                "the autoscaler has no target, so it would never scale",
+                "give `cpu = 60` (percent of the request), `requests-per-second = 20` (per pod), or both",
+            );
         }
         check_reachable(&self.cpu, cpu, faults);
         for at in [&self.cpu, &self.requests_per_second].into_iter().flatten() {
@@ -164,29 +169,15 @@ impl RawAutoscaling {
                 "write at least 1",
             );
         }
-        let range = self.replicas.map(|at| at.value).unwrap_or_default();
-        let (min, max) = range.validate(faults);
+        let (min, max) = self.replicas.value.validate(faults);
         Some(Autoscaling {
             min,
             max,
             cpu: self.cpu.map(|at| at.value),
             requests_per_second: self.requests_per_second.map(|at| at.value),
-            behavior: self
-                .behavior
-                .map(|at| at.value)
-                .unwrap_or_default()
-                .validate(faults),
+            behavior: self.behavior.value.validate(faults),
         })
     }
-}
-
-fn add_no_target(section: &Range<usize>, faults: &mut Faults) {
-    faults.add_missing(
-        "autoscaling.cpu",
-        section,
-        "the autoscaler has no target, so it would never scale",
-        "give `cpu = 60` (percent of the request), `requests-per-second = 20` (per pod), or both",
-    );
 }
 
 /// The kernel holds a pod at its limit, so that a target at or above it is never exceeded and nothing is scaled up.
@@ -254,17 +245,14 @@ impl RawScalingRules {
                 "write at most \"1h\"",
             );
         }
+        let policies = self.policies.into_iter().enumerate();
+        let policies = policies.filter_map(|(index, at)| {
+            let path = format!("autoscaling.behavior.{direction}.policies.{index}");
+            at.value.validate(&path, &at.span, faults)
+        });
         ScalingRules {
+            policies: policies.collect(),
             stabilization: self.stabilization.map(|at| at.value),
-            policies: self
-                .policies
-                .into_iter()
-                .enumerate()
-                .filter_map(|(index, at)| {
-                    let path = format!("autoscaling.behavior.{direction}.policies.{index}");
-                    at.value.validate(&path, &at.span, faults)
-                })
-                .collect(),
             select: self.select.map(|at| at.value),
         }
     }
@@ -276,12 +264,9 @@ impl RawPolicy {
             (Some(pods), None) => (PolicyKind::Pods, pods),
             (None, Some(percent)) => (PolicyKind::Percent, percent),
             _ => {
-                faults.add_missing(
-                    path,
-                    span,
-                    "a policy counts either pods or percent",
-                    "write `{ pods = 2, period = \"60s\" }`",
-                );
+                let message = "a policy counts either pods or percent";
+                let help = "write `{ pods = 2, period = \"60s\" }`";
+                faults.add_missing(path, span, message, help);
                 return None;
             }
         };

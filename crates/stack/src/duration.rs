@@ -1,12 +1,9 @@
 //! Durations as Go and Kubernetes write them (`"90s"`, `"1m30s"`).
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error as _};
 use uninlu_settings::duration;
 
 use super::Refused;
+use super::text::typed_as_text;
 
 /// A duration of whole seconds: Kubernetes' probe and grace fields know nothing finer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,27 +47,12 @@ impl std::fmt::Display for Duration {
     }
 }
 
-impl<'de> Deserialize<'de> for Duration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Duration::parse(&text).map_err(D::Error::custom)
-    }
-}
-
-impl JsonSchema for Duration {
-    fn schema_name() -> Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": "duration",
-            "description": "A duration in whole seconds, such as \"90s\" or \"1h30m\"",
-            "pattern": duration::PATTERN,
-        })
-    }
-}
+typed_as_text!(
+    Duration,
+    "duration",
+    "A duration in whole seconds, such as \"90s\" or \"1h30m\"",
+    duration::PATTERN
+);
 
 #[cfg(test)]
 mod tests {

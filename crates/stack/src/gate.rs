@@ -108,19 +108,14 @@ struct RawOwnRule {
 impl RawGate {
     pub(super) fn validate(self, faults: &mut Faults) -> Gate {
         refuse_double_ids(&self.rule, faults);
+        let allow = self.allow.into_iter().zip(0..);
+        let allow = allow.map(|(at, index)| validate_waiver(index, at, faults));
+        let allow = allow.collect();
+        let rules = self.rule.into_iter().zip(0..);
+        let rules = rules.map(|(at, index)| validate_rule(index, at, faults));
         Gate {
-            allow: self
-                .allow
-                .into_iter()
-                .enumerate()
-                .map(|(index, at)| validate_waiver(index, at, faults))
-                .collect(),
-            rules: self
-                .rule
-                .into_iter()
-                .enumerate()
-                .map(|(index, at)| validate_rule(index, at, faults))
-                .collect(),
+            allow,
+            rules: rules.collect(),
         }
     }
 }
@@ -138,26 +133,20 @@ fn refuse_double_ids(rules: &[At<RawOwnRule>], faults: &mut Faults) {
 }
 
 fn validate_waiver(index: usize, at: At<RawWaiver>, faults: &mut Faults) -> Waiver {
-    let At {
-        value: RawWaiver {
-            rule,
-            reason,
-            until,
-        },
-        span,
-    } = at;
-    let is_reasoned = reason
+    let raw = at.value;
+    let is_reasoned = raw
+        .reason
         .as_ref()
         .is_some_and(|reason| !reason.value.trim().is_empty());
-    if rule.is_none() || !is_reasoned {
+    if raw.rule.is_none() || !is_reasoned {
         faults.add_missing(
             &format!("gate.allow.{index}"),
-            &span,
+            &at.span,
             "a waiver names a rule and a reason",
             "write `{ rule = \"…\", reason = \"why it is accepted\", until = 2027-01-01 }`",
         );
     }
-    if let Some(until) = &until {
+    if let Some(until) = &raw.until {
         faults.check(
             until.value.date.is_some(),
             &until.span,
@@ -165,41 +154,30 @@ fn validate_waiver(index: usize, at: At<RawWaiver>, faults: &mut Faults) -> Waiv
             "write a date such as 2027-01-01",
         );
     }
-    let text = |key: Option<At<String>>| key.map(|at| at.value).unwrap_or_default();
     Waiver {
-        rule: text(rule),
-        reason: text(reason),
-        until: until.and_then(|until| until.value.date),
+        rule: raw.rule.unwrap_or_default().value,
+        reason: raw.reason.unwrap_or_default().value,
+        until: raw.until.and_then(|until| until.value.date),
     }
 }
 
 fn validate_rule(index: usize, at: At<RawOwnRule>, faults: &mut Faults) -> OwnRule {
-    let At {
-        value:
-            RawOwnRule {
-                id,
-                expression,
-                message,
-                severity,
-            },
-        span,
-    } = at;
-    check_id(&id, faults);
-    check_expression(&expression, faults);
-    if id.is_none() || expression.is_none() || message.is_none() {
+    let raw = at.value;
+    check_id(&raw.id, faults);
+    check_expression(&raw.expression, faults);
+    if raw.id.is_none() || raw.expression.is_none() || raw.message.is_none() {
         faults.add_missing(
             &format!("gate.rule.{index}"),
-            &span,
+            &at.span,
             "a rule has an id, an expression and a message",
             "write `id`, `expression` (CEL over `object`, `stack` and `change`) and `message`",
         );
     }
-    let text = |key: Option<At<String>>| key.map(|at| at.value).unwrap_or_default();
     OwnRule {
-        id: text(id),
-        expression: text(expression),
-        message: text(message),
-        severity: value_or(&severity, Severity::Error),
+        id: raw.id.unwrap_or_default().value,
+        expression: raw.expression.unwrap_or_default().value,
+        message: raw.message.unwrap_or_default().value,
+        severity: value_or(&raw.severity, Severity::Error),
     }
 }
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Quantity;
-use super::at::At;
+use super::at::{At, entries};
 use super::fault::{Faults, Need};
 use super::names;
 
@@ -183,11 +183,7 @@ impl RawImage {
             repository,
             context: self.context(folder, faults),
             target: self.target.map(|target| target.value),
-            args: self
-                .args
-                .into_iter()
-                .map(|(key, at)| (key, at.value))
-                .collect(),
+            args: entries(self.args),
             ca_certificates: validate_certificates(&self.ca_certificates, folder, faults),
             max_size: self.max_size.map(|size| size.value),
             pull_secrets,

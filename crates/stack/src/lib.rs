@@ -33,6 +33,7 @@ mod server;
 mod service;
 mod source;
 mod target;
+mod text;
 mod tracing;
 mod verify;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::at::At;
+use super::at::{At, entries};
 use super::fault::Faults;
 
 /// RFC 1123 label: lower-case letters, digits and `-`, beginning and ending with a letter or digit, at most 63.
@@ -65,10 +65,7 @@ pub(super) fn check_labels(
             "choose another key",
         );
     }
-    labels
-        .into_iter()
-        .map(|(key, at)| (key, at.value))
-        .collect()
+    entries(labels)
 }
 
 /// Labels by which objects are found and pruned: a stack that set them could claim another's objects.

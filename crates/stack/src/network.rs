@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, value_or};
+use super::at::{At, value_or, values};
 use super::fault::Faults;
 use super::names;
 
@@ -42,11 +42,7 @@ impl RawNetwork {
         }
         Network {
             policy,
-            from_namespaces: self
-                .from_namespaces
-                .into_iter()
-                .map(|at| at.value)
-                .collect(),
+            from_namespaces: values(self.from_namespaces),
         }
     }
 }

@@ -53,11 +53,11 @@ pub struct Probe {
 #[schemars(rename = "Probes")]
 pub(super) struct RawProbes {
     /// Guards the model's load (default `{ period = "2s", budget = "90s", timeout = "2s" }`)
-    startup: Option<At<RawStartupProbe>>,
+    startup: At<RawStartupProbe>,
     /// A pod that fails it is restarted (default `{ period = "30s", timeout = "5s", failures = 3 }`)
-    liveness: Option<At<RawProbe>>,
+    liveness: At<RawProbe>,
     /// A pod that fails it gets no requests (default `{ period = "5s", timeout = "3s", failures = 3 }`)
-    readiness: Option<At<RawProbe>>,
+    readiness: At<RawProbe>,
 }
 
 /// The startup probe
@@ -89,21 +89,9 @@ struct RawProbe {
 impl RawProbes {
     pub(super) fn validate(self, faults: &mut Faults) -> Probes {
         Probes {
-            startup: self
-                .startup
-                .map(|at| at.value)
-                .unwrap_or_default()
-                .validate(faults),
-            liveness: self
-                .liveness
-                .map(|at| at.value)
-                .unwrap_or_default()
-                .validate(30, 5, faults),
-            readiness: self
-                .readiness
-                .map(|at| at.value)
-                .unwrap_or_default()
-                .validate(5, 3, faults),
+            startup: self.startup.value.validate(faults),
+            liveness: self.liveness.value.validate(30, 5, faults),
+            readiness: self.readiness.value.validate(5, 3, faults),
         }
     }
 }

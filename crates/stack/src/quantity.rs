@@ -1,11 +1,7 @@
 //! Kubernetes quantities (`"500m"`, `"2Gi"`), as `k8s.io/apimachinery/pkg/api/resource` reads them.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error as _};
-
 use super::Refused;
+use super::text::typed_as_text;
 
 /// A quantity as it was written, with its value.
 ///
@@ -168,27 +164,12 @@ impl std::fmt::Display for Quantity {
     }
 }
 
-impl<'de> Deserialize<'de> for Quantity {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Quantity::parse(&text).map_err(D::Error::custom)
-    }
-}
-
-impl JsonSchema for Quantity {
-    fn schema_name() -> Cow<'static, str> {
-        "Quantity".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": "quantity",
-            "description": "A Kubernetes quantity, such as \"500m\" or \"2Gi\"",
-            "pattern": r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$",
-        })
-    }
-}
+typed_as_text!(
+    Quantity,
+    "quantity",
+    "A Kubernetes quantity, such as \"500m\" or \"2Gi\"",
+    r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$"
+);
 
 #[cfg(test)]
 mod tests {

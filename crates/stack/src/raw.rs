@@ -1,7 +1,7 @@
 //! The whole file as it is typed, its JSON schema, and the step to a [`Stack`].
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+
 use std::sync::Arc;
 
 use schemars::transform::{RecursiveTransform, Transform};
@@ -44,23 +44,23 @@ pub(super) struct RawStack {
     replicas: Option<At<u32>>,
     /// Labels put on every object
     labels: BTreeMap<String, At<String>>,
-    cluster: Option<At<RawCluster>>,
-    image: Option<At<RawImage>>,
-    model: Option<At<RawModel>>,
-    server: Option<At<RawServer>>,
-    engine: Option<At<RawEngine>>,
-    resources: Option<At<RawResources>>,
-    service: Option<At<RawService>>,
-    probes: Option<At<RawProbes>>,
+    cluster: At<RawCluster>,
+    image: At<RawImage>,
+    model: At<RawModel>,
+    server: At<RawServer>,
+    engine: At<RawEngine>,
+    resources: At<RawResources>,
+    service: At<RawService>,
+    probes: At<RawProbes>,
     autoscaling: Option<At<RawAutoscaling>>,
-    disruption: Option<At<RawDisruption>>,
-    rollout: Option<At<RawRollout>>,
-    network: Option<At<RawNetwork>>,
-    access: Option<At<RawAccess>>,
-    tracing: Option<At<RawTracing>>,
-    apply: Option<At<RawApply>>,
-    gate: Option<At<RawGate>>,
-    verify: Option<At<RawVerify>>,
+    disruption: At<RawDisruption>,
+    rollout: At<RawRollout>,
+    network: At<RawNetwork>,
+    access: At<RawAccess>,
+    tracing: At<RawTracing>,
+    apply: At<RawApply>,
+    gate: At<RawGate>,
+    verify: At<RawVerify>,
     /// Environments: the same shape, merged into the file by `--env NAME`
     env: BTreeMap<String, RawStack>,
     /// Whether an environment changed the number of pods and left the disruption budget as it was
@@ -96,13 +96,6 @@ fn without_null(schema: &mut Schema) {
     }
 }
 
-/// Where a section that is absent should have been: the beginning of the file.
-const BEGINNING: Range<usize> = 0..0;
-
-fn section<T: Default>(key: Option<At<T>>) -> (T, Range<usize>) {
-    key.map_or((T::default(), BEGINNING), |at| (at.value, at.span))
-}
-
 impl RawStack {
     /// What the file means; `None` when a fault leaves nothing to mean. Faults are noted in any case.
     pub(super) fn validate(
@@ -115,37 +108,32 @@ impl RawStack {
         let name = required_name(&self.name, "name", faults);
         check_length_of_name(&self.name, faults);
         let namespace = required_name(&self.namespace, "namespace", faults);
-        let (cluster, cluster_span) = section(self.cluster);
-        let (image, image_span) = section(self.image);
-        let (model, model_span) = section(self.model);
-        let resources = section(self.resources).0.validate(faults);
-        let probes = section(self.probes).0.validate(faults);
+        let resources = self.resources.value.validate(faults);
+        let probes = self.probes.value.validate(faults);
         let replicas = validate_replicas(self.replicas, self.autoscaling, &resources.cpu, faults);
-        let image = image.validate(&image_span, folder, faults);
-        let model = model.validate(&model_span, folder, faults);
+        let image = self.image;
+        let image = image.value.validate(&image.span, folder, faults);
+        let model = self.model;
+        let model = model.value.validate(&model.span, folder, faults);
+        let source_of_model = model.as_ref().map(|model| &model.source);
+        let inherits = self.has_inherited_disruption;
         let minimum = replicas.minimum();
-        let stack = Stack {
+        Some(Stack {
             source: Arc::clone(source),
             environment: environment.map(str::to_owned),
             labels: names::check_labels(self.labels, faults),
-            cluster: cluster.validate(&cluster_span, folder, faults),
-            engine: section(self.engine)
-                .0
-                .validate(model.as_ref().map(|model| &model.source), faults),
-            server: section(self.server).0.validate(faults),
-            service: section(self.service).0.validate(faults),
-            disruption: section(self.disruption).0.validate(
-                minimum,
-                self.has_inherited_disruption,
-                faults,
-            ),
-            rollout: section(self.rollout).0.validate(&probes.startup, faults),
-            network: section(self.network).0.validate(faults),
-            access: section(self.access).0.validate(faults),
-            tracing: section(self.tracing).0.validate(faults),
-            apply: section(self.apply).0.validate(faults),
-            gate: section(self.gate).0.validate(faults),
-            verify: section(self.verify).0.validate(faults),
+            cluster: (self.cluster.value).validate(&self.cluster.span, folder, faults),
+            engine: self.engine.value.validate(source_of_model, faults),
+            server: self.server.value.validate(faults),
+            service: self.service.value.validate(faults),
+            disruption: (self.disruption.value).validate(minimum, inherits, faults),
+            rollout: self.rollout.value.validate(&probes.startup, faults),
+            network: self.network.value.validate(faults),
+            access: self.access.value.validate(faults),
+            tracing: self.tracing.value.validate(faults),
+            apply: self.apply.value.validate(faults),
+            gate: self.gate.value.validate(faults),
+            verify: self.verify.value.validate(faults),
             name: name?,
             namespace: namespace?,
             image: image?,
@@ -153,8 +141,7 @@ impl RawStack {
             resources,
             probes,
             replicas,
-        };
-        Some(stack)
+        })
     }
 }
 
@@ -167,7 +154,7 @@ fn required_name(key: &Option<At<String>>, what: &str, faults: &mut Faults) -> O
         None => {
             faults.add_missing(
                 what,
-                &BEGINNING,
+                &(0..0),
                 format!("the stack has no `{what}`"),
                 format!("write `{what} = \"…\"` at the top of the file"),
             );

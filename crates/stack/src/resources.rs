@@ -31,9 +31,9 @@ pub struct Bounds {
 #[schemars(rename = "Resources")]
 pub(super) struct RawResources {
     /// In cores (default `{ request = "1", limit = "2" }`)
-    cpu: Option<At<RawBounds>>,
+    cpu: At<RawBounds>,
     /// In bytes (default `{ request = "1Gi", limit = "2Gi" }`: the published model takes 475 MB in fp32)
-    memory: Option<At<RawBounds>>,
+    memory: At<RawBounds>,
 }
 
 /// What is reserved and what may be used
@@ -52,9 +52,9 @@ const SMALLEST_MEMORY: i128 = 16 * 1024 * 1024;
 
 impl RawResources {
     pub(super) fn validate(self, faults: &mut Faults) -> Resources {
-        let memory = validate_bounds(self.memory, "1Gi", "2Gi", faults, check_memory);
+        let memory = validate_bounds(self.memory.value, "1Gi", "2Gi", faults, check_memory);
         Resources {
-            cpu: validate_bounds(self.cpu, "1", "2", faults, |_, _| ()),
+            cpu: validate_bounds(self.cpu.value, "1", "2", faults, |_, _| ()),
             memory,
         }
     }
@@ -74,14 +74,14 @@ fn check_memory(at: &At<Quantity>, faults: &mut Faults) {
 }
 
 fn validate_bounds(
-    raw: Option<At<RawBounds>>,
+    RawBounds { request, limit }: RawBounds,
     default_request: &str,
     default_limit: &str,
     faults: &mut Faults,
     check: impl Fn(&At<Quantity>, &mut Faults),
 ) -> Bounds {
     let constant = |text| Quantity::parse(text).expect("a default is a quantity");
-    let RawBounds { request, limit } = raw.map(|at| at.value).unwrap_or_default();
+
     for at in [&request, &limit].into_iter().flatten() {
         check(at, faults);
     }
@@ -104,37 +104,16 @@ fn validate_bounds(
             "raise the limit or lower the request",
         );
     }
-    bounds_with_defaults(
+    // What is absent follows what is present, so that a default never contradicts a given value.
+    let (default_request, default_limit) = (constant(default_request), constant(default_limit));
+    let limit = limit.map(|at| at.value);
+    let request = match (request, &limit) {
+        (Some(request), _) => request.value,
+        (None, Some(limit)) => default_request.min(limit.clone()),
+        (None, None) => default_request,
+    };
+    Bounds {
+        limit: Some(limit.unwrap_or_else(|| default_limit.max(request.clone()))),
         request,
-        limit,
-        constant(default_request),
-        constant(default_limit),
-    )
-}
-
-/// What is absent follows what is present, so that a default never contradicts a given value.
-fn bounds_with_defaults(
-    request: Option<At<Quantity>>,
-    limit: Option<At<Quantity>>,
-    default_request: Quantity,
-    default_limit: Quantity,
-) -> Bounds {
-    match (request.map(|at| at.value), limit.map(|at| at.value)) {
-        (Some(request), Some(limit)) => Bounds {
-            request,
-            limit: Some(limit),
-        },
-        (Some(request), None) => Bounds {
-            limit: Some(default_limit.max(request.clone())),
-            request,
-        },
-        (None, Some(limit)) => Bounds {
-            request: default_request.min(limit.clone()),
-            limit: Some(limit),
-        },
-        (None, None) => Bounds {
-            request: default_request,
-            limit: Some(default_limit),
-        },
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::at::{At, value_or};
+use super::at::{At, entries, value_or};
 use super::fault::Faults;
 use super::names;
 
@@ -37,7 +37,7 @@ impl Service {
 }
 
 /// Kubernetes' Service types that make sense for one HTTP server
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum ServiceKind {
     /// Reachable inside the cluster
     #[serde(rename = "ClusterIP")]
@@ -46,17 +46,6 @@ pub enum ServiceKind {
     NodePort,
     /// Reachable through the cloud's load balancer
     LoadBalancer,
-}
-
-impl ServiceKind {
-    /// As Kubernetes writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ServiceKind::ClusterIp => "ClusterIP",
-            ServiceKind::NodePort => "NodePort",
-            ServiceKind::LoadBalancer => "LoadBalancer",
-        }
-    }
 }
 
 /// The Service in front of the pods
@@ -103,11 +92,7 @@ impl RawService {
             port: value_or(&self.port, CONTAINER_PORT),
             kind: value_or(&self.r#type, ServiceKind::ClusterIp),
             management_port: self.management_port.map(|at| at.value),
-            annotations: self
-                .annotations
-                .into_iter()
-                .map(|(key, at)| (key, at.value))
-                .collect(),
+            annotations: entries(self.annotations),
         }
     }
 

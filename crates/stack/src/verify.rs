@@ -1,9 +1,6 @@
 //! `[verify]`: what the running service must answer, and how soon.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserializer, Error as _};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uninlu_settings::duration;
@@ -11,6 +8,7 @@ use uninlu_settings::duration;
 use super::Refused;
 use super::at::At;
 use super::fault::Faults;
+use super::text::typed_as_text;
 
 /// What `uninlu verify` asks besides what every stack promises.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -85,12 +83,8 @@ impl RawVerify {
 }
 
 fn validate_golden(index: usize, at: At<RawGolden>, faults: &mut Faults) -> Option<Golden> {
-    let RawGolden {
-        text,
-        schema,
-        output,
-    } = at.value;
-    if text.is_none() || schema.is_none() || output.is_none() {
+    let raw = at.value;
+    if raw.text.is_none() || raw.schema.is_none() || raw.output.is_none() {
         faults.add_missing(
             &format!("verify.predict.{index}"),
             &at.span,
@@ -98,7 +92,7 @@ fn validate_golden(index: usize, at: At<RawGolden>, faults: &mut Faults) -> Opti
             "write `text`, `schema` and `output`: curl prints the last one of a service that is trusted",
         );
     }
-    if let Some(text) = &text {
+    if let Some(text) = &raw.text {
         faults.check(
             !text.value.is_empty(),
             &text.span,
@@ -106,7 +100,7 @@ fn validate_golden(index: usize, at: At<RawGolden>, faults: &mut Faults) -> Opti
             "write a text of the service's own kind",
         );
     }
-    let schema = schema.and_then(|at| {
+    let schema = raw.schema.and_then(|at| {
         let value = json(&at, faults)?;
         let is_schema = value.as_object().is_some_and(|object| !object.is_empty());
         let message =
@@ -115,7 +109,7 @@ fn validate_golden(index: usize, at: At<RawGolden>, faults: &mut Faults) -> Opti
             .check(is_schema, &at.span, message, r#"write `'{"人物": null}'`"#)
             .then_some(value)
     });
-    let output = output.and_then(|at| {
+    let output = raw.output.and_then(|at| {
         let value = json(&at, faults)?;
         let message = "an output is a list, with a path for each leaf of the schema that is found";
         let help =
@@ -125,7 +119,7 @@ fn validate_golden(index: usize, at: At<RawGolden>, faults: &mut Faults) -> Opti
             .then_some(value)
     });
     Some(Golden {
-        text: text?.value,
+        text: raw.text?.value,
         schema: schema?,
         output: output?,
     })
@@ -161,24 +155,9 @@ impl Latency {
     }
 }
 
-impl<'de> Deserialize<'de> for Latency {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Latency::parse(&text).map_err(D::Error::custom)
-    }
-}
-
-impl JsonSchema for Latency {
-    fn schema_name() -> Cow<'static, str> {
-        "Latency".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": "latency",
-            "description": "A duration in whole milliseconds, such as \"500ms\"",
-            "pattern": duration::PATTERN,
-        })
-    }
-}
+typed_as_text!(
+    Latency,
+    "latency",
+    "A duration in whole milliseconds, such as \"500ms\"",
+    duration::PATTERN
+);
