@@ -19,11 +19,11 @@ pub(super) const ROW: Row = Row {
     render: Render::Always(|stack, _| render(stack)),
     progress: |_| Progress::Ready,
     summary: |object| vec![("data", data(object))],
-    causes: CAUSES,
+    causes: &[("", CAUSES)],
     shapes: &[(&[], &[("data settings.toml", Is::Text)])],
 };
 
-const CAUSES: Causes = &[(".data", &["server"])];
+const CAUSES: Causes = &[(".data", "server")];
 
 pub(super) fn name_of(stack_name: &str) -> String {
     format!("{stack_name}-settings")

@@ -21,13 +21,6 @@ const STOP_MARGIN: u32 = 10;
 /// Seconds on top of the startup budget for scheduling and pulling before a rollout counts as stuck.
 pub const PULL_MARGIN: u32 = 120;
 
-/// The server's container in the Deployment.
-macro_rules! server {
-    ($field:literal) => {
-        concat!(".spec.template.spec.containers[server]", $field)
-    };
-}
-
 /// Its row in the table of kinds.
 pub(super) const ROW: Row = Row {
     group: "apps",
@@ -39,7 +32,11 @@ pub(super) const ROW: Row = Row {
     render: Render::Always(render),
     progress,
     summary: deployment_summary::lines,
-    causes: CAUSES,
+    causes: &[
+        ("", CAUSES),
+        (".spec.template.spec", CAUSES_IN_POD),
+        (".spec.template.spec.containers[server]", CAUSES_IN_SERVER),
+    ],
     shapes: &[
         (&[], SHAPE),
         (&["spec", "template", "spec"], POD),
@@ -51,119 +48,71 @@ pub(super) const ROW: Row = Row {
 };
 
 const CAUSES: Causes = &[
-    (".spec.replicas", &["replicas", "autoscaling"]),
-    (
-        ".spec.strategy.rollingUpdate.maxSurge",
-        &["rollout.max-surge"],
-    ),
+    (".spec.replicas", "replicas autoscaling"),
+    (".spec.strategy.rollingUpdate.maxSurge", "rollout.max-surge"),
     (
         ".spec.strategy.rollingUpdate.maxUnavailable",
-        &["rollout.max-unavailable"],
+        "rollout.max-unavailable",
     ),
-    (".spec.progressDeadlineSeconds", &["probes.startup.budget"]),
-    (
-        ".spec.template.spec.terminationGracePeriodSeconds",
-        &["rollout.drain"],
-    ),
-    (
-        ".spec.template.spec.imagePullSecrets",
-        &["image.pull-secrets"],
-    ),
-    (".spec.template.spec.volumes[secrets]", &["access.api-key"]),
-    (".spec.template.spec.volumes[model]", &["model.source"]),
-    (
-        server!(".image"),
-        &["image", "engine.gpus", "model.source.image"],
-    ),
+    (".spec.progressDeadlineSeconds", "probes.startup.budget"),
     (
         ".spec.template.metadata.annotations",
-        &["service.management-port"],
+        "service.management-port",
     ),
-    (server!(".ports"), &["service.management-port"]),
+];
+
+const CAUSES_IN_POD: Causes = &[
+    (".terminationGracePeriodSeconds", "rollout.drain"),
+    (".imagePullSecrets", "image.pull-secrets"),
+    (".volumes[secrets]", "access.api-key"),
+    (".volumes[model]", "model.source"),
+];
+
+const CAUSES_IN_SERVER: Causes = &[
+    (".image", "image engine.gpus model.source.image"),
+    (".ports", "service.management-port"),
+    (".env[UNINLU_MANAGEMENT_LISTEN]", "service.management-port"),
+    (".env[UNINLU_MODEL]", "model.mount"),
+    (".env[UNINLU_DRAIN]", "rollout.drain"),
+    (".env[UNINLU_WARMUP]", "model.warmup"),
+    (".env[UNINLU_PRECISION]", "engine.precision"),
+    (".env[UNINLU_DEVICE]", "engine.gpus"),
+    (".env[UNINLU_API_KEY_FILE]", "access.api-key"),
+    (".env[UNINLU_CORS_ORIGINS]", "access.origins"),
+    (".env[OTEL_", "tracing.endpoint"),
+    (".resources.requests.cpu", "resources.cpu.request"),
+    (".resources.limits.cpu", "resources.cpu.limit"),
+    (".resources.requests.memory", "resources.memory.request"),
+    (".resources.limits.memory", "resources.memory.limit"),
+    (".resources", "engine.gpus resources"),
+    (".startupProbe.httpGet", "service.management-port"),
+    (".livenessProbe.httpGet", "service.management-port"),
+    (".readinessProbe.httpGet", "service.management-port"),
+    (".startupProbe.periodSeconds", "probes.startup.period"),
+    (".startupProbe.timeoutSeconds", "probes.startup.timeout"),
     (
-        server!(".env[UNINLU_MANAGEMENT_LISTEN]"),
-        &["service.management-port"],
+        ".startupProbe.failureThreshold",
+        "probes.startup.budget probes.startup.period",
     ),
-    (server!(".env[UNINLU_MODEL]"), &["model.mount"]),
-    (server!(".env[UNINLU_DRAIN]"), &["rollout.drain"]),
-    (server!(".env[UNINLU_WARMUP]"), &["model.warmup"]),
-    (server!(".env[UNINLU_PRECISION]"), &["engine.precision"]),
-    (server!(".env[UNINLU_DEVICE]"), &["engine.gpus"]),
-    (server!(".env[UNINLU_API_KEY_FILE]"), &["access.api-key"]),
-    (server!(".env[UNINLU_CORS_ORIGINS]"), &["access.origins"]),
-    (server!(".env[OTEL_"), &["tracing.endpoint"]),
+    (".livenessProbe.periodSeconds", "probes.liveness.period"),
+    (".livenessProbe.timeoutSeconds", "probes.liveness.timeout"),
     (
-        server!(".resources.requests.cpu"),
-        &["resources.cpu.request"],
+        ".livenessProbe.failureThreshold",
+        "probes.liveness.failures",
     ),
-    (server!(".resources.limits.cpu"), &["resources.cpu.limit"]),
+    (".readinessProbe.periodSeconds", "probes.readiness.period"),
+    (".readinessProbe.timeoutSeconds", "probes.readiness.timeout"),
     (
-        server!(".resources.requests.memory"),
-        &["resources.memory.request"],
+        ".readinessProbe.failureThreshold",
+        "probes.readiness.failures",
     ),
+    (".volumeMounts[/run/secrets/uninlu]", "access.api-key"),
+    (".volumeMounts[secrets]", "access.api-key"),
     (
-        server!(".resources.limits.memory"),
-        &["resources.memory.limit"],
+        ".volumeMounts[model].subPath",
+        "model.source.path model.source",
     ),
-    (server!(".resources"), &["engine.gpus", "resources"]),
-    (
-        server!(".startupProbe.httpGet"),
-        &["service.management-port"],
-    ),
-    (
-        server!(".livenessProbe.httpGet"),
-        &["service.management-port"],
-    ),
-    (
-        server!(".readinessProbe.httpGet"),
-        &["service.management-port"],
-    ),
-    (
-        server!(".startupProbe.periodSeconds"),
-        &["probes.startup.period"],
-    ),
-    (
-        server!(".startupProbe.timeoutSeconds"),
-        &["probes.startup.timeout"],
-    ),
-    (
-        server!(".startupProbe.failureThreshold"),
-        &["probes.startup.budget", "probes.startup.period"],
-    ),
-    (
-        server!(".livenessProbe.periodSeconds"),
-        &["probes.liveness.period"],
-    ),
-    (
-        server!(".livenessProbe.timeoutSeconds"),
-        &["probes.liveness.timeout"],
-    ),
-    (
-        server!(".livenessProbe.failureThreshold"),
-        &["probes.liveness.failures"],
-    ),
-    (
-        server!(".readinessProbe.periodSeconds"),
-        &["probes.readiness.period"],
-    ),
-    (
-        server!(".readinessProbe.timeoutSeconds"),
-        &["probes.readiness.timeout"],
-    ),
-    (
-        server!(".readinessProbe.failureThreshold"),
-        &["probes.readiness.failures"],
-    ),
-    (
-        server!(".volumeMounts[/run/secrets/uninlu]"),
-        &["access.api-key"],
-    ),
-    (server!(".volumeMounts[secrets]"), &["access.api-key"]),
-    (
-        server!(".volumeMounts[model].subPath"),
-        &["model.source.path", "model.source"],
-    ),
-    (server!(".volumeMounts"), &["model.source", "model.mount"]),
+    (".volumeMounts", "model.source model.mount"),
 ];
 
 const SHAPE: Shape = &[

@@ -18,21 +18,21 @@ pub(super) const ROW: Row = Row {
     render: Render::OnRequest(render),
     progress,
     summary: |object| vec![("scales", sentence(object))],
-    causes: CAUSES,
+    causes: &[("", CAUSES)],
     shapes: &[(&[], SHAPE)],
 };
 
 const CAUSES: Causes = &[
-    (".spec.minReplicas", &["autoscaling.replicas.min"]),
-    (".spec.maxReplicas", &["autoscaling.replicas.max"]),
-    (".spec.metrics", &["autoscaling"]),
-    (".spec.behavior.scaleUp", &["autoscaling.behavior.scale-up"]),
+    (".spec.minReplicas", "autoscaling.replicas.min"),
+    (".spec.maxReplicas", "autoscaling.replicas.max"),
+    (".spec.metrics", "autoscaling"),
+    (".spec.behavior.scaleUp", "autoscaling.behavior.scale-up"),
     (
         ".spec.behavior.scaleDown",
-        &["autoscaling.behavior.scale-down"],
+        "autoscaling.behavior.scale-down",
     ),
-    (".spec.behavior", &["autoscaling.behavior"]),
-    ("", &["autoscaling.enabled", "autoscaling"]),
+    (".spec.behavior", "autoscaling.behavior"),
+    ("", "autoscaling.enabled autoscaling"),
 ];
 
 const SHAPE: Shape = &[

@@ -17,13 +17,13 @@ pub(super) const ROW: Row = Row {
     render: Render::OnRequest(render),
     progress: |_| Progress::Ready,
     summary: |_| Vec::new(),
-    causes: CAUSES,
+    causes: &[("", CAUSES)],
     shapes: &[],
 };
 
 const CAUSES: Causes = &[
-    (".metadata.labels[\"pod-security", &["model.source"]),
-    ("", &["cluster.create-namespace"]),
+    (".metadata.labels[\"pod-security", "model.source"),
+    ("", "cluster.create-namespace"),
 ];
 
 /// PodSecurity's level is enforced at `restricted`, which our pods meet; a model from a host path meets no level, so

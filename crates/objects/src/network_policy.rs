@@ -18,17 +18,17 @@ pub(super) const ROW: Row = Row {
     render: Render::OnRequest(render),
     progress: |_| Progress::Ready,
     summary,
-    causes: CAUSES,
+    causes: &[("", CAUSES)],
     shapes: &[(&[], SHAPE)],
 };
 
 const CAUSES: Causes = &[
-    (".spec.egress", &["tracing.endpoint"]),
+    (".spec.egress", "tracing.endpoint"),
     (
         ".spec.ingress",
-        &["network.from-namespaces", "service.management-port"],
+        "network.from-namespaces service.management-port",
     ),
-    ("", &["network.policy"]),
+    ("", "network.policy"),
 ];
 
 const SHAPE: Shape = &[

@@ -18,20 +18,20 @@ pub(super) const ROW: Row = Row {
     render: Render::OnRequest(render),
     progress,
     summary: |object| vec![("budget", bounds(object))],
-    causes: CAUSES,
+    causes: &[("", CAUSES)],
     shapes: &[(&[], SHAPE)],
 };
 
 const CAUSES: Causes = &[
     (
         ".spec.minAvailable",
-        &["disruption.min-available", "disruption.max-unavailable"],
+        "disruption.min-available disruption.max-unavailable",
     ),
     (
         ".spec.maxUnavailable",
-        &["disruption.max-unavailable", "disruption.min-available"],
+        "disruption.max-unavailable disruption.min-available",
     ),
-    ("", &["disruption", "replicas", "autoscaling.replicas.min"]),
+    ("", "disruption replicas autoscaling.replicas.min"),
 ];
 
 const SHAPE: Shape = &[

@@ -23,7 +23,8 @@ pub(super) struct Row {
     /// What a plan shows of one that is created; lines without words are left out, and none is right for a kind whose
     /// name says all.
     pub(super) summary: fn(&Value) -> Vec<Line>,
-    pub(super) causes: Causes,
+    /// The causes, each with the path that all of its fields begin with.
+    pub(super) causes: &'static [(&'static str, Causes)],
     pub(super) shapes: Shapes,
 }
 
@@ -42,9 +43,9 @@ pub struct Facts {
     pub image: String,
 }
 
-/// A kind's fields by the beginning of their path, and the keys that set them, likeliest first. The first entry that fits
-/// decides, so what is narrower stands first. The empty path is the object itself: why it is there at all.
-pub(super) type Causes = &'static [(&'static str, &'static [&'static str])];
+/// Fields by the beginning of their path, and the keys that set them with a space between, likeliest first. The first
+/// entry that fits decides, so what is narrower stands first. The empty path is the object itself: why it is there.
+pub(super) type Causes = &'static [(&'static str, &'static str)];
 
 /// A field's path, its keys with a space between, `*` for any key or item, and what stands there. What is no field's path
 /// or beginning is foreign.

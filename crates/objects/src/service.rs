@@ -31,18 +31,18 @@ pub(super) const ROW: Row = Row {
     render: Render::Always(|stack, _| render(stack)),
     progress: |_| Progress::Ready,
     summary: |object| vec![("ports", shown_ports(object))],
-    causes: CAUSES,
+    causes: &[("", CAUSES)],
     shapes: &[(&[], SHAPE)],
 };
 
 const CAUSES: Causes = &[
     (
         ".spec.ports[management",
-        &["service.management-port", "service.port"],
+        "service.management-port service.port",
     ),
-    (".spec.ports", &["service.port", "service.management-port"]),
-    (".spec.type", &["service.type"]),
-    (".metadata.annotations", &["service.annotations"]),
+    (".spec.ports", "service.port service.management-port"),
+    (".spec.type", "service.type"),
+    (".metadata.annotations", "service.annotations"),
 ];
 
 const SHAPE: Shape = &[

@@ -437,10 +437,10 @@ fn justify(change: &mut Change, places: &BTreeMap<String, String>) {
         return;
     }
     for field in &mut change.fields {
-        field.because = because(causes(change.id.kind, &field.path), places);
+        field.because = because(&causes(change.id.kind, &field.path), places);
     }
     if change.action == Action::Delete
-        && let Some(because) = because(causes(change.id.kind, ""), places)
+        && let Some(because) = because(&causes(change.id.kind, ""), places)
     {
         for note in change.notes.iter_mut().filter(|note| *note == LEFT) {
             *note = format!("{LEFT}: {because}");
