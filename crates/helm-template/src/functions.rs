@@ -61,15 +61,19 @@ fn dispatch(engine: &dyn Host, arguments: &Arguments<'_>, depth: usize) -> Compu
             value => Ok(value),
         },
         "fail" => Err(format!("the chart stops: {}", arguments.text(0)?)),
-        name => None
-            .or_else(|| logic(arguments))
-            .or_else(|| text(arguments))
-            .or_else(|| collections(arguments))
-            .or_else(|| numbers(arguments))
-            .or_else(|| encodings(arguments))
-            .unwrap_or_else(|| Err(format!("the function `{name}` is not understood"))),
+        name => {
+            for family in [logic, text, collections, numbers, encodings] {
+                if let Some(value) = family(arguments)? {
+                    return Ok(value);
+                }
+            }
+            Err(format!("the function `{name}` is not understood"))
+        }
     }
 }
+
+/// What a function of a family gives; nothing when the function is not of the family.
+type Found = Result<Option<Value>, String>;
 
 fn is_unset(value: &Value) -> bool {
     match &value.data {
@@ -198,60 +202,48 @@ impl Arguments<'_> {
     }
 }
 
-fn logic(arguments: &Arguments<'_>) -> Option<Computed> {
-    let compare = |holds: fn(Ordering) -> bool| {
+fn logic(arguments: &Arguments<'_>) -> Found {
+    let compare = |holds: fn(Ordering) -> bool| -> Computed {
         let (left, right) = (arguments.want(0)?, arguments.want(1)?);
         comparable(&left, &right)?;
         Ok(ordering(&left, &right).is_some_and(holds).into())
     };
-    let result = match arguments.name {
-        "not" => arguments.want(0).map(|value| (!value.is_true()).into()),
-        "eq" => arguments.want(0).and_then(|first| {
-            let others = &arguments.values[1..];
+    let value = match arguments.name {
+        "not" | "empty" => (!arguments.want(0)?.is_true()).into(),
+        "eq" => {
+            let first = arguments.want(0)?;
+            let mut others = arguments.values[1..].iter();
             others
-                .iter()
+                .clone()
                 .try_for_each(|other| comparable(&first, other))?;
-            Ok(others.iter().any(|other| is_equal(&first, other)).into())
-        }),
-        "ne" => arguments.want(1).and_then(|other| {
+            others.any(|other| is_equal(&first, other)).into()
+        }
+        "ne" => {
+            let other = arguments.want(1)?;
             comparable(&arguments.values[0], &other)?;
-            Ok((!is_equal(&arguments.values[0], &other)).into())
-        }),
-        "lt" => compare(Ordering::is_lt),
-        "le" => compare(Ordering::is_le),
-        "gt" => compare(Ordering::is_gt),
-        "ge" => compare(Ordering::is_ge),
-        "empty" => arguments.want(0).map(|value| (!value.is_true()).into()),
-        "default" => arguments.want(0).map(|default| match arguments.get(1) {
-            Some(value) if value.is_true() => value,
-            _ => default,
-        }),
+            (!is_equal(&arguments.values[0], &other)).into()
+        }
+        "lt" => compare(Ordering::is_lt)?,
+        "le" => compare(Ordering::is_le)?,
+        "gt" => compare(Ordering::is_gt)?,
+        "ge" => compare(Ordering::is_ge)?,
+        "default" => {
+            let default = arguments.want(0)?;
+            arguments.get(1).filter(Value::is_true).unwrap_or(default)
+        }
         "coalesce" => {
             let mut values = arguments.values.iter();
-            Ok(values
-                .find(|value| value.is_true())
-                .cloned()
-                .unwrap_or(Value::NIL))
+            let found = values.find(|value| value.is_true());
+            found.cloned().unwrap_or(Value::NIL)
         }
-        "ternary" => arguments
-            .last()
-            .and_then(|condition| arguments.want(if condition.is_true() { 0 } else { 1 })),
-        "kindIs" => arguments
-            .want(1)
-            .and_then(|value| Ok((kind(&value) == arguments.text(0)?).into())),
-        "kindOf" | "typeOf" => arguments.want(0).map(|value| kind(&value).into()),
-        "semverCompare" => {
-            let versions = arguments
-                .text(0)
-                .and_then(|constraint| Ok((constraint, arguments.text(1)?)));
-            versions.and_then(|(range, version)| Ok(semver::matches(&range, &version)?.into()))
-        }
-        "semver" => arguments
-            .text(0)
-            .and_then(|text| Ok(version(semver::Version::parse(&text)?))),
-        _ => return None,
+        "ternary" => arguments.want(if arguments.last()?.is_true() { 0 } else { 1 })?,
+        "kindIs" => (kind(&arguments.want(1)?) == arguments.text(0)?).into(),
+        "kindOf" | "typeOf" => kind(&arguments.want(0)?).into(),
+        "semverCompare" => semver::matches(&arguments.text(0)?, &arguments.text(1)?)?.into(),
+        "semver" => version(semver::Version::parse(&arguments.text(0)?)?),
+        _ => return Ok(None),
     };
-    Some(result)
+    Ok(Some(value))
 }
 
 /// What `semver` gives: a version with its parts.
@@ -315,70 +307,73 @@ const fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn text(arguments: &Arguments<'_>) -> Option<Computed> {
+fn text(arguments: &Arguments<'_>) -> Found {
     let with = |change: fn(&str, &str) -> String| {
         let other = arguments.text(0)?;
         arguments.mapped(|text| change(text, &other))
     };
-    let test =
-        |holds: fn(&str, &str) -> bool| Ok(holds(&arguments.text(1)?, &arguments.text(0)?).into());
-    let result = match arguments.name {
-        "quote" => Ok(joined(&arguments.values, |text| {
+    let test = |holds: fn(&str, &str) -> bool| -> Computed {
+        Ok(holds(&arguments.text(1)?, &arguments.text(0)?).into())
+    };
+    let value = match arguments.name {
+        "quote" => joined(&arguments.values, |text| {
             serde_json::Value::from(text).to_string()
-        })),
-        "squote" => Ok(joined(&arguments.values, |text| format!("'{text}'"))),
-        "upper" => arguments.mapped(str::to_uppercase),
-        "lower" => arguments.mapped(str::to_lowercase),
-        "title" => arguments.mapped(titled),
-        "nospace" => arguments.mapped(|text| text.split_whitespace().collect()),
-        "toString" | "print" | "println" | "cat" => Ok(printed(arguments)),
-        "trim" => arguments.last().map(|value| value.print().trimmed().into()),
-        "trimSuffix" => with(|text, suffix| text.strip_suffix(suffix).unwrap_or(text).to_owned()),
-        "trimPrefix" => with(|text, prefix| text.strip_prefix(prefix).unwrap_or(text).to_owned()),
+        }),
+        "squote" => joined(&arguments.values, |text| format!("'{text}'")),
+        "upper" => arguments.mapped(str::to_uppercase)?,
+        "lower" => arguments.mapped(str::to_lowercase)?,
+        "title" => arguments.mapped(titled)?,
+        "nospace" => arguments.mapped(|text| text.split_whitespace().collect())?,
+        "toString" | "print" | "println" | "cat" => printed(arguments),
+        "trim" => arguments.last()?.print().trimmed().into(),
+        "trimSuffix" => with(|text, suffix| text.strip_suffix(suffix).unwrap_or(text).to_owned())?,
+        "trimPrefix" => with(|text, prefix| text.strip_prefix(prefix).unwrap_or(text).to_owned())?,
         "trimAll" => with(|text, cut| {
             let cut: BTreeSet<char> = cut.chars().collect();
             text.trim_matches(|c| cut.contains(&c)).to_owned()
-        }),
-        "trunc" => arguments
-            .int(0)
-            .and_then(|length| arguments.mapped(|text| truncated(text, length))),
-        "replace" => arguments.text(0).and_then(|old| {
-            let new = arguments.text(1)?;
+        })?,
+        "trunc" => {
+            let length = arguments.int(0)?;
+            arguments.mapped(|text| truncated(text, length))?
+        }
+        "replace" => {
+            let (old, new) = (arguments.text(0)?, arguments.text(1)?);
             let count = arguments.last()?.print().text.matches(&old).count();
             arguments.fits(count.saturating_mul(new.len()))?;
-            arguments.mapped(|text| text.replace(&old, &new))
-        }),
-        "repeat" => arguments.width(0).and_then(|times| {
+            arguments.mapped(|text| text.replace(&old, &new))?
+        }
+        "repeat" => {
+            let times = arguments.width(0)?;
             arguments.fits(arguments.last()?.weight().saturating_mul(times))?;
-            arguments.mapped(|text| text.repeat(times))
-        }),
-        "contains" => test(|text, part| text.contains(part)),
-        "hasPrefix" => test(|text, part| text.starts_with(part)),
-        "hasSuffix" => test(|text, part| text.ends_with(part)),
-        "indent" | "nindent" => arguments.width(0).and_then(|width| {
+            arguments.mapped(|text| text.repeat(times))?
+        }
+        "contains" => test(|text, part| text.contains(part))?,
+        "hasPrefix" => test(|text, part| text.starts_with(part))?,
+        "hasSuffix" => test(|text, part| text.ends_with(part))?,
+        "indent" | "nindent" => {
+            let width = arguments.width(0)?;
             let text = arguments.last()?.print();
             let breaks = text.text.matches('\n').count() + 1;
             arguments.fits(breaks.saturating_mul(width))?;
-            Ok(text.indented(width, arguments.name == "nindent").into())
-        }),
-        "printf" => arguments.text(0).and_then(|format| {
+            text.indented(width, arguments.name == "nindent").into()
+        }
+        "printf" => {
+            let format = arguments.text(0)?;
             let within = |count| arguments.engine.within("printf", count);
-            Ok(printf::formatted(&format, &arguments.values[1..], &within)?.into())
-        }),
-        "regexMatch" | "mustRegexMatch" => arguments
-            .pattern()
-            .and_then(|pattern| Ok(pattern.is_match(&arguments.text(1)?).into())),
-        "regexReplaceAll" | "mustRegexReplaceAll" => arguments.pattern().and_then(|pattern| {
-            replaced(
-                arguments,
-                &pattern,
-                &arguments.text(1)?,
-                &arguments.text(2)?,
-            )
-        }),
-        _ => return None,
+            printf::formatted(&format, &arguments.values[1..], &within)?.into()
+        }
+        "regexMatch" | "mustRegexMatch" => {
+            let pattern = arguments.pattern()?;
+            pattern.is_match(&arguments.text(1)?).into()
+        }
+        "regexReplaceAll" | "mustRegexReplaceAll" => {
+            let pattern = arguments.pattern()?;
+            let (text, with) = (arguments.text(1)?, arguments.text(2)?);
+            replaced(arguments, &pattern, &text, &with)?
+        }
+        _ => return Ok(None),
     };
-    Some(result)
+    Ok(Some(value))
 }
 
 /// Like `regex`'s own, with a bound on what it makes.
@@ -457,92 +452,88 @@ fn printed(arguments: &Arguments<'_>) -> Value {
     result.into()
 }
 
-fn collections(arguments: &Arguments<'_>) -> Option<Computed> {
-    let of_list = |pick: fn(Vec<Value>) -> Value| arguments.list(0).map(pick);
+fn collections(arguments: &Arguments<'_>) -> Found {
     let texts = |items: Vec<Value>| items.into_iter().map(|item| item.print().text);
-    let result = match arguments.name {
-        "list" | "tuple" => Ok(Value::list(arguments.values.clone())),
-        "dict" => Ok(Value::map(arguments.pairs(0))),
-        "get" => arguments.map(0).and_then(|map| {
-            let key = arguments.text(1)?;
-            Ok(map.get(&key).cloned().unwrap_or_else(|| "".into()))
-        }),
-        "hasKey" => arguments
-            .map(0)
-            .and_then(|map| Ok(map.contains_key(&arguments.text(1)?).into())),
-        "keys" => arguments
-            .map(0)
-            .map(|map| Value::list(map.keys().cloned().map(Value::from).collect())),
-        "values" => arguments
-            .map(0)
-            .map(|map| Value::list(map.values().cloned().collect())),
-        "pick" | "omit" => arguments.map(0).map(|map| {
-            let mut map = map.take();
+    let value = match arguments.name {
+        "list" | "tuple" => Value::list(arguments.values.clone()),
+        "dict" => Value::map(arguments.pairs(0)),
+        "get" => {
+            let (map, key) = (arguments.map(0)?, arguments.text(1)?);
+            map.get(&key).cloned().unwrap_or_else(|| "".into())
+        }
+        "hasKey" => arguments.map(0)?.contains_key(&arguments.text(1)?).into(),
+        "keys" => Value::list(arguments.map(0)?.keys().cloned().map(Value::from).collect()),
+        "values" => Value::list(arguments.map(0)?.values().cloned().collect()),
+        "pick" | "omit" => {
+            let mut map = arguments.map(0)?.take();
             let named: Vec<String> = texts(arguments.values[1..].to_vec()).collect();
             map.retain(|key, _| named.contains(key) == (arguments.name == "pick"));
             Value::map(map)
-        }),
+        }
+        // The first map wins in `merge`, the last one in `mergeOverwrite`.
         "merge" | "mergeOverwrite" => {
             let values = arguments.values.iter().cloned();
             let under = |first: Value, next: Value| match arguments.name {
                 "merge" => next.merged(first),
                 _ => first.merged(next),
             };
-            Ok(values.reduce(under).unwrap_or(Value::NIL))
+            values.reduce(under).unwrap_or(Value::NIL)
         }
-        "deepCopy" => arguments.want(0),
-        "dig" => dig(arguments),
-        "first" => of_list(|items| items.into_iter().next().unwrap_or(Value::NIL)),
-        "last" => of_list(|items| items.into_iter().last().unwrap_or(Value::NIL)),
-        "rest" => of_list(|items| Value::list(items.into_iter().skip(1).collect())),
+        "deepCopy" => arguments.want(0)?,
+        "dig" => dig(arguments)?,
+        "first" => arguments.list(0)?.into_iter().next().unwrap_or(Value::NIL),
+        "last" => arguments.list(0)?.pop().unwrap_or(Value::NIL),
+        "rest" => Value::list(arguments.list(0)?.into_iter().skip(1).collect()),
         "compact" => {
-            of_list(|items| Value::list(items.into_iter().filter(Value::is_true).collect()))
+            let mut items = arguments.list(0)?;
+            items.retain(Value::is_true);
+            Value::list(items)
         }
-        "append" => arguments.list(0).and_then(|mut items| {
+        "append" => {
+            let mut items = arguments.list(0)?;
             items.push(arguments.want(1)?);
-            Ok(Value::list(items))
-        }),
-        "concat" => (0..arguments.values.len())
-            .map(|index| arguments.list(index))
-            .collect::<Result<Vec<_>, _>>()
-            .map(|lists| Value::list(lists.concat())),
-        "has" => arguments.list(1).and_then(|items| {
-            let wanted = arguments.want(0)?;
-            Ok(items.iter().any(|item| is_equal(item, &wanted)).into())
-        }),
-        "uniq" => of_list(|items| {
+            Value::list(items)
+        }
+        "concat" => {
+            let lists = (0..arguments.values.len()).map(|index| arguments.list(index));
+            Value::list(lists.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        "has" => {
+            let (items, wanted) = (arguments.list(1)?, arguments.want(0)?);
+            items.iter().any(|item| is_equal(item, &wanted)).into()
+        }
+        "uniq" => {
             // A list of many is compared by what is written of its items: each with each takes too long.
             let mut seen = BTreeSet::new();
-            let first = items.into_iter().filter(|item| {
+            let mut items = arguments.list(0)?;
+            items.retain(|item| {
                 seen.insert(match item.as_number() {
                     Some(number) => number.to_string(),
                     None => item.to_json().to_string(),
                 })
             });
-            Value::list(first.collect())
-        }),
-        "sortAlpha" => arguments.list(0).map(|items| {
-            let mut items: Vec<String> = texts(items).collect();
+            Value::list(items)
+        }
+        "sortAlpha" => {
+            let mut items: Vec<String> = texts(arguments.list(0)?).collect();
             items.sort();
             Value::list(items.into_iter().map(Value::from).collect())
-        }),
-        "join" => arguments.list(1).and_then(|items| {
-            let separator = arguments.text(0)?;
+        }
+        "join" => {
+            let (items, separator) = (arguments.list(1)?, arguments.text(0)?);
             arguments.fits(items.len().saturating_mul(separator.len()))?;
-            Ok(texts(items).collect::<Vec<_>>().join(&separator).into())
-        }),
-        "splitList" => arguments.text(0).and_then(|separator| {
-            let text = arguments.text(1)?;
+            texts(items).collect::<Vec<_>>().join(&separator).into()
+        }
+        "splitList" => {
+            let (separator, text) = (arguments.text(0)?, arguments.text(1)?);
             arguments.fits(text.len().saturating_mul(STEP))?;
-            Ok(Value::list(
-                text.split(&separator).map(Value::from).collect(),
-            ))
-        }),
-        "index" => index(arguments),
-        "len" => arguments.want(0).map(|value| length(&value).into()),
-        _ => return None,
+            Value::list(text.split(&separator).map(Value::from).collect())
+        }
+        "index" => index(arguments)?,
+        "len" => length(&arguments.want(0)?).into(),
+        _ => return Ok(None),
     };
-    Some(result)
+    Ok(Some(value))
 }
 
 fn index(arguments: &Arguments<'_>) -> Computed {
@@ -583,40 +574,34 @@ fn length(value: &Value) -> i64 {
     length as i64
 }
 
-fn numbers(arguments: &Arguments<'_>) -> Option<Computed> {
-    let all = || {
-        (0..arguments.values.len())
-            .map(|index| arguments.int(index))
-            .collect::<Result<Vec<i64>, _>>()
+fn numbers(arguments: &Arguments<'_>) -> Found {
+    let folded = |step: fn(i64, i64) -> i64| -> Computed {
+        let all = (0..arguments.values.len()).map(|index| arguments.int(index));
+        let all = all.collect::<Result<Vec<i64>, _>>()?;
+        Ok(all.into_iter().reduce(step).unwrap_or_default().into())
     };
-    let folded =
-        |step: fn(i64, i64) -> i64| Ok(all()?.into_iter().reduce(step).unwrap_or_default().into());
-    let result = match arguments.name {
+    let value = match arguments.name {
         "int" | "int64" | "atoi" => {
-            let value = arguments.want(0);
-            value.map(|value| Value {
+            let value = arguments.want(0)?;
+            Value {
                 data: Data::Int(value.as_int().unwrap_or_default()),
                 from: value.from,
-            })
+            }
         }
-        "float64" => arguments
-            .want(0)
-            .map(|value| Data::Float(value.as_float().unwrap_or_default()).into()),
-        "add" => folded(i64::saturating_add),
-        "sub" => folded(i64::saturating_sub),
-        "mul" => folded(i64::saturating_mul),
-        "div" => folded(|left, right| left.checked_div(right).unwrap_or_default()),
-        "mod" => folded(|left, right| left.checked_rem(right).unwrap_or_default()),
-        "max" => folded(i64::max),
-        "min" => folded(i64::min),
-        "add1" => arguments.int(0).map(|value| value.saturating_add(1).into()),
-        "until" => arguments
-            .width(0)
-            .map(|count| Value::list((0..count as i64).map(Value::from).collect())),
-        "untilStep" | "seq" => steps(arguments),
-        _ => return None,
+        "float64" => Data::Float(arguments.want(0)?.as_float().unwrap_or_default()).into(),
+        "add" => folded(i64::saturating_add)?,
+        "sub" => folded(i64::saturating_sub)?,
+        "mul" => folded(i64::saturating_mul)?,
+        "div" => folded(|left, right| left.checked_div(right).unwrap_or_default())?,
+        "mod" => folded(|left, right| left.checked_rem(right).unwrap_or_default())?,
+        "max" => folded(i64::max)?,
+        "min" => folded(i64::min)?,
+        "add1" => arguments.int(0)?.saturating_add(1).into(),
+        "until" => Value::list((0..arguments.width(0)? as i64).map(Value::from).collect()),
+        "untilStep" | "seq" => steps(arguments)?,
+        _ => return Ok(None),
     };
-    Some(result)
+    Ok(Some(value))
 }
 
 /// `untilStep START STOP STEP` gives a list without its end; `seq [FIRST [STEP]] LAST` a text with it.
@@ -655,30 +640,31 @@ fn steps(arguments: &Arguments<'_>) -> Computed {
     Ok(Value::list(numbers.map(Value::from).collect()))
 }
 
-fn encodings(arguments: &Arguments<'_>) -> Option<Computed> {
-    let result = match arguments.name {
-        "toYaml" | "toYamlPretty" | "mustToYaml" => {
-            arguments.want(0).map(|value| emit::yaml(&value).into())
+fn encodings(arguments: &Arguments<'_>) -> Found {
+    let value = match arguments.name {
+        "toYaml" | "toYamlPretty" | "mustToYaml" => emit::yaml(&arguments.want(0)?).into(),
+        "toJson" | "toRawJson" | "mustToJson" => {
+            let value = arguments.want(0)?;
+            Text::of(value.to_json().to_string(), value.from.as_ref()).into()
         }
-        "toJson" | "toRawJson" | "mustToJson" => arguments
-            .want(0)
-            .map(|value| Text::of(value.to_json().to_string(), value.from.as_ref()).into()),
-        "fromYaml" | "fromYamlArray" | "fromJson" => arguments.text(0).and_then(|text| {
-            let located = yaml::parse(&text, 1).map_err(|fault| fault.to_string())?;
+        "fromYaml" | "fromYamlArray" | "fromJson" => {
+            let located = yaml::parse(&arguments.text(0)?, 1).map_err(|fault| fault.to_string())?;
             let value = Value::of_json(&located.value);
             // Aliases make much of a short text.
             arguments.engine.spend(value.weight())?;
-            Ok(value)
-        }),
-        "b64enc" => arguments.mapped(|text| STANDARD.encode(text)),
-        "b64dec" => arguments.text(0).and_then(|text| {
-            let bytes = STANDARD.decode(text).map_err(|error| error.to_string())?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned().into())
-        }),
-        "sha256sum" => arguments
-            .text(0)
-            .map(|text| sha256(text).trim_start_matches("sha256:").into()),
-        _ => return None,
+            value
+        }
+        "b64enc" => arguments.mapped(|text| STANDARD.encode(text))?,
+        "b64dec" => {
+            let bytes = STANDARD
+                .decode(arguments.text(0)?)
+                .map_err(|error| error.to_string())?;
+            String::from_utf8_lossy(&bytes).into_owned().into()
+        }
+        "sha256sum" => sha256(arguments.text(0)?)
+            .trim_start_matches("sha256:")
+            .into(),
+        _ => return Ok(None),
     };
-    Some(result)
+    Ok(Some(value))
 }
