@@ -1,7 +1,5 @@
 //! `uninlu history`
 
-use std::collections::BTreeSet;
-
 use miette::{Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +8,7 @@ use serde_json::Value;
 use super::common::{StackFirst, exit};
 use super::late;
 use super::planning::releases;
-use super::release::{Summary, before, changed, ended, reason, when, who};
+use super::release::{Summary, before, changed, changes, ended, ids, reason, when, who};
 use crate::cluster::{self, Trust};
 use crate::document::{Body, Document, Place, body};
 use crate::kinds::Desired;
@@ -198,7 +196,7 @@ fn full(releases: &[Release]) -> String {
             None => record.by.clone(),
         };
         let goal = &record.goal;
-        let summary = Summary::of(release, before(releases, release.number));
+        let changes = changes(release, before(releases, release.number));
         let ended = match reason(&release.outcome) {
             Some(reason) => format!("{}: {reason}", ended(&release.outcome)),
             None => ended(&release.outcome),
@@ -211,7 +209,7 @@ fn full(releases: &[Release]) -> String {
             ("image", Some(goal.image.reference.clone())),
             ("back to", record.back_to.map(|number| number.to_string())),
             ("objects", Some(record.summary.clone())),
-            ("changed", summary.changes()),
+            ("changed", (!changes.is_empty()).then(|| changes.join(", "))),
             ("ended", Some(ended)),
         ];
         let facts = facts
@@ -267,10 +265,9 @@ struct Differing {
 
 /// Per object that differs: its name and the fields; an object that only one of them has, as a whole.
 pub(super) fn difference(from: &Desired, to: &Desired) -> Difference {
-    let ids: BTreeSet<_> = from.keys().chain(to.keys()).collect();
     let nothing = Value::Null;
     let body = |objects: &'_ Desired, id| objects.get(id).unwrap_or(&nothing).clone();
-    let differing = ids.into_iter().filter_map(|id| {
+    let differing = ids(from, to).into_iter().filter_map(|id| {
         let fields = diff(&body(from, id), &body(to, id));
         (!fields.is_empty()).then(|| Differing {
             object: id.to_string(),

@@ -56,11 +56,6 @@ impl Summary {
             outcome: release.outcome.clone(),
         }
     }
-
-    /// Every change; `None` where the release before is not known, or differs in nothing.
-    pub(super) fn changes(&self) -> Option<String> {
-        (!self.changed.is_empty()).then(|| self.changed.join(", "))
-    }
 }
 
 /// The release before the one with that number, if its record is there.
@@ -122,8 +117,9 @@ fn counts(summary: &str) -> String {
     }
 }
 
-/// In what a release differs from the one before: keys of the stack file where fields have one.
-fn changes(release: &Release, earlier: Option<&Release>) -> Vec<String> {
+/// In what a release differs from the one before: keys of the stack file where fields have one. None where the release
+/// before is not known.
+pub(super) fn changes(release: &Release, earlier: Option<&Release>) -> Vec<String> {
     let Some(earlier) = earlier else {
         return Vec::new();
     };
@@ -143,7 +139,8 @@ fn changes(release: &Release, earlier: Option<&Release>) -> Vec<String> {
     found
 }
 
-fn ids<'a>(from: &'a Desired, to: &'a Desired) -> BTreeSet<&'a ObjectId> {
+/// The objects that either of two sets has.
+pub(super) fn ids<'a>(from: &'a Desired, to: &'a Desired) -> BTreeSet<&'a ObjectId> {
     from.keys().chain(to.keys()).collect()
 }
 

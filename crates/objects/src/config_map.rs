@@ -37,7 +37,7 @@ fn data(object: &Value) -> String {
             text => format!("{name}: {}", text.lines().collect::<Vec<_>>().join("; ")),
         },
     );
-    join(files, ", ")
+    join(files)
 }
 
 pub(super) fn render(stack: &Stack) -> Value {

@@ -58,7 +58,7 @@ fn container_ports(container: &Value) -> String {
             scalar(&port["containerPort"])
         )
     });
-    join(ports, ", ")
+    join(ports)
 }
 
 fn probe(probe: &Value) -> String {
@@ -89,7 +89,7 @@ fn environment(container: &Value) -> String {
             None => format!("{name}={}", scalar(&variable["value"])),
         }
     });
-    join(words, ", ")
+    join(words)
 }
 
 fn volumes(container: &Value, volumes: &Value) -> String {
@@ -106,7 +106,7 @@ fn volumes(container: &Value, volumes: &Value) -> String {
         };
         format!("{} ({source}{access})", scalar(&mount["mountPath"]))
     });
-    join(words, ", ")
+    join(words)
 }
 
 fn volume_source(volume: &Value) -> String {
@@ -135,5 +135,5 @@ fn security(pod: &Value) -> String {
         .as_u64()
         .map(|user| format!("user {user}"));
     let root = read_only.then(|| "read-only root file system".to_owned());
-    join(user.into_iter().chain(root), ", ")
+    join(user.into_iter().chain(root))
 }

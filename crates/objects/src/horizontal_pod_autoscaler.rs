@@ -71,7 +71,7 @@ fn sentence(object: &Value) -> String {
         "{} to {} pods, so that each metric stays at its target: {}",
         scalar(&spec["minReplicas"]),
         scalar(&spec["maxReplicas"]),
-        join(metrics, ", ")
+        join(metrics)
     )
 }
 

@@ -56,10 +56,8 @@ fn summary(object: &Value) -> Vec<Line> {
     let ports = items(&object["spec"]["ingress"])
         .into_iter()
         .flat_map(|rule| items(&rule["ports"]));
-    let ports = join(
-        ports.map(|port| format!("{}/{}", scalar(&port["port"]), scalar(&port["protocol"]))),
-        ", ",
-    );
+    let ports =
+        join(ports.map(|port| format!("{}/{}", scalar(&port["port"]), scalar(&port["protocol"]))));
     let sources = items(&object["spec"]["ingress"])
         .into_iter()
         .flat_map(|rule| items(&rule["from"]));

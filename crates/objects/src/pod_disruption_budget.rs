@@ -58,7 +58,7 @@ fn bounds(object: &Value) -> String {
             scalar(&spec[key])
         )
     });
-    join(words, ", ")
+    join(words)
 }
 
 pub(super) fn render(stack: &Stack) -> Option<Value> {

@@ -68,7 +68,7 @@ fn shown_ports(object: &Value) -> String {
             scalar(&port["targetPort"])
         )
     });
-    format!("{} ({})", join(ports, ", "), scalar(&spec["type"]))
+    format!("{} ({})", join(ports), scalar(&spec["type"]))
 }
 
 pub(super) fn render(stack: &Stack) -> Value {

@@ -15,10 +15,7 @@ pub fn written(value: &Value) -> String {
 
 pub(super) fn amounts(of: &Value) -> String {
     let of = of.as_object().into_iter().flatten();
-    join(
-        of.map(|(name, amount)| format!("{name} {}", scalar(amount))),
-        ", ",
-    )
+    join(of.map(|(name, amount)| format!("{name} {}", scalar(amount))))
 }
 
 pub(super) fn items(list: &Value) -> Vec<&Value> {
@@ -33,6 +30,6 @@ pub(super) fn scalar(value: &Value) -> String {
     }
 }
 
-pub(super) fn join(words: impl Iterator<Item = String>, between: &str) -> String {
-    words.collect::<Vec<_>>().join(between)
+pub(super) fn join(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(", ")
 }

@@ -16,6 +16,13 @@ use uninlu_objects::{Going, Kind};
 use uninlu_text::escape;
 use uninlu_text::style::{self, BOLD, DIM, GREEN, RED, YELLOW, paint};
 
+/// Adds a line to a text, which cannot fail.
+macro_rules! line {
+    ($text:ident $($words:tt)*) => {{
+        let _ = writeln!($text $($words)*);
+    }};
+}
+
 impl Action {
     /// `create`, `update`, …
     pub const fn word(self) -> &'static str {
@@ -52,21 +59,16 @@ pub enum Detail {
 pub fn text(plan: &Plan, outlook: Option<&Outlook>, detail: Detail) -> String {
     let mut text = String::new();
     let (target, image) = (&plan.goal.target, &plan.goal.image);
-    line(
-        &mut text,
-        format_args!("{}{}", paint(BOLD, &target.stack), target.words()),
-    );
+    line!(text, "{}{}", paint(BOLD, &target.stack), target.words());
     match &image.to_be_built {
-        Some(reason) => line(
-            &mut text,
-            format_args!(
-                "image {} is to be built ({reason}); its digest is pinned at apply",
-                image.reference
-            ),
+        Some(reason) => line!(
+            text,
+            "image {} is to be built ({reason}); its digest is pinned at apply",
+            image.reference
         ),
-        None => line(&mut text, format_args!("image {}", image.reference)),
+        None => line!(text, "image {}", image.reference),
     }
-    line(&mut text, "");
+    line!(text);
     for change in plan
         .changes
         .iter()
@@ -80,33 +82,28 @@ pub fn text(plan: &Plan, outlook: Option<&Outlook>, detail: Detail) -> String {
         }
     }
     for (words, objects) in approximations(plan) {
-        line(
-            &mut text,
-            paint(DIM, format_args!("{words} ({objects} objects)")),
-        );
+        let words = format_args!("{words} ({objects} objects)");
+        line!(text, "{}", paint(DIM, words));
     }
     if let Some(going) = &plan.parent.going {
         let words = format_args!("{} {}", plan.parent.id, going.words());
-        line(&mut text, format_args!("{} {words}", paint(RED, "!")));
+        line!(text, "{} {words}", paint(RED, "!"));
     }
     if let Some(outlook) = outlook {
         outlook_lines(&mut text, outlook);
     }
-    line(&mut text, legend(plan));
+    line!(text, "{}", legend(plan));
     text
 }
 
 fn outlook_lines(text: &mut String, outlook: &Outlook) {
-    line(text, format_args!("pods: {}", outlook.words()));
+    line!(text, "pods: {}", outlook.words());
     for obstacle in &outlook.obstacles {
-        line(
-            text,
-            format_args!("    {} {}", paint(RED, "!"), obstacle.words),
-        );
+        line!(text, "    {} {}", paint(RED, "!"), obstacle.words);
     }
     for unknown in &outlook.unknown {
         let words = format_args!("not checked: {unknown}");
-        line(text, format_args!("    {}", paint(DIM, words)));
+        line!(text, "    {}", paint(DIM, words));
     }
 }
 
@@ -115,7 +112,7 @@ fn created(text: &mut String, kind: Kind, object: &Value, detail: Detail) {
         Detail::Brief => {
             for (label, words) in uninlu_objects::summary(kind, object) {
                 let label = format!("{label}:");
-                line(text, format_args!("    {label:<12} {words}"));
+                line!(text, "    {label:<12} {words}");
             }
         }
         Detail::Full => {
@@ -178,10 +175,6 @@ fn counted(plan: &Plan, words: impl Fn(Action, usize) -> String) -> String {
         .join(", ")
 }
 
-fn line(text: &mut String, content: impl std::fmt::Display) {
-    let _ = writeln!(text, "{content}");
-}
-
 fn paragraph(text: &mut String, change: &Change) {
     let restart = match (change.restarts_pods(), change.action) {
         (true, Action::Replace) => paint(
@@ -191,28 +184,23 @@ fn paragraph(text: &mut String, change: &Change) {
         (true, _) => paint(YELLOW, "  rolling update of the pods"),
         (false, _) => String::new(),
     };
-    line(
-        text,
-        format_args!("{} {}{restart}", change.action.mark(), change.id),
-    );
+    line!(text, "{} {}{restart}", change.action.mark(), change.id);
     for field in &change.fields {
         field_lines(text, field);
     }
     for conflict in &change.conflicts {
-        line(
+        line!(
             text,
-            format_args!(
-                "    {} {} belongs to {}; apply takes it only with --take '{}'",
-                paint(RED, "!"),
-                conflict.field,
-                conflict.manager,
-                take_notation(change, &conflict.field)
-            ),
+            "    {} {} belongs to {}; apply takes it only with --take '{}'",
+            paint(RED, "!"),
+            conflict.field,
+            conflict.manager,
+            take_notation(change, &conflict.field)
         );
     }
     let stamps = stamp_words(change);
     for note in change.notes.iter().chain(&stamps) {
-        line(text, format_args!("    {}", paint(DIM, note)));
+        line!(text, "    {}", paint(DIM, note));
     }
 }
 
@@ -228,10 +216,7 @@ pub fn warnings(warnings: &[String]) -> String {
     let mut text = String::new();
     for warning in warnings {
         let mark = paint(YELLOW, "warning:");
-        line(
-            &mut text,
-            format_args!("{mark} the API server says: {warning}"),
-        );
+        line!(text, "{mark} the API server says: {warning}");
     }
     text
 }
@@ -273,14 +258,12 @@ pub fn drift(change: &Change) -> String {
             || "a manager that the API server does not name".to_owned(),
             |owner| format!("{} ({} at {})", owner.manager, owner.operation, owner.time),
         );
-        line(
-            &mut text,
-            format_args!(
-                "    {}: wanted {}, found {}; by {by}",
-                field.path,
-                words(&field.to),
-                paint(RED, words(&field.from))
-            ),
+        line!(
+            text,
+            "    {}: wanted {}, found {}; by {by}",
+            field.path,
+            words(&field.to),
+            paint(RED, words(&field.from))
         );
     }
     text
@@ -303,24 +286,16 @@ fn field_lines(text: &mut String, field: &FieldChange) {
         (Some(Value::String(from)), Some(Value::String(to)))
             if from.contains('\n') || to.contains('\n') =>
         {
-            line(text, format_args!("    {}{aside}", field.path));
+            line!(text, "    {}{aside}", field.path);
             line_diff(text, from, to);
         }
-        (Some(from), Some(to)) => line(
+        (Some(from), Some(to)) => line!(text, "    {}: {from} → {to}{aside}", field.path),
+        (None, Some(to)) => line!(text, "    {}: {}{aside}", field.path, paint(GREEN, to)),
+        (Some(from), None) => line!(
             text,
-            format_args!("    {}: {from} → {to}{aside}", field.path),
-        ),
-        (None, Some(to)) => line(
-            text,
-            format_args!("    {}: {}{aside}", field.path, paint(GREEN, to)),
-        ),
-        (Some(from), None) => line(
-            text,
-            format_args!(
-                "    {}: {from} → {}{aside}",
-                field.path,
-                paint(RED, "removed")
-            ),
+            "    {}: {from} → {}{aside}",
+            field.path,
+            paint(RED, "removed")
         ),
         (None, None) => (),
     }
@@ -331,15 +306,13 @@ fn line_diff(text: &mut String, from: &str, to: &str) {
         let content = change.to_string();
         let content = content.trim_end_matches('\n');
         match change.tag() {
-            ChangeTag::Delete => line(
+            ChangeTag::Delete => line!(text, "        {}", paint(RED, format_args!("- {content}"))),
+            ChangeTag::Insert => line!(
                 text,
-                format_args!("        {}", paint(RED, format_args!("- {content}"))),
+                "        {}",
+                paint(GREEN, format_args!("+ {content}"))
             ),
-            ChangeTag::Insert => line(
-                text,
-                format_args!("        {}", paint(GREEN, format_args!("+ {content}"))),
-            ),
-            ChangeTag::Equal => line(text, format_args!("          {content}")),
+            ChangeTag::Equal => line!(text, "          {content}"),
         }
     }
 }
@@ -355,20 +328,18 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
         summary(plan)
     );
     for obstacle in outlook.iter().flat_map(|outlook| &outlook.obstacles) {
-        line(&mut text, format_args!("\n**!** {}", obstacle.words));
+        line!(text, "\n**!** {}", obstacle.words);
     }
     if plan.is_empty() {
         for change in &plan.changes {
             if let Some(words) = stamp_words(change) {
-                line(&mut text, format_args!("\n{}: {words}", change.id));
+                line!(text, "\n{}: {words}", change.id);
             }
         }
         return text;
     }
-    line(
-        &mut text,
-        "\n| action | object | fields | pods |\n|---|---|---|---|",
-    );
+    line!(text, "\n| action | object | fields | pods |");
+    line!(text, "|---|---|---|---|");
     for change in plan
         .changes
         .iter()
@@ -379,22 +350,20 @@ pub fn markdown(plan: &Plan, outlook: Option<&Outlook>) -> String {
             (true, _) => "rolling update",
             (false, _) => "",
         };
-        let row = format_args!(
+        line!(
+            text,
             "| {} | {} | {} | {pods} |",
             change.action.word(),
             escape::cell(&change.id.to_string()),
             change.fields.len()
         );
-        line(&mut text, row);
     }
     let plain = escape::log(&style::plain(&self::text(plan, outlook, Detail::Brief)));
     // A setting's text may hold a fence of its own.
     let fence = escape::fence(&plain, 3);
-    line(
-        &mut text,
-        format_args!(
-            "\n<details><summary>The whole plan</summary>\n\n{fence}text\n{plain}{fence}\n\n</details>"
-        ),
+    line!(
+        text,
+        "\n<details><summary>The whole plan</summary>\n\n{fence}text\n{plain}{fence}\n\n</details>"
     );
     text
 }
