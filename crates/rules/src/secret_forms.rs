@@ -4,7 +4,7 @@
 //! The forms are those that their issuers document (and gitleaks' default rules look for): each with a mark, so that a
 //! text without one costs no regular expression.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::bytes::Regex;
 
@@ -336,9 +336,9 @@ fn is_called(path: &str, name: &str) -> bool {
 /// One whose user logs in by what stands in it, as YAML of any form or JSON.
 fn is_kubeconfig(text: &str) -> bool {
     static KEYS: [LazyLock<Option<Regex>>; 3] = [
-        LazyLock::new(|| form(r#"["']?kind["']?\s*:\s*["']?Config\b"#)),
-        LazyLock::new(|| form(r#"["']?users["']?\s*:"#)),
-        LazyLock::new(|| form(r#"[\s{,"'](?:token|password)["']?\s*:\s*["']?[^\s,}"']"#)),
+        LazyLock::new(|| of_bytes(r#"["']?kind["']?\s*:\s*["']?Config\b"#)),
+        LazyLock::new(|| of_bytes(r#"["']?users["']?\s*:"#)),
+        LazyLock::new(|| of_bytes(r#"[\s{,"'](?:token|password)["']?\s*:\s*["']?[^\s,}"']"#)),
     ];
     let has = |key: &LazyLock<Option<Regex>>| {
         let key = key.as_ref();
