@@ -6,7 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::{
@@ -20,7 +20,7 @@ use bollard::query_parameters::{
 use futures::StreamExt;
 use tempfile::TempDir;
 
-use super::docker::{Engine, refused};
+use super::docker::{Engine, refused, unique};
 use super::error::Error;
 use crate::permissions;
 
@@ -122,7 +122,7 @@ impl Engine {
             let folder = std::env::temp_dir();
             Error::Unwritable { folder, source }
         })?;
-        let name = name();
+        let name = unique("uninlu-rehearse");
         let port = format!("{}/tcp", spec.port);
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let body = body(spec, &port, &files);
@@ -301,14 +301,6 @@ fn files(mounts: &BTreeMap<String, Mount>) -> io::Result<TempDir> {
         permissions::open_to_all(&folder)?;
     }
     Ok(root)
-}
-
-/// Two rehearsals at once must not meet.
-fn name() -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    format!("uninlu-rehearse-{}-{}", std::process::id(), now.as_nanos())
 }
 
 fn usage(stats: &ContainerStatsResponse) -> Usage {

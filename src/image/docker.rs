@@ -189,16 +189,16 @@ fn options(job: Job) -> BuildImageOptions {
         .nocache(job.no_cache)
         .rm(true)
         .version(BuilderVersion::BuilderBuildKit)
-        .session(&session_name())
+        .session(&unique("uninlu"))
         .build()
 }
 
-/// Two builds at once must not share a session.
-fn session_name() -> String {
+/// A name of its own: two builds at once must not share a session, nor two rehearsals a container.
+pub(super) fn unique(prefix: &str) -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    format!("uninlu-{}-{}", std::process::id(), now.as_nanos())
+    format!("{prefix}-{}-{}", std::process::id(), now.as_nanos())
 }
 
 /// Why a build ended without an image.

@@ -117,43 +117,40 @@ impl Asks {
 
 fn bounds(item: &LimitRangeItem, asks: &Asks) -> Vec<String> {
     let kind = &item.type_;
+    let (request, limit) = (("request", &asks.requests), ("limit", &asks.limits));
     let least = amounts(item.min.as_ref()).into_iter();
-    let least = least.filter_map(|(name, bound)| below(kind, &name, bound, asks));
+    let least = least.filter_map(|(name, bound)| {
+        let rule = format!("at least {name} {} for each {kind}", amount(&name, bound));
+        beyond(&rule, &name, [request, limit], |value| value < bound)
+    });
     let most = amounts(item.max.as_ref()).into_iter();
-    let most = most.filter_map(|(name, bound)| above(kind, &name, bound, asks));
+    let most = most.filter_map(|(name, bound)| {
+        let rule = format!("at most {name} {} for each {kind}", amount(&name, bound));
+        beyond(&rule, &name, [limit, request], |value| value > bound)
+    });
     let ratios = amounts(item.max_limit_request_ratio.as_ref()).into_iter();
     let ratios = ratios.filter_map(|(name, bound)| stretched(kind, &name, bound, asks));
     least.chain(most).chain(ratios).collect()
 }
 
-fn below(kind: &str, name: &str, bound: i128, asks: &Asks) -> Option<String> {
-    let rule = format!("at least {name} {} for each {kind}", amount(name, bound));
-    let request = asks.requests.get(name);
-    let under = |value: Option<&i128>| value.copied().filter(|value| *value < bound);
-    match (request, under(request), under(asks.limits.get(name))) {
-        (None, ..) => Some(format!("{rule}, and no request is set")),
-        (_, Some(request), _) => Some(format!(
-            "{rule}, and the request is {}",
-            amount(name, request)
-        )),
-        (.., Some(limit)) => Some(format!("{rule}, and the limit is {}", amount(name, limit))),
-        _ => None,
+/// The first of the sides has to be set; both have to keep within the bound.
+fn beyond(
+    rule: &str,
+    name: &str,
+    sides: [(&str, &Amounts); 2],
+    is_beyond: impl Fn(i128) -> bool,
+) -> Option<String> {
+    let [(first, set), _] = sides;
+    if !set.contains_key(name) {
+        return Some(format!("{rule}, and no {first} is set"));
     }
-}
-
-fn above(kind: &str, name: &str, bound: i128, asks: &Asks) -> Option<String> {
-    let rule = format!("at most {name} {} for each {kind}", amount(name, bound));
-    let limit = asks.limits.get(name);
-    let over = |value: Option<&i128>| value.copied().filter(|value| *value > bound);
-    match (limit, over(limit), over(asks.requests.get(name))) {
-        (None, ..) => Some(format!("{rule}, and no limit is set")),
-        (_, Some(limit), _) => Some(format!("{rule}, and the limit is {}", amount(name, limit))),
-        (.., Some(request)) => Some(format!(
-            "{rule}, and the request is {}",
-            amount(name, request)
-        )),
-        _ => None,
-    }
+    sides.into_iter().find_map(|(side, amounts)| {
+        let value = amounts
+            .get(name)
+            .copied()
+            .filter(|value| is_beyond(*value))?;
+        Some(format!("{rule}, and the {side} is {}", amount(name, value)))
+    })
 }
 
 /// `bound` is a number in thousandths, as every quantity here.
