@@ -316,8 +316,11 @@ fn settings_change_without_a_restart() {
     let info = server.get("/info").json();
     assert_eq!(info["settings"], in_force);
     assert_eq!(info["known_settings"], json!(uninlu_settings::NAMES));
-    let is_silent = json!(null);
-    assert_eq!(info["model"]["tasks"], is_silent, "its folder has no list");
+    assert_eq!(
+        info["model"]["tasks"],
+        Value::Null,
+        "its folder has no list"
+    );
     assert_eq!(
         server.metric(r#"uninlu_config_reloads_total{result="ok"}"#),
         2.0
@@ -377,6 +380,17 @@ fn the_health_command_asks_the_running_server() {
     };
     assert_eq!(health(server.url.trim_start_matches("http://")), Some(0));
     assert_eq!(health("127.0.0.1:1"), Some(1));
+}
+
+#[test]
+fn what_the_model_is_trained_for_is_in_info() {
+    let server = Server::ready(command(&golden("../demo-model")));
+    let tasks = [
+        "named-entity-recognition",
+        "relation-extraction",
+        "event-extraction",
+    ];
+    assert_eq!(server.get("/info").json()["model"]["tasks"], json!(tasks));
 }
 
 /// What is wrong with the model folder is said on stderr, with the file, and the exit code is 1.
