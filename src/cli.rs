@@ -13,7 +13,7 @@ use crate::commands::common::exit;
 use crate::document::{Document, Failure, Place, Problem};
 use crate::report;
 use crate::ui::{self, Talk, Ui};
-use crate::{cluster, commands};
+use crate::{cluster, commands, interruption};
 
 /// Declarative deployer of a SiameseUniNLU inference service on Kubernetes.
 #[derive(Debug, Parser)]
@@ -21,7 +21,7 @@ use crate::{cluster, commands};
     name = "uninlu",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode) or drift, 3 refused by the gate, 4 not deployed (status)"
+    after_help = "Exit codes: 0 done or nothing to do, 1 error, 2 changes (--detailed-exitcode) or drift, 3 refused by the gate, 4 not deployed (status), 130 interrupted"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -66,7 +66,10 @@ pub fn main() -> ExitCode {
             if let Some(command) = command {
                 fail(&command, report::problem(report.as_ref()), ui);
             }
-            ExitCode::from(exit::ERROR)
+            ExitCode::from(match interruption::was_interrupted() {
+                true => interruption::EXIT,
+                false => exit::ERROR,
+            })
         }
     }
 }
@@ -175,6 +178,11 @@ fn run(cli: Cli) -> miette::Result<u8> {
     }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| miette::miette!("cannot start the asynchronous runtime: {error}"))?;
+    let context = runtime.enter();
+    let interrupts =
+        interruption::watch(ui).map_err(|error| miette::miette!("cannot catch Ctrl-C: {error}"))?;
+    runtime.spawn(interrupts);
+    drop(context);
     runtime.block_on(commands::dispatch(cli.command, Cli::command(), ui))
 }
 

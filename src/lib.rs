@@ -23,6 +23,7 @@ pub mod document;
 pub mod gate;
 pub mod image;
 pub mod import;
+mod interruption;
 pub mod junit;
 mod permissions;
 pub mod profile_file;

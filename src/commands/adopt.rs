@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use super::common::{StackArgs, exit};
 use super::consent::Question;
+use super::interrupted;
 use super::planning::planned_image;
 use crate::cluster::{self, Connection, Trust};
 use crate::document::{Body, Document, body};
 use crate::image;
+use crate::interruption::GoingOn;
 use crate::plan::Goal;
 use crate::plan::adoption::{Adoption, Unadoptable, adoption};
 use crate::stack;
@@ -84,6 +86,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if !args.yes {
         QUESTION.ask(ui)?;
     }
+    let _going = GoingOn::new(interrupted::adopting(&args.stack.given()));
     let step = ui.step(format!("adopting {} objects", adoptions.len()));
     for shown in &adoptions {
         adopt(&connection, shown, &args.from).await?;

@@ -7,12 +7,14 @@ use miette::{Diagnostic, Result};
 
 use super::common::{StackArgs, exit};
 use super::delivery::{DeliveryArgs, deliver, refuse_moved};
+use super::effect::{NoEffect, of_one_stack, refuse};
 use super::planning::{Delivery, Look, build, plan_goal, plan_stack};
 use super::saved::{self, Given};
 use super::verify::{self, KeyArgs};
 use super::{ending, findings, fleet};
 use crate::cluster::{self, Trust};
 use crate::document::{Body, body};
+use crate::interruption::GoingOn;
 use crate::plan::Plan;
 use crate::plan::render::Planned;
 use crate::stack::{self, Source};
@@ -64,31 +66,50 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         if args.verify {
             return Err(refused().into());
         }
+        args.refuse_key()?;
         let wanted = fleet::Wanted {
             environment: args.stack.env.as_deref(),
             every_environment: args.every_environment,
             as_json: args.delivery.json,
+            given: &args.stack.given(),
         };
         fleet::apply(found, wanted, &args.delivery, ui).await?;
         return Ok(exit::OK);
     }
+    of_one_stack(args.every_environment)?;
+    args.refuse_key()?;
     match saved::read(file)? {
         Given::Plan(_) if args.verify => return Err(refused().into()),
-        Given::Plan(plan) => apply_saved(*plan, file, &args.delivery, ui).await?,
+        Given::Plan(plan) => {
+            let flags = [("--env", args.stack.is_environment_typed())];
+            refuse(&flags, "on a saved plan, which has its environment")?;
+            apply_saved(*plan, file, &args.delivery, ui).await?;
+        }
         Given::Stack(source) => apply_stack(&source, &args, ui).await?,
     }
     Ok(exit::OK)
 }
 
+impl Args {
+    /// Without `--verify` no pod is asked.
+    fn refuse_key(&self) -> Result<(), NoEffect> {
+        let flags = [("--api-key-file", self.key.is_typed() && !self.verify)];
+        refuse(&flags, "without --verify")
+    }
+}
+
 async fn apply_stack(source: &Arc<Source>, args: &Args, ui: Ui) -> Result<()> {
     let stack = stack::stack_of(source, args.stack.env.as_deref())?;
     let key = args.key.read()?;
-    let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
+    let (mut delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
+    delivery.given = args.stack.given();
     findings::tell(&stack, &delivery.plan, inputs.as_ref(), ui);
     let ending = ending::lines(&delivery.plan.goal, &args.stack, args.verify);
     let build = async || build(&stack, inputs.as_ref(), ui).await;
     deliver("apply", delivery, &args.delivery, build, ui).await?;
     if args.verify {
+        let _going =
+            GoingOn::new("the release is applied, and its pods run; `uninlu verify` checks it");
         verify::after_rollout(&stack, key.as_deref(), ui).await?;
     }
     for line in ending {

@@ -7,6 +7,7 @@ use super::common::{StackArgs, exit};
 use crate::document::{Body, Document, body};
 use crate::image::docker::LocalImage;
 use crate::image::{self, BuildOptions, Inputs};
+use crate::interruption::GoingOn;
 use crate::stack::{self, Image, Stack};
 use crate::ui::{Ui, Unwritable, human_bytes};
 
@@ -26,7 +27,7 @@ pub struct Args {
     #[arg(long)]
     no_cache: bool,
     /// Shows each line that a step of the build writes
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "quiet")]
     verbose: bool,
     /// Prints JSON
     #[arg(long)]
@@ -106,6 +107,9 @@ async fn build(
         let image = image::local(inputs).await?;
         return Ok(outcome(inputs, image, false, Some(pinned)));
     }
+    let _going = GoingOn::new(
+        "the build was stopped, and nothing was deployed; the steps that were finished are cached: the next build goes on from there",
+    );
     let options = BuildOptions {
         no_cache: args.no_cache,
         verbose: args.verbose,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::effect::is_typed;
+
 /// The stack file that a command takes when none is named.
 pub(super) const FILE: &str = "uninlu.toml";
 
@@ -32,8 +34,29 @@ pub struct StackArgs {
     #[arg(default_value = "uninlu.toml", value_name = "STACK")]
     pub stack: PathBuf,
     /// Environment `[env.NAME]` to merge into the file
-    #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
+    #[arg(long, short, env = ENVIRONMENT, value_name = "NAME")]
     pub env: Option<String>,
+}
+
+/// Where the environment may stand.
+const ENVIRONMENT: &str = "UNINLU_ENV";
+
+impl StackArgs {
+    /// Whether `--env` was typed: the variable may stand for other commands.
+    pub(super) fn is_environment_typed(&self) -> bool {
+        is_typed(self.env.as_deref(), ENVIRONMENT)
+    }
+
+    /// As they were given, so that the next command means the same stack.
+    pub(super) fn given(&self) -> String {
+        given(&self.stack, self.env.as_deref())
+    }
+}
+
+/// Stack file and environment as a command names them, behind a space; nothing for [`FILE`] alone.
+pub(super) fn given(file: &Path, environment: Option<&str>) -> String {
+    let environment = environment.map(|name| format!(" --env {}", in_shell(name)));
+    stack_argument(file) + &environment.unwrap_or_default()
 }
 
 /// The same for a command with one more argument, which may stand alone: `history 3`.
@@ -46,7 +69,7 @@ pub struct StackFirst {
     #[arg(long = "stack", hide = true, value_name = "STACK")]
     option: Option<PathBuf>,
     /// Environment `[env.NAME]` to merge into the file
-    #[arg(long, short, env = "UNINLU_ENV", value_name = "NAME")]
+    #[arg(long, short, env = ENVIRONMENT, value_name = "NAME")]
     pub env: Option<String>,
 }
 

@@ -7,15 +7,17 @@ use jiff::Timestamp;
 use miette::{Diagnostic, Result};
 
 use super::consent::{NoConsent, Question};
+use super::interrupted::{Going, Stage};
 use super::late;
 use super::planning::{Delivery, plan_goal, refuse_release, releases};
 use crate::cluster::{self, Connection, Lock, Releases};
 use crate::kinds::{self, AutoscalerMetric, Kind};
+use crate::plan::outlook::Block;
 use crate::plan::release::{Outcome, Record, Release, newest_ready, outlived};
 use crate::plan::render::Detail;
-use crate::plan::{Action, Change, Goal, Plan, file, moved, render};
+use crate::plan::{Action, Goal, Plan, file, moved, render};
 use crate::stack::OnFailure;
-use crate::ui::{Ui, Unwritable};
+use crate::ui::{Ui, Unwritable, capitalised};
 use crate::who;
 
 /// What is asked of the one who applies, and how it is done.
@@ -25,8 +27,11 @@ pub(super) struct DeliveryArgs {
     #[arg(long, short)]
     pub(super) yes: bool,
     /// With --yes: also when more than two objects go, or a Deployment or Service is replaced
-    #[arg(long)]
+    #[arg(long, requires = "yes")]
     yes_delete: bool,
+    /// Applies also where the plan says that the rollout will get stuck
+    #[arg(long)]
+    even_if_stuck: bool,
     /// Takes a field that another manager owns, as the plan names it (`Deployment/NAME:.spec.…`); can be repeated
     #[arg(long, value_name = "OBJECT:FIELD")]
     take: Vec<String>,
@@ -60,6 +65,9 @@ enum Stop {
         "nothing was changed. Look at the plan above; if it is meant, run again with --yes --yes-delete"
     ))]
     Deletions(String),
+    #[error("the rollout will get stuck: {reason}")]
+    #[diagnostic(help("nothing was changed. {fix}. To apply all the same: --even-if-stuck"))]
+    Stuck { reason: String, fix: String },
 }
 
 /// How many objects may go without `--yes-delete`: what turning one feature off takes away.
@@ -79,32 +87,36 @@ pub(super) async fn deliver(
     ui: Ui,
 ) -> Result<()> {
     show(command, args, &delivery, ui)?;
-    check(&delivery, args)?;
+    check(&delivery, args, ui)?;
     if delivery.has_work() {
         agree(&QUESTION, delivery.blocks(), args, ui)?;
     }
     carry(delivery, args, build, ui).await
 }
 
-/// Asks, and asks again where a rollout will get stuck; with `--yes` that is a warning.
+/// Asks, unless `--yes` is given, and asks again where a rollout will get stuck, unless `--even-if-stuck` is given.
 ///
 /// # Errors
 /// Where there is no consent.
 pub(super) fn agree<'a>(
     question: &Question<'_>,
-    mut blocks: impl Iterator<Item = &'a str>,
+    mut blocks: impl Iterator<Item = &'a Block>,
     args: &DeliveryArgs,
     ui: Ui,
 ) -> Result<(), NoConsent> {
     let block = blocks.next();
-    if args.yes {
-        if let Some(block) = block {
-            ui.warn(format_args!("applying all the same: {block}"));
-        }
-        return Ok(());
+    if !args.yes {
+        question.ask(ui)?;
     }
-    question.ask(ui)?;
-    block.map_or(Ok(()), |_| ALL_THE_SAME.ask(ui))
+    match block {
+        Some(block) if args.even_if_stuck => ui.warn(format_args!(
+            "the rollout will get stuck, applying all the same: {}",
+            block.reason
+        )),
+        Some(_) => ALL_THE_SAME.ask(ui)?,
+        None => (),
+    }
+    Ok(())
 }
 
 const ALL_THE_SAME: Question<'_> = Question {
@@ -117,20 +129,41 @@ const ALL_THE_SAME: Question<'_> = Question {
 /// Whether this plan may be carried out at all, if whoever is asked agrees.
 ///
 /// # Errors
-/// A user who may not write, fields of others that nobody asked for, more deletions than `--yes` alone agrees to.
-pub(super) fn check(delivery: &Delivery, args: &DeliveryArgs) -> Result<()> {
+/// A user who may not write, fields of others that nobody asked for, more deletions than `--yes` alone agrees to, a
+/// rollout that gets stuck where nobody can be asked.
+pub(super) fn check(delivery: &Delivery, args: &DeliveryArgs, ui: Ui) -> Result<()> {
     refuse_forbidden(&delivery.connection, &delivery.plan)?;
     if !delivery.has_work() {
         return Ok(());
     }
     refuse_conflicts(&delivery.plan, &args.take, &delivery.take)?;
-    if !args.no_wait {
-        refuse_pause(&delivery.connection, &delivery.plan)?;
-    }
     if args.yes && !args.yes_delete {
         refuse_deletions(&delivery.plan)?;
     }
+    let is_asked = !args.yes && ui.can_ask();
+    if !is_asked && !args.even_if_stuck {
+        refuse_stuck(delivery.blocks())?;
+    }
     Ok(())
+}
+
+/// Nobody is there to agree to a rollout that gets stuck.
+fn refuse_stuck<'a>(blocks: impl Iterator<Item = &'a Block>) -> Result<(), Stop> {
+    let (mut reasons, mut fixes): (Vec<&str>, Vec<String>) = Default::default();
+    for block in blocks {
+        reasons.push(&block.reason);
+        let fix = capitalised(&block.fix);
+        if !fixes.contains(&fix) {
+            fixes.push(fix);
+        }
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    Err(Stop::Stuck {
+        reason: reasons.join("; "),
+        fix: fixes.join(". "),
+    })
 }
 
 /// Carries out a plan that was checked and agreed to.
@@ -148,23 +181,34 @@ pub(super) async fn carry(
         connection,
         plan: shown,
         back_to,
+        given,
         ..
     } = delivery;
     if !has_work {
         if args.no_wait {
             return Ok(());
         }
+        let _going = Going::new(Stage::WaitingForEarlier, given);
         return wait_for_earlier(&connection, &shown.goal, ui).await;
     }
+    let going = Going::new(Stage::Building, given);
     let mut goal = shown.goal.clone();
     if goal.image.to_be_built.is_some()
         && let Some(reference) = build().await?
     {
         goal = goal.with_image(reference);
     }
+    going.now(Stage::Locking {
+        has_namespace: shown.namespace_creation().is_some(),
+    });
     cluster::make_namespace(&connection, &shown, ui).await?;
     let lock = take_lock(&connection, args, ui).await?;
-    let result = under_lock(lock.connection(), &shown, goal, back_to, args, ui).await;
+    let way = Way {
+        back_to,
+        waits: !args.no_wait,
+        going: &going,
+    };
+    let result = under_lock(lock.connection(), &shown, goal, way, ui).await;
     lock.release().await;
     for warning in connection.warnings() {
         ui.warn(format_args!("the API server says: {warning}"));
@@ -189,18 +233,6 @@ fn refuse_forbidden(connection: &Connection, plan: &Plan) -> Result<(), cluster:
             object: id.to_string(),
             message: message.to_owned(),
         }),
-        None => Ok(()),
-    }
-}
-
-/// Pods that are never replaced are not waited for.
-fn refuse_pause(connection: &Connection, plan: &Plan) -> Result<(), cluster::Error> {
-    let restarts_pods = plan.changes.iter().any(Change::restarts_pods);
-    match plan.paused().filter(|_| restarts_pods) {
-        Some(words) => {
-            let words = format!("{words}; nothing was changed");
-            Err(cluster::Error::paused(&connection.target, words))
-        }
         None => Ok(()),
     }
 }
@@ -274,6 +306,14 @@ pub(super) fn refuse_moved(shown: &Plan, now: &Plan) -> Result<()> {
     }
 }
 
+/// How a plan is carried out.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    back_to: Option<i64>,
+    waits: bool,
+    going: &'a Going,
+}
+
 async fn take_lock(connection: &Connection, args: &DeliveryArgs, ui: Ui) -> Result<Lock> {
     let step = ui.step(format!("lock of {}", connection.target.stack));
     let patience = Duration::from_secs(args.lock_timeout);
@@ -287,21 +327,21 @@ async fn under_lock(
     connection: &Connection,
     shown: &Plan,
     goal: Goal,
-    back_to: Option<i64>,
-    args: &DeliveryArgs,
+    way: Way<'_>,
     ui: Ui,
 ) -> Result<()> {
     let (plan, _) = plan_goal(connection, goal).await?;
     refuse_moved(shown, &plan)?;
     if plan.is_empty() {
+        way.going.now(Stage::WaitingForEarlier);
         return wait_for_earlier(connection, &plan.goal, ui).await;
     }
     let mut earlier = cluster::releases(connection).await?;
     late::record(connection, &mut earlier, ui).await;
-    let release = carry_out(connection, &plan, &earlier, back_to, !args.no_wait, ui).await;
+    let release = carry_out(connection, &plan, &earlier, way, ui).await;
     match release {
         Err(failure) if failure.is_rollout && plan.goal.wait.on_failure == OnFailure::Rollback => {
-            let undone = undo(connection, &plan.goal, failure.number, ui).await;
+            let undone = undo(connection, &plan.goal, failure.number, way, ui).await;
             Err(after_undo(failure, undone))
         }
         Err(failure) => Err(failure.report),
@@ -321,8 +361,7 @@ async fn carry_out(
     connection: &Connection,
     plan: &Plan,
     earlier: &Releases,
-    back_to: Option<i64>,
-    waits: bool,
+    way: Way<'_>,
     ui: Ui,
 ) -> Result<(), Failure> {
     let record = Record {
@@ -332,7 +371,7 @@ async fn carry_out(
         by: who::user_at_host(),
         user: cluster::whoami(connection).await,
         at: Timestamp::now(),
-        back_to,
+        back_to: way.back_to,
     };
     let began = cluster::begin(connection, earlier, record).await;
     let release = began.map_err(|error| Failure {
@@ -340,12 +379,15 @@ async fn carry_out(
         is_rollout: false,
         report: error.into(),
     })?;
+    way.going.now(Stage::Writing(release.number));
     let started = Instant::now();
     let step = ui.step(format!("applying release {}", release.number));
     let result = match cluster::apply(connection, plan, ui).await {
         Ok(()) => {
             step.done(render::summary(plan));
-            if waits {
+            if way.waits {
+                way.going
+                    .now(Stage::Waiting(release.number, plan.goal.wait.on_failure));
                 wait(connection, &plan.goal, ui).await
             } else {
                 Ok(())
@@ -358,7 +400,7 @@ async fn carry_out(
     };
     let seconds = started.elapsed().as_secs();
     let outcome = match &result {
-        Ok(()) if waits => Outcome::Ready { seconds },
+        Ok(()) if way.waits => Outcome::Ready { seconds },
         // Nothing was seen that says otherwise.
         Ok(()) | Err(cluster::Error::Unwatched { .. }) => Outcome::Written { seconds },
         Err(error) => Outcome::Failed {
@@ -405,7 +447,13 @@ async fn record_end(
 }
 
 /// Goes back to the release that ran before, without asking: the stack file said so.
-async fn undo(connection: &Connection, stack: &Goal, failed: i64, ui: Ui) -> Result<Option<i64>> {
+async fn undo(
+    connection: &Connection,
+    stack: &Goal,
+    failed: i64,
+    way: Way<'_>,
+    ui: Ui,
+) -> Result<Option<i64>> {
     let releases = releases(connection, ui).await?;
     let Some(earlier) = newest_ready(&releases, failed) else {
         return Ok(None);
@@ -419,7 +467,12 @@ async fn undo(connection: &Connection, stack: &Goal, failed: i64, ui: Ui) -> Res
     let (plan, _) = plan_goal(connection, goal).await?;
     refuse_conflicts(&plan, &[], &[])?;
     let number = Some(earlier.number);
-    carry_out(connection, &plan, &releases, number, true, ui)
+    let way = Way {
+        back_to: number,
+        waits: true,
+        ..way
+    };
+    carry_out(connection, &plan, &releases, way, ui)
         .await
         .map_err(|failure| failure.report)?;
     Ok(number)

@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use super::common::{StackArgs, exit};
 use super::consent::{NoConsent, Question};
+use super::interrupted;
 use crate::cluster::{self, Connection, Lock, Trust};
 use crate::document::{Body, Document, body};
+use crate::interruption::GoingOn;
 use crate::kinds::Going;
 use crate::plan::Write;
 use crate::plan::destruction::Destruction;
@@ -70,7 +72,9 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if !args.yes {
         confirm(&stack.name, ui)?;
     }
+    let going = GoingOn::new("nothing was deleted");
     let lock = lock(&connection, ui).await?;
+    going.now(interrupted::destroying(&args.stack.given()));
     let step = ui.step(format!("destroying {}", stack.name));
     let result = under_lock(
         &connection,

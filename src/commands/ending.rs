@@ -1,12 +1,12 @@
 //! The last lines of an apply: the address, and what to run next.
 
-use super::common::{StackArgs, in_shell, stack_argument};
+use super::common::{StackArgs, in_shell};
 use crate::kinds::{self, Kind};
 use crate::plan::Goal;
 
 /// Two lines for a person. Without a Service there is no address.
 pub(super) fn lines(goal: &Goal, stack: &StackArgs, is_verified: bool) -> Vec<String> {
-    let stack = arguments(stack);
+    let stack = stack.given();
     let status = format!("`uninlu status{stack}` shows the pods");
     let next = match is_verified {
         true => format!("next: {status}"),
@@ -26,13 +26,6 @@ fn address(goal: &Goal) -> Option<String> {
     Some(format!(
         "address in the cluster: http://{name}.{namespace}:{port}; from here: `kubectl --context {context} -n {namespace} port-forward service/{name} {port}`"
     ))
-}
-
-/// As they were given, so that the next command means the same stack.
-fn arguments(stack: &StackArgs) -> String {
-    let environment = stack.env.as_deref();
-    let environment = environment.map(|name| format!(" --env {}", in_shell(name)));
-    stack_argument(&stack.stack) + &environment.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Args {
     /// Dotted path, such as `rollout.max-surge`; absent lists all
     key: Option<String>,
     /// Lists all as a page of Markdown
-    #[arg(long, conflicts_with_all = ["key", "json"])]
+    #[arg(long, conflicts_with_all = ["stack", "key", "json"])]
     markdown: bool,
     /// Prints the keys as JSON
     #[arg(long)]

@@ -12,9 +12,11 @@ use super::common::exit;
 use super::consent::Question;
 use super::delivery::{self, DeliveryArgs};
 use super::discovery::{self, Found};
+use super::interrupted;
 use super::planning::{Delivery, Look, build, plan_stack};
 use crate::document::{Document, Failure, Place};
 use crate::image::Inputs;
+use crate::interruption::GoingOn;
 use crate::plan::render::{self, Detail};
 use crate::report;
 use crate::stack::{self, LoadError, Stack};
@@ -82,6 +84,8 @@ pub(super) struct Wanted<'a> {
     pub(super) every_environment: bool,
     /// One JSON document instead of lines.
     pub(super) as_json: bool,
+    /// How a next command names the folder.
+    pub(super) given: &'a str,
 }
 
 /// A stack with one environment, and its plan.
@@ -172,7 +176,7 @@ pub(super) async fn apply(
     ui: Ui,
 ) -> Result<()> {
     let planned = plan_each(found, wanted, ui, |planned| {
-        planned.and_then(|planned| planned.check(args))
+        planned.and_then(|planned| planned.check(args, ui))
     })
     .await;
     let told = planned.iter().map(|one| match one {
@@ -198,6 +202,7 @@ pub(super) async fn apply(
         let blocks = work.flat_map(|one| one.delivery.blocks());
         delivery::agree(&QUESTION, blocks, args, ui)?;
     }
+    let _going = GoingOn::new(interrupted::of_fleet(wanted.given));
     let step = ui.step(format!("applying {count} stacks"));
     let mut results = stream::iter(planned)
         .map(|one| one.carry(args))
@@ -360,8 +365,8 @@ impl Planned {
         )
     }
 
-    fn check(self, args: &DeliveryArgs) -> Result<Self, Told> {
-        match delivery::check(&self.delivery, args) {
+    fn check(self, args: &DeliveryArgs, ui: Ui) -> Result<Self, Told> {
+        match delivery::check(&self.delivery, args, ui) {
             Ok(()) => Ok(self),
             Err(error) => Err(failed(
                 &self.file,

@@ -8,6 +8,7 @@ use miette::{Diagnostic, Report, Result};
 
 use super::common::{StackArgs, exit};
 use super::discovery::Found;
+use super::effect::of_one_stack;
 use super::findings::facts;
 use super::fleet;
 use super::planning::{Look, plan_stack, planned_image};
@@ -94,6 +95,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if let Some(found) = fleet::every_file(&args.stack.stack)? {
         return run_all(&args, &found, ui).await;
     }
+    of_one_stack(args.every_environment)?;
     let print_one = |judged: &Judged| {
         let judgment = judged.judgment(args.strict);
         print(&args, |format| report::write(format, &judgment), ui)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use miette::Result;
 
 use super::common::{StackArgs, exit};
+use super::effect::{of_one_stack, refuse};
 use super::planning::{Look, plan_stack};
 use super::{findings, fleet, saved};
 use crate::document::{Body, body};
@@ -52,13 +53,21 @@ pub(super) const DOCUMENTS: &[Body] = &[body::<Planned>, body::<fleet::Report>];
 /// Whatever keeps a plan from being made; nothing is written to the cluster in any case.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     if let Some(found) = fleet::files(&args.stack.stack)? {
+        let flags = [
+            ("--markdown", args.markdown),
+            ("--full", args.full),
+            ("--out", args.out.is_some()),
+        ];
+        refuse(&flags, "on a folder of stacks: name one of them")?;
         let wanted = fleet::Wanted {
             environment: args.stack.env.as_deref(),
             every_environment: args.every_environment,
             as_json: args.json,
+            given: &args.stack.given(),
         };
         return fleet::plan(found, wanted, args.detailed_exitcode, ui).await;
     }
+    of_one_stack(args.every_environment)?;
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let (delivery, inputs) = plan_stack(&stack, Look::AtChanges, ui).await?;
     if args.json {

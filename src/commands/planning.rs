@@ -7,7 +7,7 @@ use crate::cluster::{self, Connection, Releases, Trust};
 use crate::document::Document;
 use crate::gate;
 use crate::image::{self, Inputs, Resolved};
-use crate::plan::outlook::{self, Outlook};
+use crate::plan::outlook::{self, Block, Outlook};
 use crate::plan::release::Release;
 use crate::plan::render::{Detail, Planned};
 use crate::plan::{self, Goal, Nearby, Plan, PlannedImage, provenance, render};
@@ -23,6 +23,8 @@ pub(super) struct Delivery {
     pub(super) outlook: Option<Outlook>,
     /// Fields that the stack file takes from other managers, in the notation of `--take`.
     pub(super) take: Vec<String>,
+    /// How a next command names the stack; nothing where it has no file.
+    pub(super) given: String,
     /// The release that the plan goes back to.
     pub(super) back_to: Option<i64>,
     /// What the API server warned of while it was planned.
@@ -42,6 +44,7 @@ impl Delivery {
             connection,
             plan,
             take: Vec::new(),
+            given: String::new(),
             back_to: None,
         }
     }
@@ -74,7 +77,7 @@ impl Delivery {
     }
 
     /// By what its rollout gets stuck.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.outlook.iter().flat_map(Outlook::blocks)
     }
 }

@@ -14,6 +14,7 @@ use crate::document::{Body, Document, body};
 use crate::image::container::{Machine, Spec};
 use crate::image::docker::{Engine, LocalImage};
 use crate::image::{self, Inputs};
+use crate::interruption::Cleaning;
 use crate::profile::{self, Profile, VERSION};
 use crate::profile_file;
 use crate::rehearse::measure::{Effort, Measured, measure};
@@ -203,6 +204,7 @@ fn stopped() -> Result<impl Future<Output = ()>> {
 /// The container is removed whatever happens; of two errors, the measurement's is told.
 async fn in_container(engine: &Engine, spec: &Spec, effort: &Effort, ui: Ui) -> Result<Measured> {
     // From here on a signal ends the measurement and not the tool, also while the engine creates the container.
+    let _cleaning = Cleaning::new();
     let mut stop = pin!(stopped()?);
     let container = engine.create(spec).await?;
     let measured = tokio::select! {

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use miette::{Diagnostic, Result};
 
 use super::common::{StackFirst, exit};
+use super::effect::{NoEffect, refuse};
 use super::leave::{self, yaml};
 use crate::document::Body;
 use crate::image;
@@ -75,6 +76,7 @@ pub(super) const DOCUMENTS: &[Body] = &[];
 /// Whatever keeps the stack from being read.
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let (file, what) = stack_and_what(&args)?;
+    refuse_without_effect(&args, what)?;
     let stack = stack::load(&file, args.stack.env.as_deref())?;
     match what {
         What::Objects => {
@@ -95,6 +97,20 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         What::Adapter => ui.file(&yaml(&prometheus::adapter(&stack))?)?,
     }
     Ok(exit::OK)
+}
+
+/// Only objects have forms, and only two of the forms are files.
+fn refuse_without_effect(args: &Args, what: What) -> Result<(), NoEffect> {
+    let has_format = args.format != Format::Yaml;
+    if what != What::Objects {
+        let flags = [("--format", has_format), ("--out", args.out.is_some())];
+        return refuse(&flags, "here: only objects leave as files");
+    }
+    let flags = [("--out", args.out.is_some() && !has_format)];
+    refuse(
+        &flags,
+        "on YAML, which goes to stdout; --format names a form of files",
+    )
 }
 
 /// WHAT came before STACK in earlier versions.

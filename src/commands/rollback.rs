@@ -2,7 +2,7 @@
 
 use miette::{Diagnostic, Result};
 
-use super::common::{StackFirst, exit};
+use super::common::{StackFirst, exit, given};
 use super::delivery::{DeliveryArgs, deliver};
 use super::late;
 use super::planning::{Delivery, Look, Refused, plan_goal, refuse_release, releases};
@@ -82,6 +82,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     }
     let delivery = Delivery {
         take: stack.apply.take.clone(),
+        given: given(&file, args.stack.env.as_deref()),
         back_to: Some(release.number),
         ..Delivery::new(connection, planned, Look::AtChanges).await
     };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use miette::Result;
 use schemars::JsonSchema;
@@ -9,16 +10,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::common::{StackArgs, exit};
-use super::late;
 use super::release::{Summary, before, changed, ended, reason, when, who};
-use crate::cluster::{self, Connection, Trust};
+use super::{fleet, interrupted, late};
+use crate::cluster::{self, Connection, Releases, Trust};
 use crate::document::{Body, Document, body};
+use crate::interruption::GoingOn;
 use crate::kinds::{self, Going, Kind, ObjectId, Progress};
 use crate::plan::apply_set;
 use crate::plan::outlook::Asked;
 use crate::plan::release::{Release, newest};
 use crate::stack::{self, Stack};
-use crate::ui::{BOLD, GREEN, RED, Ui, YELLOW, paint};
+use crate::ui::{BOLD, DIM, GREEN, RED, Ui, Unwritable, YELLOW, paint};
 use uninlu_text::table::lines;
 
 /// Shows the stack's newest release, its objects, how far they are, and its pods
@@ -35,7 +37,7 @@ pub struct Args {
     /// Prints the status as JSON
     #[arg(long)]
     json: bool,
-    /// Goes on, and prints again whenever something changed, until it is interrupted
+    /// Goes on until it is interrupted: redraws the screen with the time; elsewhere prints again whenever something changed
     #[arg(long, short)]
     watch: bool,
 }
@@ -50,35 +52,83 @@ pub(super) const DOCUMENTS: &[Body] = &[body::<Report>];
 pub async fn run(args: Args, ui: Ui) -> Result<u8> {
     let stack = stack::load(&args.stack.stack, args.stack.env.as_deref())?;
     let connection = cluster::connect(&stack.target(), &Trust::beside(&stack.source.file)).await?;
+    if args.watch {
+        let _going = GoingOn::new(interrupted::LOOKING_ON);
+        return match ui.can_redraw() && !args.json {
+            true => redraw(&stack, &connection, ui).await,
+            false => follow(&stack, &connection, args.json, ui).await,
+        };
+    }
+    let seen = look(&stack, &connection).await?;
+    show(
+        &stack,
+        &seen,
+        &late::see(&connection, ui).await,
+        args.json,
+        ui,
+    )?;
+    Ok(match seen.is_deployed() {
+        true => exit::OK,
+        false => exit::NOT_DEPLOYED,
+    })
+}
+
+/// Prints again whenever something changed.
+async fn follow(stack: &Stack, connection: &Connection, as_json: bool, ui: Ui) -> Result<u8> {
     let mut said = None;
     loop {
-        let now = look(&stack, &connection).await?;
+        let now = look(stack, connection).await?;
         if said.as_ref() != Some(&now) {
-            let releases = late::see(&connection, ui).await;
-            let last = newest(&releases);
-            let earlier = last.and_then(|last| before(&releases, last.number));
-            if args.json {
-                let release = last.map(|last| Summary::of(last, earlier));
-                let report = Report {
-                    release,
-                    seen: now.clone(),
-                };
-                ui.json(&Document::new("status", stack.target(), report))?;
-            } else {
-                let gap = if said.is_some() { "\n" } else { "" };
-                let release = last.map_or(String::new(), |last| release_line(last, earlier));
-                ui.data(format_args!("{gap}{}", text(&stack, &now, &release)))?;
+            if said.is_some() && !as_json {
+                ui.data("\n")?;
             }
-            said = Some(now.clone());
-        }
-        if !args.watch {
-            return Ok(match now.is_deployed() {
-                true => exit::OK,
-                false => exit::NOT_DEPLOYED,
-            });
+            show(stack, &now, &late::see(connection, ui).await, as_json, ui)?;
+            said = Some(now);
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Draws the present state over the earlier one, with the time, so that a screen that stands still is no riddle.
+async fn redraw(stack: &Stack, connection: &Connection, ui: Ui) -> Result<u8> {
+    let (mut seen, mut releases, mut drawn) = (None, Releases::default(), 0);
+    loop {
+        let now = look(stack, connection).await?;
+        if seen.as_ref() != Some(&now) {
+            // What it records stands in the release's line; a line between two drawings would be torn.
+            releases = late::see(connection, fleet::SILENT).await;
+        }
+        let time = Timestamp::now().strftime("%F %T");
+        let head = format!("{time} UTC, again every {} s until Ctrl-C", PAUSE.as_secs());
+        let text = format!("{}\n{}", paint(DIM, head), in_words(stack, &now, &releases));
+        drawn = ui.redraw(text, drawn)?;
+        seen = Some(now);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn show(
+    stack: &Stack,
+    seen: &Seen,
+    releases: &[Release],
+    as_json: bool,
+    ui: Ui,
+) -> Result<(), Unwritable> {
+    if !as_json {
+        return ui.data(in_words(stack, seen, releases));
+    }
+    let last = newest(releases);
+    let report = Report {
+        release: last.map(|last| Summary::of(last, before(releases, last.number))),
+        seen: seen.clone(),
+    };
+    ui.json(&Document::new("status", stack.target(), report))
+}
+
+fn in_words(stack: &Stack, seen: &Seen, releases: &[Release]) -> String {
+    let last = newest(releases);
+    let line = last.map(|last| release_line(last, before(releases, last.number)));
+    text(stack, seen, &line.unwrap_or_default())
 }
 
 /// Between two looks of `--watch`.

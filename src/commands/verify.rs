@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use miette::{Diagnostic, IntoDiagnostic, Result, WrapErr};
 
 use super::common::{StackArgs, exit};
+use super::effect::is_typed;
 use crate::cluster::{self, Connection, Trust};
 use crate::document::{Body, Document, body};
 use crate::gate;
@@ -40,11 +41,14 @@ pub struct Args {
     wait: u64,
 }
 
+/// Where the key's file may stand.
+const VARIABLE: &str = "UNINLU_API_KEY_FILE";
+
 /// What the predictions need.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct KeyArgs {
     /// File with the key that `[access] api-key` asks for
-    #[arg(long, env = "UNINLU_API_KEY_FILE", value_name = "FILE")]
+    #[arg(long, env = VARIABLE, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
 }
 
@@ -175,6 +179,12 @@ async fn image_size(stack: &Stack, facts: &Facts) -> Option<Asked<ImageSize>> {
 }
 
 impl KeyArgs {
+    /// Whether it was typed: the variable may stand for other commands.
+    pub(super) fn is_typed(&self) -> bool {
+        let file = self.api_key_file.as_deref().and_then(Path::to_str);
+        is_typed(file, VARIABLE)
+    }
+
     pub(super) fn read(&self) -> Result<Option<String>> {
         let Some(file) = &self.api_key_file else {
             return Ok(None);

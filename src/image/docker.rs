@@ -112,11 +112,11 @@ impl Engine {
         }
     }
 
-    /// Builds the image with the engine's BuildKit and tells each step. Ctrl-C stops the build.
+    /// Builds the image with the engine's BuildKit and tells each step. When this process ends, the build stops.
     ///
     /// # Errors
     /// [`Error::Build`] after the failing step's log was printed; [`Error::Changed`] when the context is not what was
-    /// hashed; [`Error::Interrupted`].
+    /// hashed.
     pub async fn build(&self, mut job: Job, ui: Ui) -> Result<(), Error> {
         let step = ui.step(format!("build {}", job.reference));
         let (archive, upload) = upload(std::mem::take(&mut job.entries));
@@ -128,11 +128,7 @@ impl Engine {
             Some(credentials),
             Some(body_try_stream(archive)),
         );
-        let built = tokio::select! {
-            built = follow(messages, &upload.sent, &step, ui, verbose) => built,
-            _ = tokio::signal::ctrl_c() => Err(Fault::Interrupted),
-        };
-        match built {
+        match follow(messages, &upload.sent, &step, ui, verbose).await {
             Ok(()) => {
                 let sent = human_bytes(upload.sent.bytes());
                 step.done(paint(DIM, format_args!("context {sent}")));
@@ -162,14 +158,15 @@ impl Engine {
         let messages = self
             .docker
             .push_image(repository, Some(options), credentials);
-        let pushed = tokio::select! {
-            pushed = follow_push(messages, &step, ui) => pushed.map_err(|error| {
-                let cause = words(&error);
-                let help = mend::push(&reference, &cause);
-                Error::Push { reference, cause, help }
-            }),
-            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-        };
+        let pushed = follow_push(messages, &step, ui).await.map_err(|error| {
+            let cause = words(&error);
+            let help = mend::push(&reference, &cause);
+            Error::Push {
+                reference,
+                cause,
+                help,
+            }
+        });
         match &pushed {
             Ok(()) => step.done(""),
             Err(_) => step.failed(""),
@@ -202,9 +199,9 @@ pub(super) fn unique(prefix: &str) -> String {
 }
 
 /// Why a build ended without an image.
-enum Fault {
-    Engine(EngineError, Option<Failure>),
-    Interrupted,
+struct Fault {
+    error: EngineError,
+    failure: Option<Failure>,
 }
 
 async fn follow(
@@ -221,7 +218,10 @@ async fn follow(
         tokio::select! {
             message = messages.next() => match message {
                 None => return Ok(()),
-                Some(Err(error)) => return Err(Fault::Engine(error, progress.failure())),
+                Some(Err(error)) => {
+                    let failure = progress.failure();
+                    return Err(Fault { error, failure });
+                }
                 Some(Ok(info)) => {
                     if let Some(BuildInfoAux::BuildKit(status)) = info.aux {
                         for event in progress.fold(&status, started.elapsed()) {
@@ -256,7 +256,7 @@ async fn follow_push(
     Ok(())
 }
 
-/// What the terminal's one moving line says.
+/// What a terminal shows below the running step.
 fn running(progress: &Progress, sent: &Sent) -> String {
     let steps: Vec<String> = progress.running().map(short).collect();
     if steps.is_empty() {
@@ -298,10 +298,7 @@ fn is_internal(step: &str) -> bool {
 
 /// Which of the two sides broke it: a fault of the context explains everything that the engine says after it.
 async fn explain(fault: Fault, upload: Upload, dockerfile: String, ui: Ui) -> Error {
-    let (error, failure) = match fault {
-        Fault::Interrupted => return Error::Interrupted,
-        Fault::Engine(error, failure) => (error, failure),
-    };
+    let Fault { error, failure } = fault;
     if let Some(error) = upload.fault().await {
         return error;
     }

@@ -149,13 +149,6 @@ pub enum Error {
         help: String,
     },
 
-    /// Ctrl-C.
-    #[error("interrupted; the build was stopped")]
-    #[diagnostic(help(
-        "the steps that were finished are cached: the next build goes on from there"
-    ))]
-    Interrupted,
-
     /// The Docker configuration has a credential that cannot be read.
     #[error("cannot get the credential for the registry {registry}: {cause}")]
     #[diagnostic(help(

@@ -163,7 +163,8 @@ async fn watches_that_drop_are_taken_up_again() {
         proxy.sees(is_watch, 1).await;
         sandbox.allow_pods(10).await;
     };
-    let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &["apply", "--yes"]), freed);
+    let apply = ["apply", "--yes", "--even-if-stuck"];
+    let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &apply), freed);
     run.expect(0);
     proxy.expect_spent();
     is_whole(&sandbox).await;

@@ -138,7 +138,23 @@ async fn a_stack_of_a_folder_that_fails_holds_up_no_other() {
         let text = std::fs::read_to_string(&file).expect("readable") + &section;
         std::fs::write(&file, text).expect("writable");
     }
-    let run = sandbox.run(&["apply", "stacks", "--yes"]).await.expect(1);
+    let mark = sandbox.audit();
+    let refused = sandbox.run(&["apply", "stacks", "--yes"]).await.expect(1);
+    for words in [
+        "stacks/b/uninlu.toml  the rollout will get stuck",
+        "--even-if-stuck",
+    ] {
+        assert!(
+            refused.stdout.contains(words),
+            "no `{words}` in {}",
+            refused.stdout
+        );
+    }
+    assert!(mark.writes().is_empty(), "{:#?}", mark.writes());
+    let run = sandbox
+        .run(&["apply", "stacks", "--yes", "--even-if-stuck"])
+        .await
+        .expect(1);
     assert!(run.stderr.contains("✓ nlu"), "{}", run.stderr);
     for words in [
         "stacks/b/uninlu.toml",
@@ -179,7 +195,7 @@ async fn talk_for_programs_is_one_event_a_line() {
         ..StackText::default()
     });
     let failed = sandbox
-        .run(&["apply", "--yes", "--progress", "json"])
+        .run(&["apply", "--yes", "--even-if-stuck", "--progress", "json"])
         .await
         .expect(1);
     let last = failed.stderr.lines().last().unwrap_or_default();

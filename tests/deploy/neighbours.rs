@@ -111,7 +111,7 @@ async fn destroy_leaves_another_stack_and_what_else_lives_in_the_namespace() {
     std::fs::write(sandbox.path("b.toml"), second_stack(&sandbox.namespace)).expect("writable");
     for stack in ["uninlu.toml", "b.toml"] {
         sandbox
-            .run(&["apply", stack, "--yes", "--no-wait"])
+            .run(&["apply", stack, "--yes", "--no-wait", "--even-if-stuck"])
             .await
             .expect(0);
     }

@@ -59,7 +59,8 @@ async fn a_pod_that_is_too_large_for_the_node() {
     let sandbox = Sandbox::new("too-large").await;
     let sections = "[rollout]\nwait-for-nodes = \"0s\"\n[resources]\ncpu = { request = \"4000\" }";
     sandbox.write_stack(&misbehaving("crash").await, "/tmp", sections);
-    assert_error!(sandbox.run(&["apply", "--yes"]).await, sandbox);
+    let run = sandbox.run(&["apply", "--yes", "--even-if-stuck"]).await;
+    assert_error!(run, sandbox);
 }
 
 #[tokio::test]

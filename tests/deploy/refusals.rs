@@ -103,7 +103,10 @@ async fn nobody_to_ask_and_no_consent() {
 async fn pods_that_the_quota_refuses_end_the_wait_with_the_reason() {
     let sandbox = Sandbox::in_namespace("quota").await;
     sandbox.allow_pods(0).await;
-    let run = sandbox.run(&["apply", "--yes"]).await.expect(1);
+    let run = sandbox
+        .run(&["apply", "--yes", "--even-if-stuck"])
+        .await
+        .expect(1);
     assert!(run.stderr.contains("exceeded quota"), "{}", run.stderr);
     assert!(
         sandbox.get(Kind::Deployment, NAME).await.is_some(),

@@ -113,7 +113,10 @@ async fn a_rollout_that_fails_goes_back_when_the_stack_says_so() {
     sandbox.write(stack(
         "[rollout]\non-failure = \"rollback\"\n[resources]\nmemory = { request = \"3Gi\", limit = \"3Gi\" }",
     ));
-    let run = sandbox.run(&["apply", "--yes"]).await.expect(1);
+    let run = sandbox
+        .run(&["apply", "--yes", "--even-if-stuck"])
+        .await
+        .expect(1);
     assert!(run.stderr.contains("exceeded quota"), "{}", run.stderr);
     assert!(
         run.stderr.contains("rolled back to release 1"),
@@ -288,7 +291,10 @@ async fn fail_with(sandbox: &Sandbox) -> crate::sandbox::Run {
         sections: "[rollout]\non-failure = \"rollback\"\n[resources]\nmemory = { request = \"3Gi\", limit = \"3Gi\" }",
         ..SMALLER
     });
-    sandbox.run(&["apply", "--yes"]).await.expect(1)
+    sandbox
+        .run(&["apply", "--yes", "--even-if-stuck"])
+        .await
+        .expect(1)
 }
 
 async fn with_one_release(test: &str) -> Sandbox {

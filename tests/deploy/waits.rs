@@ -23,6 +23,9 @@ const fn own(sections: &str) -> StackText<'_> {
     }
 }
 
+/// An apply of what the plan says gets stuck.
+const STUCK: [&str; 3] = ["apply", "--yes", "--even-if-stuck"];
+
 /// Asks for what only a node of the test has; small enough that no other test's pod fits there.
 const NEEDS_GPU: &str = "[engine]\ngpus = 1\n[resources]\n\
     cpu = { request = \"10m\", limit = \"10m\" }\nmemory = { request = \"16Mi\", limit = \"16Mi\" }\n";
@@ -135,7 +138,7 @@ async fn a_node_that_comes_late_is_waited_for() {
     let _alone = GPUS.lock().await;
     let sandbox = Sandbox::in_namespace("late-node").await;
     sandbox.write(own(&format!(
-        "{NEEDS_GPU}[rollout]\non-failure = \"rollback\""
+        "{NEEDS_GPU}[rollout]\non-failure = \"rollback\"\nwait-for-nodes = \"5m\""
     )));
     let late = LateNode::new(&sandbox);
     late.goes().await;
@@ -180,7 +183,7 @@ async fn a_node_that_an_autoscaler_announced_is_waited_for() {
         .await;
         late.comes_after_grace(&proxy).await;
     };
-    let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &["apply", "--yes"]), comes);
+    let (run, ()) = tokio::join!(sandbox.run_through(&proxy, &STUCK), comes);
     late.goes_with_its_stack().await;
     run.expect(0);
 }
@@ -196,7 +199,7 @@ async fn an_autoscaler_that_adds_no_node_ends_the_wait() {
         let words = "pod didn't trigger scale-up: 1 max node group size reached";
         event(&sandbox, &pod, "NotTriggerScaleUp", words).await;
     };
-    let (run, ()) = tokio::join!(sandbox.run(&["apply", "--yes"]), refused);
+    let (run, ()) = tokio::join!(sandbox.run(&STUCK), refused);
     destroy(&sandbox).await;
     let run = run.expect(1);
     says(
@@ -276,12 +279,18 @@ async fn a_paused_deployment_is_named_before_and_ends_the_wait_at_once() {
     let refused = sandbox.run(&["apply", "--yes"]).await.expect(1);
     says(
         &refused.stderr,
-        &[PAUSED, "nothing was changed", "kubectl rollout resume"],
+        &[
+            "the rollout will get stuck",
+            PAUSED,
+            "nothing was changed",
+            "kubectl rollout resume",
+            "--even-if-stuck",
+        ],
     );
     assert!(mark.writes().is_empty(), "{:#?}", mark.writes());
 
     sandbox
-        .run(&["apply", "--yes", "--no-wait"])
+        .run(&["apply", "--yes", "--no-wait", "--even-if-stuck"])
         .await
         .expect(0);
     let unchanged = sandbox.plan().await.json();
@@ -327,7 +336,7 @@ async fn a_release_that_became_ready_late_is_recorded_by_what_sees_it() {
         let sandbox = Sandbox::in_namespace(test).await;
         sandbox.allow_pods(0).await;
         sandbox.write(own(""));
-        let failed = sandbox.run(&["apply", "--yes"]).await.expect(1);
+        let failed = sandbox.run(&STUCK).await.expect(1);
         says(&failed.stderr, &["exceeded quota"]);
         sandbox.allow_pods(10).await;
         sandbox
@@ -393,7 +402,7 @@ async fn a_release_of_which_something_is_missing_is_not_ready() {
 
 async fn apply_through(sandbox: &Sandbox, rule: Rule) -> Run {
     let proxy = Proxy::start(sandbox, &[rule]).await;
-    sandbox.run_through(&proxy, &["apply", "--yes"]).await
+    sandbox.run_through(&proxy, &STUCK).await
 }
 
 /// A look of the wait at the Deployment; plans list all of the stack's.
@@ -486,7 +495,20 @@ async fn a_limit_range_is_named_before_and_after() {
             "at most memory 64Mi",
         ],
     );
-    let run = sandbox.run(&["apply", "--yes"]).await.expect(1);
+    let mark = sandbox.audit();
+    let refused = sandbox.run(&["apply", "--yes"]).await.expect(1);
+    says(
+        &refused.stderr,
+        &[
+            "the LimitRange `small` refuses the pods",
+            "Set `[resources]` within its bounds",
+            "--even-if-stuck",
+        ],
+    );
+    assert!(mark.writes().is_empty(), "{:#?}", mark.writes());
+    let gate = sandbox.run(&["gate"]).await.expect(3);
+    says(&gate.stdout, &["stuck", "the LimitRange `small`"]);
+    let run = sandbox.run(&STUCK).await.expect(1);
     says(
         &run.stderr,
         &[

@@ -11,7 +11,7 @@ use uninlu::gate::{
     self, Access, Cluster, Exposed, Facts, Listing, ModelFile, Subject, Verdicts, Version, secrets,
 };
 use uninlu::kinds::{AutoscalerMetric, Going, Kind};
-use uninlu::plan::outlook::{Obstacle, Outlook};
+use uninlu::plan::outlook::{Block, Obstacle, Outlook};
 use uninlu::plan::replicas::Transition;
 use uninlu::plan::{Action, Change, Conflict, Goal, Parent, Plan, PlannedImage, apply_set};
 use uninlu::profile::Profile;
@@ -49,8 +49,10 @@ pub(crate) struct Case {
     cluster: Option<Around>,
     /// What the plan would do, by kind.
     changes: BTreeMap<String, Done>,
-    /// What will keep pods from coming.
+    /// What is in the pods' way.
     obstacles: Vec<String>,
+    /// By what the rollout gets stuck.
+    stuck: Vec<String>,
     /// What will keep the autoscaler from scaling them, by the metric of the pods that it cannot read.
     unread: BTreeMap<String, String>,
     /// Nobody asked a cluster, and nobody measured.
@@ -253,16 +255,24 @@ impl Case {
     }
 
     fn outlook(&self) -> Option<Outlook> {
-        let of_pods = self.obstacles.iter().map(|words| (words, None));
+        let of_pods = self.obstacles.iter().map(|words| (words, None, None));
+        let of_blocks = self.stuck.iter().map(|reason| {
+            let block = Block {
+                reason: reason.clone(),
+                fix: "change it".to_owned(),
+            };
+            (reason, None, Some(block))
+        });
         let of_metrics = self.unread.iter();
-        let of_metrics =
-            of_metrics.map(|(name, words)| (words, Some(AutoscalerMetric::Pods(name.clone()))));
+        let of_metrics = of_metrics
+            .map(|(name, words)| (words, Some(AutoscalerMetric::Pods(name.clone())), None));
         let obstacles: Vec<Obstacle> = of_metrics
             .chain(of_pods)
-            .map(|(words, metric)| Obstacle {
+            .chain(of_blocks)
+            .map(|(words, metric, block)| Obstacle {
                 words: words.clone(),
                 metric,
-                blocks: false,
+                block,
             })
             .collect();
         (!obstacles.is_empty()).then_some(Outlook {

@@ -242,7 +242,7 @@ fn interrupting_stops_the_build() {
         .expect("kill runs");
     assert!(interrupted.success(), "the tool was still building");
     let said = lines.collect::<Vec<_>>().join("\n");
-    assert_eq!(tool.wait().expect("it ends").code(), Some(1));
+    assert_eq!(tool.wait().expect("it ends").code(), Some(130));
     assert!(
         said.contains("interrupted; the build was stopped"),
         "{said}"

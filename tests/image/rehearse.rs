@@ -114,7 +114,7 @@ fn a_server_that_is_never_ready_is_given_up() {
 #[ignore = "needs Docker: make test-image"]
 fn interrupting_removes_the_container() {
     let probes = "[probes]\nstartup = { period = \"1s\", budget = \"600s\" }\n";
-    for signal in ["-INT", "-TERM"] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 1)] {
         let (project, reference) = built("interrupted", "sleep 600", probes);
         let mut tool = rehearse(&project)
             .stderr(Stdio::piped())
@@ -132,7 +132,7 @@ fn interrupting_removes_the_container() {
         assert!(sent.success(), "the tool was still measuring");
         let said = lines.collect::<Vec<_>>().join("\n");
         let output = tool.wait_with_output().expect("it ends");
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(output.status.code(), Some(code), "{said}");
         assert_eq!(text(&output.stdout), "");
         assert!(said.contains("the container was removed"), "{said}");
         nothing_left(&project, &reference);

@@ -7,6 +7,7 @@ mod destruction;
 mod file;
 mod merge;
 mod moved;
+mod outlook;
 mod provenance;
 mod writes;
 

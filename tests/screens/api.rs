@@ -1,14 +1,17 @@
-//! An API server that answers from a list, and has nothing else.
+//! An API server that answers from a list, takes every write, and has nothing else. It is a registry without images and a
+//! Docker engine without images, too.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-/// Answers by path, without what follows a `?`.
+/// Answers by method and path (`POST /…`), or by the path of what is read, without what follows a `?`; null is never
+/// answered.
 pub(super) type Answers = BTreeMap<String, Value>;
 
 /// A server that lives as long as the test's process.
@@ -38,12 +41,35 @@ impl Api {
         kubeconfig(folder, &self.address)
     }
 
-    /// Methods of all requests that were not only read.
+    /// `127.0.0.1:PORT`
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// All requests that were no reads and no dry runs.
     pub(super) fn writes(&self) -> Vec<String> {
         let asked = self.asked.lock().expect("no test panics while it is held");
-        let writes = asked.iter().filter(|line| !line.starts_with("GET "));
+        let is_read = |line: &String| ["GET ", "HEAD "].iter().any(|it| line.starts_with(it));
+        let writes = asked
+            .iter()
+            .filter(|line| !is_read(line) && !line.contains("dryRun=All"));
         writes.cloned().collect()
     }
+}
+
+/// Takes connections, answers nothing, and says when one comes.
+pub(super) fn silent() -> (String, Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("a port").to_string();
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if sender.send(stream).is_err() {
+                return;
+            }
+        }
+    });
+    (address, receiver)
 }
 
 /// A kubeconfig whose `prod` is a server at that address.
@@ -94,13 +120,31 @@ fn serve(stream: TcpStream, answers: &Answers, asked: &Mutex<Vec<String>>) -> Op
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         asked.lock().ok()?.push(request.trim().to_owned());
-        let target = request.split_whitespace().nth(1)?;
-        let path = target.split('?').next()?;
-        let (status, answer) = match answers.get(path) {
+        let (method, target) = request.trim().split_once(' ')?;
+        let target = target.split(' ').next()?;
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let path = without_version(path);
+        let of_path = || {
+            answers
+                .get(path)
+                .filter(|_| ["GET", "HEAD"].contains(&method))
+        };
+        let answer = answers.get(&format!("{method} {path}"));
+        let (status, answer) = match answer.or_else(of_path) {
+            // A watch sees nothing after what was listed.
+            _ if query.contains("watch=") => {
+                write!(
+                    writer,
+                    "HTTP/1.1 200 -\r\ntransfer-encoding: chunked\r\n\r\n"
+                )
+                .ok()?;
+                return hold(reader);
+            }
+            Some(Value::Null) => return hold(reader),
             // An error is its own answer.
             Some(answer) if answer["kind"] == "Status" => (answer["code"].clone(), answer.clone()),
             Some(answer) => (json!(200), answer.clone()),
-            None => (json!(404), refusal(404, "NotFound", "not found")),
+            None => taken(method, &body),
         };
         let answer = answer.to_string();
         write!(
@@ -112,6 +156,36 @@ fn serve(stream: TcpStream, answers: &Answers, asked: &Mutex<Vec<String>>) -> Op
     }
 }
 
+/// The engine's paths begin with a version.
+fn without_version(path: &str) -> &str {
+    let engine = path
+        .strip_prefix("/v1.")
+        .and_then(|rest| rest.split_once('/'));
+    engine.map_or(path, |(version, _)| &path["/v1.".len() + version.len()..])
+}
+
+/// Reads until the other side leaves.
+fn hold(mut reader: BufReader<TcpStream>) -> Option<()> {
+    std::io::copy(&mut reader, &mut std::io::sink()).ok()?;
+    None
+}
+
+/// What is written is as it was sent; what is read and not in the list is not there.
+fn taken(method: &str, body: &[u8]) -> (Value, Value) {
+    match (method, serde_json::from_slice::<Value>(body)) {
+        ("PATCH" | "POST" | "PUT", Ok(mut object)) => {
+            object["metadata"]["uid"] = json!("1");
+            object["metadata"]["resourceVersion"] = json!("2");
+            (json!(200), object)
+        }
+        ("DELETE", _) => (
+            json!(200),
+            json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }),
+        ),
+        _ => (json!(404), refusal(404, "NotFound", "not found")),
+    }
+}
+
 /// As an API server says no.
 pub(super) fn refusal(code: u16, reason: &str, message: &str) -> Value {
     json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -120,5 +194,6 @@ pub(super) fn refusal(code: u16, reason: &str, message: &str) -> Value {
 
 /// As an API server lists objects.
 pub(super) fn list(version: &str, kind: &str, items: &[Value]) -> Value {
-    json!({ "kind": format!("{kind}List"), "apiVersion": version, "metadata": {}, "items": items })
+    json!({ "kind": format!("{kind}List"), "apiVersion": version, "metadata": { "resourceVersion": "1" },
+        "items": items })
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod init;
+mod interruption;
 mod releases;
 mod terminal;
 

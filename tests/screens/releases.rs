@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uninlu::kinds::Kind;
 use uninlu::plan::release::{Outcome, Record};
-use uninlu::plan::{Goal, PlannedImage};
+use uninlu::plan::{Goal, PlannedImage, apply_set};
 use uninlu::stack;
 
 use super::api::{Answers, Api, list};
@@ -15,12 +15,12 @@ use super::settings;
 use super::terminal::Terminal;
 use crate::hermetic;
 
-fn image(digit: &str) -> String {
+pub(super) fn image(digit: &str) -> String {
     format!("registry.test/nlu@sha256:{}", digit.repeat(64))
 }
 
 /// A stack file with further sections.
-fn stack_text(image: &str, sections: &str) -> String {
+pub(super) fn stack_text(image: &str, sections: &str) -> String {
     format!(
         "name = \"nlu\"\nnamespace = \"nlu\"\n[cluster]\ncontext = \"prod\"\n[image]\nreference = \"{image}\"\n\
          [model]\nsource = {{ pvc = \"models\" }}\n{sections}"
@@ -28,7 +28,7 @@ fn stack_text(image: &str, sections: &str) -> String {
 }
 
 /// The goal that an apply of that file records.
-fn goal(image: &str, sections: &str) -> Goal {
+pub(super) fn goal(image: &str, sections: &str) -> Goal {
     let text = stack_text(image, sections);
     let stack = stack::parse(&text, "uninlu.toml".as_ref(), None).expect("valid");
     let image = PlannedImage {
@@ -122,7 +122,7 @@ fn answers() -> Answers {
     )])
 }
 
-fn project(answers: Answers) -> (TempDir, Api) {
+pub(super) fn project(answers: Answers) -> (TempDir, Api) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let api = Api::start(answers);
     api.kubeconfig(home.path());
@@ -131,7 +131,7 @@ fn project(answers: Answers) -> (TempDir, Api) {
     (home, api)
 }
 
-fn run(home: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(super) fn run(home: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = hermetic::uninlu(home)
         .args(arguments)
         .env("KUBECONFIG", home.join("kubeconfig"))
@@ -269,8 +269,15 @@ fn pod(name: &str, node: &str, container: &Value) -> Value {
             "conditions": [{ "type": "Ready", "status": if is_ready { "True" } else { "False" } }] } })
 }
 
+/// The ApplySet's parent.
+fn parent() -> Value {
+    let goal = goal(&image("1"), "");
+    let kinds = goal.objects.keys().map(|id| id.kind).collect();
+    apply_set::parent_body("nlu", &apply_set::parent_id(&goal.target), &kinds)
+}
+
 /// The objects of the stack, of whose two pods one waits for its image.
-fn cluster(ready: u32) -> Answers {
+pub(super) fn cluster(ready: u32) -> Answers {
     let good = json!({ "name": "server", "image": "x", "imageID": "x", "ready": true, "restartCount": 0,
         "state": { "running": { "startedAt": "2026-11-24T10:00:00Z" } } });
     let message = format!(
@@ -301,15 +308,28 @@ fn cluster(ready: u32) -> Answers {
             ),
             _ => continue,
         };
-        add(
-            path,
-            list(version, id.kind.name(), std::slice::from_ref(body)),
-        );
+        let parent = (id.kind == Kind::ConfigMap).then(parent);
+        let items: Vec<Value> = [body.clone()].into_iter().chain(parent).collect();
+        add(path, list(version, id.kind.name(), &items));
     }
     add(
         "/apis/apps/v1/namespaces/nlu/deployments",
         list("apps/v1", "Deployment", &[deployment(ready)]),
     );
+    add(
+        "/apis/apps/v1/namespaces/nlu/deployments/nlu",
+        deployment(ready),
+    );
+    for (path, version, kind) in [
+        (
+            "/apis/apps/v1/namespaces/nlu/replicasets",
+            "apps/v1",
+            "ReplicaSet",
+        ),
+        ("/api/v1/namespaces/nlu/events", "v1", "Event"),
+    ] {
+        add(path, list(version, kind, &[]));
+    }
     add(
         "/apis/autoscaling/v2/namespaces/nlu/horizontalpodautoscalers",
         list("autoscaling/v2", "HorizontalPodAutoscaler", &[]),

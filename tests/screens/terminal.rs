@@ -1,9 +1,12 @@
-//! The tool on a pseudo-terminal. Nothing here waits for a time: an answer is typed when its question stands there.
+//! The tool on a pseudo-terminal: the kernel's own, as tmux has one for each of its panes. It is the tool's controlling
+//! terminal, so that a typed Ctrl-C is echoed and becomes SIGINT by the kernel's line discipline, and what is drawn comes
+//! through it. Nothing here waits for a time: an answer is typed when its question stands there.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -13,6 +16,8 @@ use crate::hermetic;
 
 const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
+/// A bound for a command that draws on and does nothing else.
+const BOUND: Duration = Duration::from_secs(180);
 /// A bound for a machine that hangs.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 60,
@@ -27,6 +32,7 @@ pub(super) struct Terminal {
     /// What came since the last answer.
     fresh: Screen,
     raw: Vec<u8>,
+    started: Instant,
 }
 
 impl Terminal {
@@ -45,9 +51,10 @@ impl Terminal {
         let user = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY);
         let user = File::from(user.expect("the other side"));
         let both = || user.try_clone().expect("a descriptor");
-        let mut command: Command = hermetic::uninlu(folder);
+        let mut command = with_controlling_terminal(&hermetic::uninlu(folder));
         command
             .args(arguments)
+            .envs([("TERM", "xterm-256color"), ("LANG", "C.UTF-8")])
             .envs(variables.iter().copied())
             .stdin(both())
             .stdout(both())
@@ -58,6 +65,7 @@ impl Terminal {
             screen: Screen::default(),
             fresh: Screen::default(),
             raw: Vec::new(),
+            started: Instant::now(),
         }
     }
 
@@ -76,6 +84,23 @@ impl Terminal {
         self.master.write_all(&[4]).expect("a terminal");
     }
 
+    /// Waits for the words, and types Ctrl-C.
+    pub(super) fn interrupt(&mut self, words: &str) {
+        while !self.screen.text().contains(words) {
+            assert!(
+                self.read(),
+                "it ended before `{words}`:\n{}",
+                self.screen.text()
+            );
+        }
+        self.type_interrupt();
+    }
+
+    /// Types Ctrl-C.
+    pub(super) fn type_interrupt(&mut self) {
+        self.master.write_all(&[3]).expect("a terminal");
+    }
+
     fn wait_for(&mut self, question: &str) {
         while !(self.fresh.text().contains(question) && self.raw.ends_with(b": ")) {
             assert!(
@@ -90,11 +115,17 @@ impl Terminal {
     pub(super) fn end(mut self) -> (Option<i32>, String) {
         while self.read() {}
         let status = self.child.wait().expect("it ends");
+        assert!(!self.screen.is_cursor_hidden, "the cursor is not shown");
         (status.code(), self.screen.text())
     }
 
     /// `false` at the end.
     fn read(&mut self) -> bool {
+        assert!(
+            self.started.elapsed() < BOUND,
+            "it does not get on:\n{}",
+            self.screen.text()
+        );
         let mut waiting = [PollFd::new(&self.master, PollFlags::IN)];
         let ready = poll(&mut waiting, Some(&PATIENCE)).expect("a descriptor");
         assert!(ready > 0, "nothing comes any more:\n{}", self.screen.text());
@@ -112,6 +143,20 @@ impl Terminal {
     }
 }
 
+/// The same command, with the terminal on its stdin as its own.
+fn with_controlling_terminal(of: &Command) -> Command {
+    let mut command = Command::new("/usr/bin/setsid");
+    command.arg("--ctty").arg(of.get_program()).env_clear();
+    command.envs(
+        of.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    if let Some(folder) = of.get_current_dir() {
+        command.current_dir(folder);
+    }
+    command
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -126,6 +171,7 @@ struct Screen {
     column: usize,
     /// Bytes of a character or a code that is not complete.
     rest: Vec<u8>,
+    is_cursor_hidden: bool,
 }
 
 impl Screen {
@@ -168,7 +214,14 @@ impl Screen {
                 let column = self.column;
                 self.line().truncate(column);
             }
-            // Colours, and whether the cursor is seen.
+            b'J' => {
+                let column = self.column;
+                self.line().truncate(column);
+                self.lines.truncate(self.row + 1);
+            }
+            b'l' if numbers == "?25" => self.is_cursor_hidden = true,
+            b'h' if numbers == "?25" => self.is_cursor_hidden = false,
+            // Colours.
             _ => (),
         }
     }
@@ -176,10 +229,14 @@ impl Screen {
     fn put(&mut self, character: char) {
         match character {
             '\r' => self.column = 0,
-            '\n' => self.row += 1,
+            '\n' => (self.row, self.column) = (self.row + 1, 0),
             '\u{8}' => self.column = self.column.saturating_sub(1),
             '\u{7}' => (),
             _ => {
+                // As terminals do it: what follows a full line begins the next one.
+                if self.column >= usize::from(COLUMNS) {
+                    (self.row, self.column) = (self.row + 1, 0);
+                }
                 let column = self.column;
                 let line = self.line();
                 if line.len() <= column {

@@ -240,10 +240,7 @@ impl Scene {
         if self.pods.iter().any(goes) {
             return Supply::Coming;
         }
-        let is_outdated = |event: &Event| {
-            let uid = event.metadata.uid.as_ref();
-            pod::refuses_node(event) && uid.is_some_and(|uid| self.earlier.contains(uid))
-        };
+        let is_outdated = |event: &Event| pod::refuses_node(event) && self.is_earlier(event);
         let events: Vec<Event> = events
             .iter()
             .filter(|it| !is_outdated(it))
@@ -266,7 +263,8 @@ impl Scene {
     }
 
     /// What went wrong on the way, whether or not it ended well: warnings about the new pods and their ReplicaSet, the
-    /// most frequent first.
+    /// most frequent first. Without those of an earlier rollout: events stay for an hour, and a release that is applied
+    /// again has the same ReplicaSet.
     pub fn warnings(&self) -> Vec<String> {
         let newest = self
             .deployment
@@ -276,9 +274,15 @@ impl Scene {
             return Vec::new();
         };
         let pods = self.pods.iter().filter(|pod| is_owned(pod, newest));
-        let objects = pods.map(|pod| &pod.metadata).chain([&newest.metadata]);
+        let pods = pods.map(|pod| (&pod.metadata, pod::explain(pod, &[]) == Progress::Ready));
+        let set = (&newest.metadata, pod::explain_creation(newest).is_none());
+        let events = pods.chain([set]).flat_map(|(object, is_well)| {
+            let mut events = self.events_of(object);
+            events.retain(|event| !(is_well && self.is_earlier(event)));
+            events
+        });
         let mut counts: BTreeMap<String, i32> = BTreeMap::new();
-        for event in objects.flat_map(|object| self.events_of(object)) {
+        for event in events {
             if event.type_.as_deref() == Some("Warning") {
                 let text = |text: &Option<String>| text.clone().unwrap_or_default();
                 let words = format!("{}: {}", text(&event.reason), text(&event.message));
@@ -298,6 +302,12 @@ impl Scene {
                 _ => format!("{words} ({count} times)"),
             })
             .collect()
+    }
+
+    /// Whether it is older than the wait.
+    fn is_earlier(&self, event: &Event) -> bool {
+        let uid = event.metadata.uid.as_ref();
+        uid.is_some_and(|uid| self.earlier.contains(uid))
     }
 
     /// Its own events, not those of an earlier object of the name. One that was written without a uid counts by the name,

@@ -16,6 +16,7 @@ mod moved;
 pub mod outlook;
 pub mod owner;
 pub mod provenance;
+mod quota;
 pub mod release;
 pub mod render;
 pub mod replicas;

@@ -78,11 +78,7 @@ fn refusals_of(range: &LimitRange, filled: &PodSpec) -> Vec<String> {
         }
     }
     refused.dedup();
-    let words = |why| {
-        format!(
-            "the LimitRange `{name}` refuses the pods: {why}; set `[resources]` within its bounds"
-        )
-    };
+    let words = |why| format!("the LimitRange `{name}` refuses the pods: {why}");
     refused.into_iter().map(words).collect()
 }
 

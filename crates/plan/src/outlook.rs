@@ -5,22 +5,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
-    Container, LimitRange, Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota,
+    LimitRange, Node, PersistentVolumeClaim, Pod, PodSpec, ResourceQuota,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::limits;
+use super::quota;
 use super::rivals::rivals;
 use super::room;
 use super::{Action, Change, Goal, Nearby, Plan};
-use uninlu_objects::amounts::{
-    Amounts, add, amounts, limits_of, of_containers, requests, requests_of,
-};
+use uninlu_objects::amounts::{Amounts, requests};
 use uninlu_objects::{
     AutoscalerMetric, Going, INSTANCE, Kind, MANAGED_BY, MANAGER, MetricState, of_kind, resume,
 };
-use uninlu_stack::Count;
+use uninlu_stack::{Count, WAIT_FOR_NODES};
 use uninlu_text::words::human_elapsed;
 
 /// What a cluster was asked for, or why it did not tell: a user may plan without being allowed to look at nodes.
@@ -81,14 +80,23 @@ pub struct Outlook {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Obstacle {
-    /// What it is.
+    /// What it is, and what to do about it.
     pub words: String,
     /// The metric that the autoscaler cannot read, where it is that.
     #[serde(skip)]
     pub metric: Option<AutoscalerMetric>,
-    /// Whether the rollout gets stuck by it.
+    /// Where the rollout gets stuck by it.
     #[serde(skip)]
-    pub blocks: bool,
+    pub block: Option<Block>,
+}
+
+/// By what a rollout gets stuck, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// A clause.
+    pub reason: String,
+    /// A clause.
+    pub fix: String,
 }
 
 /// What the plan refers to; `None` when it leaves the pods and their autoscaler as they are, and there is nothing to look
@@ -161,9 +169,9 @@ pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
             .max(u32::try_from(own.len()).unwrap_or(u32::MAX)),
     };
     let way = Way::of(plan, body, wanted, &own);
-    look.references(around, wanted, way.surge);
-    look.room(around, &requests(&pod), &way);
-    look.quotas(around, &pod, way.first, way.goes_first);
+    look.references(around, &pod, wanted, way.surge);
+    look.room(around, &requests(&pod), &way, node_may_come(plan, around));
+    look.quotas(around, &pod, &way);
     look.limits(around, &pod);
     Some(Outlook {
         pods: wanted,
@@ -188,7 +196,10 @@ pub fn with_nearby(outlook: Option<Outlook>, plan: &Plan, nearby: &Nearby) -> Op
         unknown: nearby.unknown.clone(),
         ..Look::default()
     };
-    rivals.into_iter().for_each(|rival| look.meets(rival.words));
+    // Two that scale, evict or select the same pods hinder each other, and the rollout goes on.
+    rivals
+        .into_iter()
+        .for_each(|rival| look.may_meet(rival.words));
     Some(match outlook {
         Some(mut outlook) => {
             outlook.obstacles.append(&mut look.obstacles);
@@ -350,17 +361,24 @@ impl Look {
             self.obstacles.push(Obstacle {
                 words,
                 metric: Some(metric.clone()),
-                blocks: false,
+                block: None,
             });
         }
     }
 
     /// Something by which the rollout gets stuck.
-    fn meets(&mut self, words: String) {
+    fn meets(&mut self, reason: impl Into<String>, fix: impl Into<String>) {
+        let block = Block {
+            reason: reason.into(),
+            fix: fix.into(),
+        };
         self.obstacles.push(Obstacle {
-            words: format!("the rollout will get stuck: {words}"),
+            words: format!(
+                "the rollout will get stuck: {}; {}",
+                block.reason, block.fix
+            ),
             metric: None,
-            blocks: true,
+            block: Some(block),
         });
     }
 
@@ -369,19 +387,19 @@ impl Look {
         self.obstacles.push(Obstacle {
             words,
             metric: None,
-            blocks: false,
+            block: None,
         });
     }
 
     /// A paused Deployment is scaled all the same.
     fn pause(&mut self, plan: &Plan) {
         let Some(words) = plan.paused() else { return };
-        let words = format!("{words}; {} lets it go on", resume(&plan.goal.target));
-        self.obstacles.push(Obstacle {
-            words,
-            metric: None,
-            blocks: plan.changes.iter().any(Change::restarts_pods),
-        });
+        let fix = format!("{} lets it go on", resume(&plan.goal.target));
+        if plan.changes.iter().any(Change::restarts_pods) {
+            self.meets(words, fix);
+        } else {
+            self.may_meet(format!("{words}; {fix}"));
+        }
     }
 
     fn without_new_pods(self, plan: &Plan, running: usize) -> Outlook {
@@ -398,11 +416,17 @@ impl Look {
         }
     }
 
-    fn references(&mut self, around: &Surroundings, pods: u32, surge: u32) {
+    fn references(&mut self, around: &Surroundings, pod: &PodSpec, pods: u32, surge: u32) {
         for (name, exists) in &around.secrets {
             match exists {
                 Ok(true) => (),
-                Ok(false) => self.meets(format!("the Secret `{name}` does not exist")),
+                Ok(false) if is_mounted(pod, name) => {
+                    self.meets(format!("the Secret `{name}` does not exist"), CREATE);
+                }
+                // A registry that gives the image to anyone needs none.
+                Ok(false) => self.may_meet(format!(
+                    "the Secret `{name}`, by which the image is pulled, does not exist"
+                )),
                 Err(reason) => self
                     .unknown
                     .push(format!("whether the Secret `{name}` exists: {reason}")),
@@ -411,9 +435,10 @@ impl Look {
         for (name, claim) in &around.claims {
             match claim {
                 Ok(Some(claim)) => self.claim(name, claim, pods, surge),
-                Ok(None) => {
-                    self.meets(format!("the PersistentVolumeClaim `{name}` does not exist"))
-                }
+                Ok(None) => self.meets(
+                    format!("the PersistentVolumeClaim `{name}` does not exist"),
+                    CREATE,
+                ),
                 Err(reason) => self
                     .unknown
                     .push(format!("the PersistentVolumeClaim `{name}`: {reason}")),
@@ -430,9 +455,12 @@ impl Look {
             .collect();
         let is_only = |mode: &str| !modes.is_empty() && modes.iter().all(|known| *known == mode);
         if is_only("ReadWriteOncePod") && pods + surge > 1 {
-            self.meets(format!(
-                "the PersistentVolumeClaim `{name}` is ReadWriteOncePod: a second pod never starts"
-            ));
+            self.meets(
+                format!(
+                    "the PersistentVolumeClaim `{name}` is ReadWriteOncePod: a second pod never starts"
+                ),
+                "use a claim that is ReadOnlyMany or ReadWriteMany",
+            );
         } else if is_only("ReadWriteOnce") && pods + surge > 1 {
             self.may_meet(format!(
                 "the PersistentVolumeClaim `{name}` is ReadWriteOnce: pods start only on the one node that has it; \
@@ -441,23 +469,27 @@ impl Look {
         }
         let live = serde_json::to_value(claim).unwrap_or_default();
         if let Some(going) = Going::of(&live) {
-            self.meets(format!(
-                "the PersistentVolumeClaim `{name}` {}: pods that have it keep it, and no new pod gets it",
-                going.words()
-            ));
+            self.meets(
+                format!(
+                    "the PersistentVolumeClaim `{name}` {}: pods that have it keep it, and no new pod gets it",
+                    going.words()
+                ),
+                "name another claim (`[model] source`), or wait until it is gone and create it again",
+            );
         }
         let phase = claim
             .status
             .as_ref()
             .and_then(|status| status.phase.as_deref());
         if phase == Some("Lost") {
-            self.meets(format!(
-                "the PersistentVolumeClaim `{name}` has lost its volume"
-            ));
+            self.meets(
+                format!("the PersistentVolumeClaim `{name}` has lost its volume"),
+                "name another claim in `[model] source`",
+            );
         }
     }
 
-    fn room(&mut self, around: &Surroundings, need: &Amounts, way: &Way) {
+    fn room(&mut self, around: &Surroundings, need: &Amounts, way: &Way, waits: Option<Duration>) {
         let (nodes, pods) = match (&around.nodes, &around.pods) {
             (Ok(nodes), Ok(pods)) => (nodes, pods),
             (Err(reason), _) | (_, Err(reason)) => {
@@ -486,18 +518,25 @@ impl Look {
             Some(old) if round == 0 && fill(1, old).0 == 1 => IN_PLACE,
             _ => "ask for less in `[resources]`, or give the cluster a node with room",
         };
-        self.meets(format!(
-            "{placed} of {count} new pods find room{when} ({} each), unless a node comes: {}; {advice}",
+        let found = format!(
+            "{placed} of {count} new pods find room{when} ({} each): {}",
             room::listed(need),
             room::why(&places, need)
-        ));
+        );
+        match waits {
+            Some(waits) => self.may_meet(format!(
+                "{found}; apply waits {} for a node (`[rollout] wait-for-nodes`)",
+                human_elapsed(waits)
+            )),
+            None => self.meets(found, advice),
+        }
     }
 
     fn limits(&mut self, around: &Surroundings, pod: &PodSpec) {
         match &around.limits {
             Ok(ranges) => {
                 for words in limits::refusals(ranges, pod) {
-                    self.meets(words);
+                    self.meets(words, "set `[resources]` within its bounds");
                 }
             }
             Err(reason) => self
@@ -506,7 +545,7 @@ impl Look {
         }
     }
 
-    fn quotas(&mut self, around: &Surroundings, pod: &PodSpec, count: u32, goes: &[&Pod]) {
+    fn quotas(&mut self, around: &Surroundings, pod: &PodSpec, way: &Way) {
         let quotas = match &around.quotas {
             Ok(quotas) => quotas,
             Err(reason) => {
@@ -517,98 +556,81 @@ impl Look {
         };
         let ranges = around.limits.as_deref().unwrap_or_default();
         let pod = &limits::filled(ranges, pod);
-        let mut need = Amounts::new();
-        add(&mut need, &counted(pod), i128::from(count));
-        for spec in goes.iter().filter_map(|pod| pod.spec.as_ref()) {
-            add(&mut need, &counted(spec), -1);
-        }
         // A quota with scopes counts only some pods; which, is the API server's matter.
-        for quota in quotas.iter().filter(|quota| !has_scopes(quota)) {
-            let status = quota.status.as_ref();
-            let hard = amounts(status.and_then(|status| status.hard.as_ref()));
-            let used = amounts(status.and_then(|status| status.used.as_ref()));
+        for quota in quotas.iter().filter(|quota| !quota::has_scopes(quota)) {
             let name = quota.metadata.name.as_deref().unwrap_or_default();
-            let missing = missing(&hard, pod);
+            let missing = quota::missing(quota, pod);
             if !missing.is_empty() {
-                self.meets(format!(
-                    "the quota `{name}` counts {}, and the API server refuses pods that do not set it: set it in `[resources]`, or give the namespace a LimitRange with a default",
-                    missing.join(", ")
-                ));
+                self.meets(
+                    format!(
+                        "the quota `{name}` counts {}, and the API server refuses pods that do not set it",
+                        missing.join(", ")
+                    ),
+                    "set it in `[resources]`, or give the namespace a LimitRange with a default",
+                );
             }
-            let over: Vec<&str> = hard
-                .iter()
-                .filter(|(name, hard)| {
-                    let need = need.get(*name).copied().unwrap_or_default();
-                    need > 0 && used.get(*name).copied().unwrap_or_default() + need > **hard
-                })
-                .map(|(name, _)| name.as_str())
-                .collect();
-            if !over.is_empty() {
-                self.meets(format!(
-                    "the quota `{name}` has no room for {count} new pods: {}",
-                    over.join(", ")
-                ));
+            let mut rounds = way.rounds().into_iter();
+            let full = rounds.find_map(|(_, goes, least)| {
+                let over = quota::over(quota, pod, least, goes);
+                (!over.is_empty()).then_some((least, over))
+            });
+            if let Some((count, over)) = full {
+                let pods = if count == 1 { "pod" } else { "pods" };
+                self.meets(
+                    format!(
+                        "the quota `{name}` has no room for {count} new {pods}: {}",
+                        over.join(", ")
+                    ),
+                    "raise the quota, or ask for less in `[resources]`",
+                );
             }
         }
     }
 }
 
-fn has_scopes(quota: &ResourceQuota) -> bool {
-    quota.spec.as_ref().is_some_and(|spec| {
-        spec.scopes
-            .as_ref()
-            .is_some_and(|scopes| !scopes.is_empty())
-            || spec.scope_selector.is_some()
+/// How long apply waits for a node, where one may come: the stack file says so, or a node autoscaler runs in the cluster.
+/// One that a provider runs out of sight is not seen.
+fn node_may_come(plan: &Plan, around: &Surroundings) -> Option<Duration> {
+    let goal = &plan.goal;
+    let is_said = goal.places.contains_key(WAIT_FOR_NODES_KEY) || goal.wait.nodes != WAIT_FOR_NODES;
+    let mut pods = around.pods.iter().flatten();
+    let waits = goal.wait.nodes > 0 && (is_said || pods.any(scales_nodes));
+    waits.then(|| Duration::from_secs(goal.wait.nodes.into()))
+}
+
+const WAIT_FOR_NODES_KEY: &str = "rollout.wait-for-nodes";
+
+/// Whether the pod is a cluster autoscaler or Karpenter, by its image.
+fn scales_nodes(pod: &Pod) -> bool {
+    let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers.any(|container| {
+        let image = container.image.as_deref().unwrap_or_default();
+        let mut parts = image.split('/').map(|part| part.split(['@', ':']).next());
+        parts.any(|part| part.is_some_and(|part| NODE_AUTOSCALERS.contains(&part)))
     })
 }
 
-/// What a quota counts that each container must say (`plugin/pkg/admission/resourcequota`, of `pkg/quota/v1/evaluator`
-/// the pods'), and that one does not.
-fn missing(hard: &Amounts, pod: &PodSpec) -> Vec<&'static str> {
-    let first = pod.init_containers.iter().flatten();
-    let containers: Vec<&Container> = pod.containers.iter().chain(first).collect();
-    let is_said = |(_, resource, of): &(&str, &str, fn(&Container) -> Amounts)| {
-        let mut containers = containers.iter();
-        containers.all(|container| of(container).contains_key(*resource))
-    };
-    let counted = SAID.iter().filter(|(name, ..)| hard.contains_key(*name));
-    let missing = counted.filter(|row| !is_said(row));
-    missing.map(|(name, ..)| *name).collect()
+/// Image names, without a tag.
+const NODE_AUTOSCALERS: [&str; 2] = ["cluster-autoscaler", "karpenter"];
+
+/// Whether a volume of the pod is that Secret.
+fn is_mounted(pod: &PodSpec, name: &str) -> bool {
+    let volumes = pod.volumes.iter().flatten();
+    let mut secrets = volumes.filter_map(|volume| volume.secret.as_ref());
+    secrets.any(|secret| secret.secret_name.as_deref() == Some(name))
 }
 
-/// Names in a quota, and where a container says so much.
-const SAID: [(&str, &str, fn(&Container) -> Amounts); 6] = [
-    ("cpu", "cpu", requests_of),
-    ("memory", "memory", requests_of),
-    ("requests.cpu", "cpu", requests_of),
-    ("requests.memory", "memory", requests_of),
-    ("limits.cpu", "cpu", limits_of),
-    ("limits.memory", "memory", limits_of),
-];
-
-/// A pod as quotas count it: `requests.cpu` and `cpu` are the same.
-fn counted(pod: &PodSpec) -> Amounts {
-    let mut counted = Amounts::new();
-    for (name, amount) in requests(pod) {
-        if name != "pods" {
-            counted.insert(format!("requests.{name}"), amount);
-        }
-        counted.insert(name, amount);
-    }
-    for (name, amount) in of_containers(pod, limits_of) {
-        counted.insert(format!("limits.{name}"), amount);
-    }
-    counted
-}
+/// What to do about an object that is missing.
+const CREATE: &str = "create it before the apply";
 
 /// What to do where a new pod fits in an old one's place only.
 const IN_PLACE: &str = "`[rollout] max-surge = 0, max-unavailable = 1` stops an old pod first and puts the new one in its place (with one pod that is an outage meanwhile)";
 
 impl Outlook {
     /// By what the rollout gets stuck.
-    pub fn blocks(&self) -> impl Iterator<Item = &str> {
-        let blocks = self.obstacles.iter().filter(|obstacle| obstacle.blocks);
-        blocks.map(|obstacle| obstacle.words.as_str())
+    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        let obstacles = self.obstacles.iter();
+        obstacles.filter_map(|obstacle| obstacle.block.as_ref())
     }
 
     /// How the pods are replaced, in a sentence.
@@ -618,8 +640,9 @@ impl Outlook {
         } else if self.steps == 1 && self.floor == 0 {
             format!("{} start together", self.pods)
         } else {
+            let steps = if self.steps == 1 { "step" } else { "steps" };
             format!(
-                "rolling update, replaces {} in {} steps (surge {}, at least {} available)",
+                "rolling update, replaces {} in {} {steps} (surge {}, at least {} available)",
                 self.pods, self.steps, self.surge, self.floor
             )
         };
@@ -662,7 +685,17 @@ mod tests {
         let pod = json!({ "containers": [{ "name": "server", "resources": server }] });
         let pod = serde_json::from_value(pod).expect("a pod");
         let mut look = Look::default();
-        look.quotas(&around(quota, limits), &pod, 2, &[]);
+        let way = Way {
+            wanted: 2,
+            own: &[],
+            is_rolling: false,
+            surge: 0,
+            floor: 0,
+            steps: 1,
+            first: 2,
+            goes_first: &[],
+        };
+        look.quotas(&around(quota, limits), &pod, &way);
         let words = look.obstacles.into_iter().map(|obstacle| obstacle.words);
         words.collect()
     }
@@ -715,6 +748,6 @@ mod tests {
         assert!(claim(json!({ "name": "model" })).is_empty());
         let going = json!({ "deletionTimestamp": "2026-11-29T10:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"] });
         let found = claim(going);
-        assert!(found[0].blocks && found[0].words.contains("`model` is being deleted since 2026-11-29T10:00:00Z, held by finalizer kubernetes.io/pvc-protection"), "{found:?}");
+        assert!(found[0].block.is_some() && found[0].words.contains("`model` is being deleted since 2026-11-29T10:00:00Z, held by finalizer kubernetes.io/pvc-protection"), "{found:?}");
     }
 }

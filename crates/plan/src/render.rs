@@ -381,6 +381,8 @@ pub struct Planned {
     has_changes: bool,
     /// What the pods will meet; null when the plan leaves them as they are.
     pods: Option<Outlook>,
+    /// Whether the rollout will get stuck: then an apply needs `--even-if-stuck`.
+    gets_stuck: bool,
     /// One for each object.
     changes: Vec<PlannedChange>,
     /// What the API server warned of.
@@ -426,6 +428,7 @@ pub fn json(plan: &Plan, outlook: Option<&Outlook>, warnings: &[String]) -> Plan
         digests: super::file::chain(plan),
         has_changes: !plan.is_empty(),
         pods: outlook.cloned(),
+        gets_stuck: outlook.is_some_and(|outlook| outlook.blocks().next().is_some()),
         changes: plan
             .changes
             .iter()

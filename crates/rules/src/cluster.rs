@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::planned::UNASKED;
 use super::{Check, Listing, Objects, Rule, Spot, Subject, Verdict, Version};
 
-pub(super) const RULES: [Rule; 6] = [
+pub(super) const RULES: [Rule; 7] = [
     Rule {
         id: "kubernetes-version",
         title: "the API server is new enough",
@@ -38,10 +38,18 @@ pub(super) const RULES: [Rule; 6] = [
         ..Rule::WARNING
     },
     Rule {
+        id: "stuck",
+        title: "the rollout does not get stuck",
+        why: "pods that cannot start are waited for in vain; an apply refuses such a plan without --even-if-stuck",
+        fix: "make room, or what is missing, before the apply",
+        checks: &[Check::Planned(stuck)],
+        ..Rule::ERROR
+    },
+    Rule {
         id: "obstacle",
-        title: "nothing keeps the pods from coming",
-        why: "the rollout waits for it until its time is over",
-        fix: "make room, or what is missing, before the apply; delete what is in the way",
+        title: "nothing is in the pods' way",
+        why: "the rollout waits for what is in its way, or another object works against the stack's",
+        fix: "delete what is in the way before the apply, or make what is missing",
         checks: &[Check::Planned(obstacle)],
         ..Rule::WARNING
     },
@@ -174,6 +182,17 @@ fn admission_warning(subject: &Subject) -> Verdict {
     subject.facts.cluster.warnings.iter().cloned().collect()
 }
 
+/// As an apply judges: both ask the outlook.
+fn stuck(subject: &Subject) -> Verdict {
+    if subject.plan.is_none() {
+        return Verdict::unknown(UNASKED);
+    }
+    let blocks = subject.outlook.iter().flat_map(|outlook| outlook.blocks());
+    blocks
+        .map(|block| format!("{}; {}", block.reason, block.fix))
+        .collect()
+}
+
 fn obstacle(subject: &Subject) -> Verdict {
     let Some(plan) = subject.plan else {
         return Verdict::unknown(UNASKED);
@@ -189,7 +208,7 @@ fn obstacle(subject: &Subject) -> Verdict {
         .iter()
         .flat_map(|outlook| &outlook.obstacles);
     let found: Verdict = obstacles
-        .filter(|obstacle| !has_rule_of_its_own(subject, obstacle))
+        .filter(|obstacle| obstacle.block.is_none() && !has_rule_of_its_own(subject, obstacle))
         .map(|obstacle| obstacle.words.clone())
         .chain(going)
         .collect();

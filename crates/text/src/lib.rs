@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod escape;
+pub mod fold;
 pub mod style;
 pub mod table;
 pub mod words;
