@@ -7,7 +7,6 @@
 //! Lines for a terminal are folded between words: what is cut or broken within a command cannot be copied. What is
 //! written while steps run stands above them, since an overwritten spinner would be left behind.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::LazyLock;
@@ -57,6 +56,9 @@ static RUNNING: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Whether a question stands on the terminal without its answer.
 static IS_ASKING: AtomicBool = AtomicBool::new(false);
+
+/// Columns that a question leaves to a short answer.
+const ANSWER: usize = 12;
 
 /// How many of them there are.
 static DRAWN: AtomicUsize = AtomicUsize::new(0);
@@ -268,7 +270,8 @@ impl Ui {
 
     /// Asks on the terminal; `None` at the end of the input.
     pub fn answer(self, question: &str) -> Option<String> {
-        let question = fitted(question, columns_of_talk());
+        let columns = columns_of_talk().map(|columns| columns.saturating_sub(ANSWER));
+        let question = fitted(question, columns);
         above_steps(|| drop(write!(anstream::stderr().lock(), "{question} ")));
         let mut answer = String::new();
         IS_ASKING.store(true, Ordering::Relaxed);
@@ -287,18 +290,17 @@ impl Ui {
 
     /// Says what goes on, to one who interrupts the command, also when quiet, and ends the process: what was drawn of
     /// running steps goes and does not come back.
-    pub(crate) fn interrupted(self, text: impl Display, code: u8) -> ! {
+    pub(crate) fn interrupted(self, text: impl Display, code: u8) {
         if !RUNNING.is_hidden() {
             let _ = write!(io::stderr().lock(), "{}", after_echo());
         }
-        let never: Infallible = above_steps(|| {
+        above_steps(|| {
             match self.talk {
                 Talk::Plain => write_talk(&text.to_string()),
                 Talk::Json => write_event("interrupted", text, json!({})),
             }
             std::process::exit(code.into())
-        });
-        match never {}
+        })
     }
 
     /// Starts a step that takes a while.

@@ -144,7 +144,7 @@ fn serve(stream: TcpStream, answers: &Answers, asked: &Mutex<Vec<String>>) -> Op
             // An error is its own answer.
             Some(answer) if answer["kind"] == "Status" => (answer["code"].clone(), answer.clone()),
             Some(answer) => (json!(200), answer.clone()),
-            None => taken(method, &body),
+            None => taken(method, query, &body),
         };
         let answer = answer.to_string();
         write!(
@@ -171,8 +171,9 @@ fn hold(mut reader: BufReader<TcpStream>) -> Option<()> {
 }
 
 /// What is written is as it was sent; what is read and not in the list is not there.
-fn taken(method: &str, body: &[u8]) -> (Value, Value) {
+fn taken(method: &str, query: &str, body: &[u8]) -> (Value, Value) {
     match (method, serde_json::from_slice::<Value>(body)) {
+        ("PATCH", Ok(object)) if query.contains("dryRun=All") => (json!(200), object),
         ("PATCH" | "POST" | "PUT", Ok(mut object)) => {
             object["metadata"]["uid"] = json!("1");
             object["metadata"]["resourceVersion"] = json!("2");

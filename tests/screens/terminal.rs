@@ -16,6 +16,8 @@ use crate::hermetic;
 
 const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
+/// Characters of a word, or of a command in backticks, that a line with an indent may not take.
+const LONG: usize = 60;
 /// A bound for a command that draws on and does nothing else.
 const BOUND: Duration = Duration::from_secs(180);
 /// A bound for a machine that hangs.
@@ -86,6 +88,12 @@ impl Terminal {
 
     /// Waits for the words, and types Ctrl-C.
     pub(super) fn interrupt(&mut self, words: &str) {
+        self.see(words);
+        self.type_interrupt();
+    }
+
+    /// Waits for the words: what is on the screen then.
+    pub(super) fn see(&mut self, words: &str) -> String {
         while !self.screen.text().contains(words) {
             assert!(
                 self.read(),
@@ -93,7 +101,7 @@ impl Terminal {
                 self.screen.text()
             );
         }
-        self.type_interrupt();
+        self.screen.text()
     }
 
     /// Types Ctrl-C.
@@ -116,6 +124,7 @@ impl Terminal {
         while self.read() {}
         let status = self.child.wait().expect("it ends");
         assert!(!self.screen.is_cursor_hidden, "the cursor is not shown");
+        self.screen.nothing_is_torn();
         (status.code(), self.screen.text())
     }
 
@@ -163,10 +172,24 @@ impl Drop for Terminal {
     }
 }
 
+#[derive(Default, Clone)]
+struct Line {
+    characters: Vec<char>,
+    /// Whether it goes on in the next one, since the terminal broke it.
+    goes_on: bool,
+}
+
+impl Line {
+    fn truncate(&mut self, column: usize) {
+        self.characters.truncate(column);
+        self.goes_on = false;
+    }
+}
+
 /// A terminal's screen, as far as this tool uses one: lines that are never scrolled away.
 #[derive(Default)]
 struct Screen {
-    lines: Vec<Vec<char>>,
+    lines: Vec<Line>,
     row: usize,
     column: usize,
     /// Bytes of a character or a code that is not complete.
@@ -209,7 +232,7 @@ impl Screen {
         match code {
             b'A' => self.row = self.row.saturating_sub(count),
             b'B' => self.row += count,
-            b'K' if numbers == "2" => self.line().clear(),
+            b'K' if numbers == "2" => self.line().truncate(0),
             b'K' => {
                 let column = self.column;
                 self.line().truncate(column);
@@ -235,31 +258,52 @@ impl Screen {
             _ => {
                 // As terminals do it: what follows a full line begins the next one.
                 if self.column >= usize::from(COLUMNS) {
+                    self.line().goes_on = true;
                     (self.row, self.column) = (self.row + 1, 0);
                 }
                 let column = self.column;
                 let line = self.line();
-                if line.len() <= column {
-                    line.resize(column + 1, ' ');
+                if line.characters.len() <= column {
+                    line.characters.resize(column + 1, ' ');
                 }
-                line[column] = character;
+                line.characters[column] = character;
                 self.column += 1;
             }
         }
     }
 
-    fn line(&mut self) -> &mut Vec<char> {
+    fn line(&mut self) -> &mut Line {
         if self.lines.len() <= self.row {
-            self.lines.resize(self.row + 1, Vec::new());
+            self.lines.resize(self.row + 1, Line::default());
         }
         &mut self.lines[self.row]
     }
 
     fn text(&self) -> String {
         let lines = self.lines.iter().map(|line| {
-            let line: String = line.iter().collect();
+            let line: String = line.characters.iter().collect();
             line.trim_end().to_owned()
         });
         lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The terminal breaks a line only within a word that no line takes, such as an image by its digest.
+    fn nothing_is_torn(&self) {
+        let mut whole = String::new();
+        for line in &self.lines {
+            whole.extend(&line.characters);
+            if line.goes_on {
+                continue;
+            }
+            let is_long = |word: &str| word.chars().count() > LONG;
+            let is_torn = whole.chars().count() > usize::from(COLUMNS);
+            let mut words = whole.split(['`', ' ']).chain(whole.split('`'));
+            assert!(
+                !is_torn || words.any(is_long),
+                "torn: {whole}\n{}",
+                self.text()
+            );
+            whole.clear();
+        }
     }
 }
