@@ -177,7 +177,7 @@ fn a_terminal_is_asked_whether_to_apply_what_gets_stuck() {
         let mut terminal = Terminal::start(home.path(), &arguments, &variables);
         terminal.answer("Only `yes` does", "yes");
         if second {
-            terminal.answer("Only `stuck` does", "no");
+            terminal.answer("`stuck` does", "no");
         }
         let (code, screen) = terminal.end();
         assert_eq!(code, Some(i32::from(second)), "{screen}");
