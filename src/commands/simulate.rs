@@ -14,12 +14,13 @@ use crate::simulate::{self, Load, Options, page, report, text};
 use crate::stack::{self, Stack};
 use crate::ui::{Ui, json_text};
 
-/// Replays a load through the stack's autoscaler with the measured profile: replicas, latency, refusals, replica-hours
+/// Replays a load through the stack's autoscaler with the measured profile: pods, latency, refusals, cost, and what would
+/// do better
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   uninlu simulate --load ramp:5..40/10m
-  uninlu simulate uninlu.toml --load peak.csv --format html --out report.html")]
+  uninlu simulate uninlu.toml --load peak.csv --price 0.12 --format html --out report.html")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -39,6 +40,9 @@ pub struct Args {
     /// Another number draws other arrivals; the same one gives the same result
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
+    /// What one pod costs for an hour, a number in any currency: adds what each variant costs
+    #[arg(long, value_name = "NUMBER", value_parser = price)]
+    price: Option<f64>,
     /// In which form
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -57,7 +61,13 @@ fn interval(text: &str) -> std::result::Result<Duration, String> {
     }
 }
 
-/// In which form it is told.
+fn price(text: &str) -> std::result::Result<f64, String> {
+    let given = text.parse().ok();
+    let given = given.filter(|price: &f64| price.is_finite() && *price > 0.0);
+    given.ok_or_else(|| "write a number above 0 without a currency, such as 0.12".to_owned())
+}
+
+/// In which form it is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Tables and an answer in words
@@ -112,6 +122,7 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         characters: args.characters.map(|count| count as usize),
         interval: args.interval,
         seed: args.seed,
+        price: args.price,
     };
     let report = report(&stack, &profile, &load, &args.load, options);
     let format = match args.json {

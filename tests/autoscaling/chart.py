@@ -1,82 +1,110 @@
 """CSV files of measure.py or claim.py → one SVG chart on stdout: a panel for each figure that they have, a line for each file.
 
-    chart.py TARGET FILE…      TARGET: requests per second that a pod should have
+    chart.py [--requests N] [--cpu N] [--p95 N] FILE…      N: what is to be held, as a dashed line
 """
 
+import argparse
 import csv
-import sys
+import math
 from pathlib import Path
 
-WIDTH, PANEL, GAP, LEFT, RIGHT, TOP = 760, 110, 34, 60, 16, 46
-# Told apart by dashes too, not by the colour alone.
-STYLES = {"cpu": ("#b45309", "6 4"), "requests": ("#1d4ed8", "none")}
+WIDTH, PANEL, GAP, LEFT, RIGHT, TOP = 760, 104, 44, 56, 20, 76
+# Told apart by dashes and width too, not by the colour alone: those with both metrics are on top.
 NAMES = {"cpu": "scaled by CPU alone", "requests": "scaled by CPU and requests"}
-TARGET = int(sys.argv[1])
-PANELS = [
-    ("replicas", "replicas", None),
-    ("requests_per_second_and_pod", f"requests/s and pod (target {TARGET})", TARGET),
-    ("cpu_percent", "CPU, % of the request (target 60)", 60),
-    ("p95_ms", "P95, ms", None),
-    ("refused_percent", "refused, % of the requests", None),
-]
+STYLE = """
+svg { background: #fff; } text { fill: #57534e; font: 12px system-ui, "Noto Sans CJK SC", sans-serif; }
+.title { fill: #1c1917; font-weight: 600; } .end { text-anchor: end; } .middle { text-anchor: middle; }
+.line { fill: none; stroke-linejoin: round; } .grid { stroke: #e7e5e4; } .bound { stroke: #78716c; stroke-dasharray: 3 3; }
+.load { stroke: #44403c; stroke-width: 2; } .cpu { stroke: #c2410c; stroke-width: 2; stroke-dasharray: 7 4; }
+.requests { stroke: #1d4ed8; stroke-width: 3; }
+@media (prefers-color-scheme: dark) {
+  svg { background: #171614; } text { fill: #b5b0aa; } .title { fill: #f2efec; } .grid { stroke: #34312e; }
+  .bound { stroke: #a8a29e; } .load { stroke: #d6d3d1; } .cpu { stroke: #fb923c; } .requests { stroke: #6cb0ff; }
+}
+"""
+
+
+def panels(options):
+    """Column, title, what is to be held and its words, whether a value holds until the next one."""
+    held = lambda value, words: (value, words.format(value)) if value else None
+    return [
+        ("offered_rate", "Load, requests per second", None, False),
+        ("replicas", "Pods", None, True),
+        ("requests_per_second_and_pod", "Requests per second and pod", held(options.requests, "target {}"), False),
+        ("cpu_percent", "CPU, percent of the request", held(options.cpu, "target {} %"), False),
+        ("p95_ms", "P95 of the answered requests, milliseconds", held(options.p95, "objective {} ms"), False),
+        ("refused_percent", "Refused, percent of the requests", None, False),
+    ]
+
+
+def ticks(highest, is_whole):
+    """From 0 to above the highest value, by 1, 2 or 5 times a power of ten."""
+    rough = max(highest, 1e-9) / 4
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough * 0.999)
+    step = max(step, 1) if is_whole else step
+    return [step * number for number in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
 def points(rows, column):
     return [(float(row["seconds"]), float(row[column])) for row in rows if row[column] != ""]
 
 
-def polyline(series, style, x, y, is_stepped):
+def polyline(name, series, x, y, is_stepped):
     drawn, last = [], None
     for second, value in series:
         if is_stepped and last is not None:
             drawn.append(f"{x(second):.1f},{y(last):.1f}")
         drawn.append(f"{x(second):.1f},{y(value):.1f}")
         last = value
-    colour, dashes = style
-    return f'<polyline points="{" ".join(drawn)}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>'
+    return f'<polyline class="line {name}" points="{" ".join(drawn)}"/>'
 
 
-def panel(number, panels, tables, styles, end):
-    column, title, target = panels[number]
-    top = TOP + number * (PANEL + GAP)
-    series = [points(rows, column) for rows in tables]
-    highest = max([value for line in series for _, value in line] + [target or 0, 1]) * 1.08
+def panel(top, of, tables, x):
+    column, title, held, is_stepped = of
+    lines = [(name, points(rows, column)) for name, rows in tables]
+    if column == "offered_rate":
+        lines = [("load", lines[0][1])]
+    values = [value for _, series in lines for _, value in series] + ([held[0]] if held else [])
+    marks = ticks(max(values), column == "replicas")
+    y = lambda value: top + PANEL - value / (marks[-1] or 1) * PANEL
 
-    def x(second):
-        return LEFT + second / end * (WIDTH - LEFT - RIGHT)
-
-    def y(value):
-        return top + PANEL - value / highest * PANEL
-
-    yield f'<text x="{LEFT}" y="{top - 6}" font-weight="bold">{title}</text>'
-    for value in (0, highest / 2.16, highest / 1.08):
-        yield f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{WIDTH - RIGHT}" y2="{y(value):.1f}" stroke="#d4d4d4"/>'
-        yield f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
-    if target:
-        yield f'<line x1="{LEFT}" y1="{y(target):.1f}" x2="{WIDTH - RIGHT}" y2="{y(target):.1f}" stroke="#dc2626" stroke-dasharray="2 3"/>'
-    for line, style in zip(series, styles, strict=True):
-        yield polyline(line, style, x, y, column == "replicas")
+    yield f'<text class="title" x="{LEFT}" y="{top - 10}">{title}</text>'
+    for value in marks:
+        yield f'<path class="grid" d="M{LEFT} {y(value):.1f}H{WIDTH - RIGHT}"/>'
+        yield f'<text class="end" x="{LEFT - 8}" y="{y(value) + 4:.1f}">{value:.10g}</text>'
+    for name, series in lines:
+        yield polyline(name, series, x, y, is_stepped)
+    if held:
+        yield f'<path class="bound" d="M{LEFT} {y(held[0]):.1f}H{WIDTH - RIGHT}"/>'
+        yield f'<text class="end" x="{WIDTH - RIGHT}" y="{y(held[0]) - 5:.1f}">{held[1]}</text>'
 
 
-def main(files):
-    tables = [list(csv.DictReader(file.read_text().splitlines())) for file in files]
-    end = max(float(rows[-1]["seconds"]) for rows in tables)
-    panels = [one for one in PANELS if all(one[0] in rows[0] for rows in tables)]
-    height = TOP + len(panels) * (PANEL + GAP) + 20
-    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">')
-    print(f'<rect width="{WIDTH}" height="{height}" fill="white"/>')
-    styles = [STYLES[file.stem] for file in files]
-    for number, (file, (colour, dashes)) in enumerate(zip(files, styles, strict=True)):
-        x = LEFT + number * 200
-        print(f'<line x1="{x}" y1="16" x2="{x + 28}" y2="16" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>')
-        print(f'<text x="{x + 34}" y="20">{NAMES[file.stem]}</text>')
-    for number in range(len(panels)):
-        print("\n".join(panel(number, panels, tables, styles, end)))
-    step = 60 if end <= 600 else 300
-    for second in range(0, int(end) + 1, step):
-        x = LEFT + second / end * (WIDTH - LEFT - RIGHT)
-        print(f'<text x="{x:.1f}" y="{height - 12}" text-anchor="middle">{second} s</text>')
-    print("</svg>")
+def legend(names):
+    for number, name in enumerate(names):
+        x = LEFT + number * 220
+        yield f'<path class="line {name}" d="M{x} 24H{x + 32}"/><text x="{x + 40}" y="28">{NAMES[name]}</text>'
 
 
-main([Path(name) for name in sys.argv[2:]])
+def main(options):
+    tables = [(file.stem, list(csv.DictReader(file.read_text().splitlines()))) for file in options.files]
+    end = max(float(rows[-1]["seconds"]) for _, rows in tables)
+    x = lambda second: LEFT + second / end * (WIDTH - LEFT - RIGHT)
+    shown = [one for one in panels(options) if all(one[0] in rows[0] for _, rows in tables)]
+    height = TOP + len(shown) * (PANEL + GAP) + 12
+    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}">\n<style>{STYLE}</style>')
+    print("\n".join(legend([name for name, _ in tables])))
+    for number, of in enumerate(shown):
+        print("\n".join(panel(TOP + number * (PANEL + GAP), of, tables, x)))
+    minutes = 1 if end <= 600 else 5
+    bottom = TOP + len(shown) * (PANEL + GAP) - GAP
+    for minute in range(0, int(end / 60) + 1, minutes):
+        print(f'<text class="middle" x="{x(minute * 60):.1f}" y="{bottom + 18}">{minute}</text>')
+    print(f'<text class="middle" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{bottom + 38}">minutes</text>\n</svg>')
+
+
+parser = argparse.ArgumentParser(description=__doc__)
+for name in ("requests", "cpu", "p95"):
+    parser.add_argument(f"--{name}", type=int)
+parser.add_argument("files", type=Path, nargs="+")
+main(parser.parse_args())

@@ -1,4 +1,4 @@
-"""Load in three phases, and every five seconds what the autoscaler sees → CSV on stdout.
+"""Load in phases, and every five seconds what the autoscaler sees → CSV on stdout.
 
 Replicas and both metrics are read from the API server, as the autoscaler reads them; latencies are the load generator's
 (from the scheduled arrival). Only Python's standard library.
@@ -18,8 +18,10 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-# Requests a second, and for how many minutes.
-PHASES = [(4, 1), (41, 2), (4, 2)]
+# Requests a second over time, as `uninlu simulate --load` reads it.
+SHAPE = "constant:4/1m+constant:41/2m+constant:4/2m"
+# A ramp is driven in steps of so many seconds.
+STEP = 30
 PERIOD = 5
 # Seconds whose requests a sample's P95 is of.
 WINDOW = 10
@@ -27,9 +29,21 @@ STACK = "siamese-uninlu"
 COLUMNS = ["seconds", "offered_rate", "replicas", "ready", "requests_per_second_and_pod", "cpu_percent", "p95_ms", "failed"]
 
 
-def shape():
-    """The phases as `uninlu simulate --load` reads them."""
-    return "+".join(f"constant:{rate}/{minutes}m" for rate, minutes in PHASES)
+def phases(shape):
+    """`constant:R/T` and `ramp:A..B/T`, joined by `+` → requests a second, and for how many seconds."""
+    number, found = r"(\d+(?:\.\d+)?)", []
+    for part in shape.split("+"):
+        parts = re.fullmatch(rf"(constant|ramp):{number}(?:\.\.{number})?/(\d+)([smh])", part)
+        if not parts or (parts[1] == "ramp") != bool(parts[3]):
+            raise SystemExit(f"error: the load {part!r} cannot be driven; fix: constant:R/T or ramp:A..B/T, joined by +")
+        first, last = float(parts[2]), float(parts[3] or parts[2])
+        seconds = int(parts[4]) * {"s": 1, "m": 60, "h": 3600}[parts[5]]
+        steps = 1 if first == last else max(1, seconds // STEP)
+        rate = lambda step: round(first + (last - first) * (step + 0.5) / steps, 1)
+        # The last step lasts until the end.
+        lengths = [STEP] * (steps - 1) + [seconds - STEP * (steps - 1)]
+        found += [(rate(step), length) for step, length in enumerate(lengths)]
+    return found
 
 
 @contextmanager
@@ -67,23 +81,24 @@ def mean(values):
 class Load:
     """Phase after phase, on a thread of its own. `requests` are, at the end, `[second, milliseconds, how it ended]`."""
 
-    def __init__(self, program, url):
+    def __init__(self, program, url, shape):
         self.command = [program, "run", "--url", url, "--workload", "tiny", "--new-connections", "--samples"]
-        self.rate, self.requests, self.fault = PHASES[0][0], [], None
+        self.phases = phases(shape)
+        self.rate, self.requests, self.fault = self.phases[0][0], [], None
         self.began = time.monotonic()
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
         try:
-            for number, (self.rate, minutes) in enumerate(PHASES):
-                self.phase(number, minutes * 60)
+            for number, (self.rate, seconds) in enumerate(self.phases):
+                self.phase(number, seconds)
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             self.fault = error
 
     def phase(self, seed, seconds):
         began = time.monotonic() - self.began
         done = subprocess.run(
-            [*self.command, "--rate", str(self.rate), "--seconds", str(seconds), "--seed", str(seed)],
+            [*self.command, "--rate", f"{self.rate:g}", "--seconds", str(seconds), "--seed", str(seed)],
             check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
         samples = json.loads(done.stdout)["samples"]
@@ -125,12 +140,12 @@ def main(options):
     table.writeheader()
     with api_server() as server:
         request = cpu_request(server, options.namespace)
-        load = Load(options.load, options.url)
+        load = Load(options.load, options.url, options.shape)
         rows = []
         load.thread.start()
         while load.thread.is_alive():
             row = sample(server, options.namespace, request)
-            rows.append(row | {"seconds": round(time.monotonic() - load.began), "offered_rate": load.rate})
+            rows.append(row | {"seconds": round(time.monotonic() - load.began), "offered_rate": f"{load.rate:g}"})
             time.sleep(PERIOD)
     if load.fault:
         raise SystemExit(f"error: the load ended early: {load.fault}; fix: run its command by hand")
@@ -143,5 +158,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("url", "load", "namespace"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--shape", default=SHAPE, help="requests a second over time (default: %(default)s)")
     parser.add_argument("--requests", type=Path, required=True, help="file for all requests, JSON")
     main(parser.parse_args())

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 
 import record  # noqa: E402  (beside the other measurements)
 
-# Where the load rises and falls, and what follows (PHASES in measure.py).
+# Where the load rises and falls, and what follows (SHAPE in measure.py).
 SECONDS = (45, 75, 90, 105, 120, 135, 165, 180, 210, 240, 285)
 LOAD_RISES = 60
 

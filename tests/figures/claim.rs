@@ -1,55 +1,83 @@
-//! What is calculated instead of measured comes out again.
+//! What is calculated instead of measured comes out again, and the pages say of it what came out.
 
 use std::process::Command;
 
-use serde_json::Value;
-
-use super::record::Records;
-use crate::project::root;
-
-fn simulated(command: &str) -> Value {
-    let arguments = command
-        .strip_prefix("uninlu ")
-        .expect("a command of the tool");
-    let output = Command::new(env!("CARGO_BIN_EXE_uninlu"))
-        .args(arguments.split(' '))
-        .current_dir(root())
-        .output();
-    let output = output.expect("the binary was built for this test");
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-/// Minute by minute: pods at its end, and its P95 in milliseconds.
-fn minutes(report: &Value, kind: &str) -> Vec<String> {
-    let variants = report["variants"].as_array().expect("a list");
-    let variant = variants.iter().find(|it| it["kind"] == kind);
-    let intervals = variant.expect("the variant")["intervals"].as_array();
-    let row = |interval: &Value| {
-        let p95 = 1e3 * interval["latency"][1].as_f64().expect("seconds");
-        format!("{} {p95:.1}", interval["replicas"])
-    };
-    intervals.expect("a list").iter().map(row).collect()
-}
-
-fn written(name: &str) -> Vec<String> {
-    let file = root().join("docs/autoscaling/claim").join(name);
-    let text = std::fs::read_to_string(file).expect("readable");
-    let row = |line: &str| {
-        let cells: Vec<&str> = line.split(',').collect();
-        format!("{} {}", cells[2], cells[3])
-    };
-    text.lines().skip(1).map(row).collect()
-}
+use super::record::{Fact, Records};
+use crate::project::{root, text};
 
 #[test]
-fn the_usual_tutorials_claim_is_simulated_as_it_is_written() {
-    let report = simulated(&Records::read().of("tutorial-claim").command);
-    for (kind, file) in [("cpu-alone", "cpu.csv"), ("stack", "requests.csv")] {
-        assert_eq!(
-            minutes(&report, kind),
-            written(file),
-            "{kind}; fix: tests/autoscaling/claim.py"
-        );
+fn the_usual_tutorials_claim_is_calculated_as_it_is_written() {
+    let output = Command::new("python3")
+        .args(["-B", "tests/autoscaling/claim.py", "--check"])
+        .arg(env!("CARGO_BIN_EXE_uninlu"))
+        .current_dir(root())
+        .output()
+        .expect("python3 runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The rows of the first table behind a heading, without its head; cells without their edges.
+fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, section) = page.split_once(heading).expect("the heading");
+    let lines = section.lines().skip_while(|line| !line.starts_with('|'));
+    let lines = lines.take_while(|line| line.starts_with('|')).skip(2);
+    let cells = |line: &str| {
+        let cells = line.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().to_owned()).collect()
+    };
+    lines.map(cells).collect()
+}
+
+/// A row for each part of the claim, in the record's order, with a finding that begins as the simulation ended.
+#[test]
+fn the_findings_of_the_pages_are_those_of_the_record() {
+    let records = Records::read();
+    let facts = &records.of("tutorial-claim").facts;
+    assert_eq!(facts.len(), 6, "what the tutorial claims");
+    for (page, heading, [holds, fails]) in [
+        (
+            "docs/autoscaling.md",
+            "\n## The usual tutorial's claim\n",
+            ["reproduced", "refuted"],
+        ),
+        (
+            "docs/autoscaling.zh-CN.md",
+            "\n## 常见教程的说法\n",
+            ["复现", "不成立"],
+        ),
+    ] {
+        let rows = rows(&text(page), heading);
+        assert_eq!(rows.len(), facts.len(), "{page}: {rows:#?}");
+        for (row, fact) in rows.iter().zip(facts) {
+            let Fact {
+                fact,
+                holds: it_holds,
+                seen,
+            } = fact;
+            let begin = if *it_holds { holds } else { fails };
+            assert!(
+                row[1].starts_with(begin),
+                "{page}: `{fact}` ({seen}): the finding is {:?}, not {begin}",
+                row[1]
+            );
+        }
     }
+}
+
+/// The English page has the claims in the record's words.
+#[test]
+fn each_claim_has_its_row() {
+    let records = Records::read();
+    let facts = &records.of("tutorial-claim").facts;
+    let rows = rows(
+        &text("docs/autoscaling.md"),
+        "\n## The usual tutorial's claim\n",
+    );
+    let named: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    let claims: Vec<&str> = facts.iter().map(|fact| fact.fact.as_str()).collect();
+    assert_eq!(named, claims);
 }

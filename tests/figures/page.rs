@@ -1,15 +1,16 @@
 //! A page's comments, and what stands behind them.
 //!
 //! `<!-- figure: RECORD/NAME -->2.8<!-- / -->` is a number with as many decimals as the text chooses to have;
-//! `<!-- figures: RECORD… -->` are the tables of whole runs; `<!-- table: RECORD/TABLE -->` is one that a run wrote.
+//! `<!-- figures: RECORD… -->` are the tables of whole runs; `<!-- table: RECORD/TABLE -->` is one that a run wrote, and
+//! `<!-- table: RECORD/TABLE: one | other -->` has its columns' names in the page's language.
 
 use regex::Captures;
 
-use super::record::{Fact, Record, Records, Table, text};
+use super::record::{Fact, Record, Records, text};
 use crate::project::pattern;
 
 const BLOCK: &str = r"(?s)<!-- figures: ([a-z0-9 -]+?) -->\n.*?<!-- / -->";
-const TABLE: &str = r"(?s)<!-- table: ([a-z0-9-]+)/([a-z0-9-]+) -->\n.*?<!-- / -->";
+const TABLE: &str = r"(?s)<!-- table: ([a-z0-9-]+)/([a-z0-9-]+)((?:: [^\n]+?)?) -->\n.*?<!-- / -->";
 const FIGURE: &str = r"<!-- figure: ([a-z0-9-]+)/([a-z0-9-]+) -->([^<]*)<!-- / -->";
 
 /// The page as it should be.
@@ -26,11 +27,23 @@ pub(super) fn filled(name: &str, page: &str, records: &Records) -> String {
     let page = pattern(TABLE).replace_all(&page, |found: &Captures| {
         let table = records.of(&found[1]).tables.get(&found[2]);
         let table = table.unwrap_or_else(|| panic!("{}/{}: no such table", &found[1], &found[2]));
+        let columns = match found[3].strip_prefix(": ") {
+            Some(translated) => translated.split(" | ").map(str::to_owned).collect(),
+            None => table.columns.clone(),
+        };
+        assert_eq!(
+            columns.len(),
+            table.columns.len(),
+            "{name}: columns of {}/{}",
+            &found[1],
+            &found[2]
+        );
         format!(
-            "<!-- table: {}/{} -->\n{}<!-- / -->",
+            "<!-- table: {}/{}{} -->\n{}<!-- / -->",
             &found[1],
             &found[2],
-            shown(table)
+            &found[3],
+            shown(&columns, &table.rows)
         )
     });
     let page = pattern(FIGURE).replace_all(&page, |found: &Captures| {
@@ -115,9 +128,9 @@ fn origins(runs: &[&Record]) -> String {
     lines.into_iter().map(line).collect()
 }
 
-fn shown(table: &Table) -> String {
+fn shown(columns: &Vec<String>, rows: &[Vec<String>]) -> String {
     let row = |cells: &Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let rule = format!("|{}\n", "---|".repeat(table.columns.len()));
-    let rows: String = table.rows.iter().map(row).collect();
-    [row(&table.columns), rule, rows].concat()
+    let rule = format!("|{}\n", "---|".repeat(columns.len()));
+    let rows: String = rows.iter().map(row).collect();
+    [row(columns), rule, rows].concat()
 }

@@ -7,8 +7,9 @@ use std::process::Command;
 use crate::project::{pattern, root, text};
 
 /// Without their endings.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "README",
+    "docs/autoscaling",
     "docs/from-the-tutorial",
     "docs/how-to",
     "docs/tutorial",
@@ -45,16 +46,34 @@ fn code(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Where links and pictures lead; the other language's page, and headings, have names of their own.
+/// Which pages and pictures are shown; the other language's page, and headings, have names of their own.
 fn links(page: &str) -> BTreeSet<String> {
     let page = without_blocks(page);
     let found = pattern(r"\]\(([^)\n]+)\)");
-    let targets = found
-        .captures_iter(&page)
-        .map(|it| it[1].replace(".zh-CN.md", ".md"));
+    let page_of = |it: &str| {
+        it.split('#')
+            .next()
+            .map(|it| it.replace(".zh-CN.md", ".md"))
+    };
+    let targets = found.captures_iter(&page).filter_map(|it| page_of(&it[1]));
     targets
-        .filter(|it| it != "README.md" && !it.starts_with('#'))
+        .filter(|it| it != "README.md" && !it.is_empty())
         .collect()
+}
+
+/// As it is named in a link: `## The label app` is `#the-label-app`.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let page = without_blocks(page);
+    let headings = page.lines().filter_map(|line| {
+        let title = line.trim_start_matches('#');
+        (title != line).then_some(title.strip_prefix(' ')?)
+    });
+    let name = |title: &str| {
+        let is_kept = |it: &char| it.is_alphanumeric() || " -_".contains(*it);
+        let kept: String = title.to_lowercase().chars().filter(is_kept).collect();
+        kept.replace(' ', "-")
+    };
+    headings.map(name).collect()
 }
 
 /// Levels of headings, and rows of tables.
@@ -117,6 +136,28 @@ fn a_link_to_a_page_leads_to_one() {
             }
         }
     }
+}
+
+#[test]
+fn a_link_to_a_heading_leads_to_one() {
+    let found = pattern(r"\]\(([^)#\n]*)#([^)\n]+)\)");
+    let mut count = 0;
+    for name in PAGES {
+        let folder = root().join(name);
+        let folder = folder.parent().expect("a folder");
+        for page in both(name) {
+            for link in found.captures_iter(&without_blocks(&page)) {
+                let target = match &link[1] {
+                    "" => page.clone(),
+                    file if file.contains("://") || !file.ends_with(".md") => continue,
+                    file => std::fs::read_to_string(folder.join(file)).expect("readable"),
+                };
+                assert!(anchors(&target).contains(&link[2]), "{name}: {}", &link[0]);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "links to headings: {count}");
 }
 
 /// `uninlu VERB …` of the blocks, with the flags that they give.

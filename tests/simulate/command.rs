@@ -132,7 +132,7 @@ fn the_json_agrees_with_itself() {
 fn the_page_needs_nothing_else() {
     let page = told(&["--format", "html"]);
     for needle in [
-        "http:", "https:", "src=", "<script", "<link", "url(", "@import",
+        "http:", "https:", "src=", "<link", "url(", "@import", "import(", "fetch(",
     ] {
         assert!(!page.contains(needle), "{needle}");
     }
@@ -141,9 +141,146 @@ fn the_page_needs_nothing_else() {
         "prefers-color-scheme: dark",
         "<th scope=\"row\">",
         "From 50 to 120",
+        "The stack does not hold",
+        "<code>autoscaling.requests-per-second = 12</code>",
     ] {
         assert!(page.contains(needle), "{needle}");
     }
+}
+
+/// The drawing order is the order in the page: what comes last lies on top.
+#[test]
+fn the_line_of_the_stack_is_drawn_last() {
+    let page = told(&["--env", "both", "--format", "html"]);
+    let figures: Vec<&str> = page.split("<figure").skip(2).collect();
+    assert_eq!(figures.len(), 3, "pods, latency, refusals");
+    for figure in figures {
+        let (drawing, _) = figure.split_once("</figure>").expect("its end");
+        let lines: Vec<&str> = drawing
+            .split("<path class=\"line ")
+            .skip(1)
+            .filter_map(|line| line.split_once('"').map(|(class, _)| class))
+            .collect();
+        assert!(lines.len() > 4, "{lines:?}");
+        assert_eq!(lines.last(), Some(&"stack"), "{lines:?}");
+    }
+}
+
+/// What the script shows is what the tables say.
+#[test]
+fn the_values_that_the_script_shows_are_those_of_the_report() {
+    let page = told(&["--env", "both", "--format", "html"]);
+    let data = page
+        .split_once("id=\"data\">")
+        .and_then(|(_, rest)| rest.split_once("</script>"));
+    let data: Value = serde_json::from_str(data.expect("data").0).expect("JSON");
+    let report = json(&["--env", "both"]);
+    let intervals = variant(&report, "stack")["intervals"]
+        .as_array()
+        .expect("a list");
+    let pods = &data["charts"][1][0];
+    assert_eq!(
+        (&pods["line"], &pods["swatch"]),
+        (&0.into(), &"stack".into())
+    );
+    let serving: Vec<String> = intervals
+        .iter()
+        .map(|one| one["serving"].to_string())
+        .collect();
+    assert_eq!(pods["values"], serde_json::json!(serving));
+    assert_eq!(
+        data["intervals"].as_array().map(Vec::len),
+        Some(intervals.len())
+    );
+}
+
+#[test]
+fn a_price_gives_costs() {
+    let report = json(&["--price", "0.12"]);
+    for played in report["variants"].as_array().expect("a list") {
+        let (cost, hours) = (&played["cost"], &played["replica_hours"]);
+        let (cost, hours) = (
+            cost.as_f64().expect("a cost"),
+            hours.as_f64().expect("hours"),
+        );
+        assert!((cost - 0.12 * hours).abs() < 1e-9, "{played}");
+    }
+    let without = json(&[]);
+    assert!(variant(&without, "stack")["cost"].is_null());
+    for wrong in ["cheap", "0", "-1", "0.12 USD", "inf", "NaN"] {
+        let refused = uninlu(&["--load", LOAD, &format!("--price={wrong}")]);
+        assert!(
+            stderr(&refused).contains("a number above 0 without a currency, such as 0.12"),
+            "{wrong}: {}",
+            stderr(&refused)
+        );
+    }
+}
+
+#[test]
+fn a_cost_stands_in_the_table_the_verdict_and_the_page() {
+    let price = ["--env", "both", "--price", "0.5"];
+    let report = json(&price);
+    let of_stack = variant(&report, "stack")["cost"].as_f64().expect("a cost");
+    let cost = format!("{of_stack:.2}");
+    let table = told(&price);
+    assert!(
+        table
+            .lines()
+            .any(|line| line.starts_with("variant") && line.ends_with("cost")),
+        "{table}"
+    );
+    assert!(table.contains(&format!(", and costs {cost}.")), "{table}");
+    let page = told(&[&price[..], &["--format", "html"]].concat());
+    assert!(
+        page.contains(&format!("<b>{cost}</b><span>cost, at 0.5 for a pod-hour; ")),
+        "{cost}"
+    );
+}
+
+#[test]
+fn what_is_suggested_is_better_than_the_stack() {
+    for env in ["both", "deaf", "fixed"] {
+        let report = json(&["--env", env]);
+        let better = &report["better"];
+        let suggested = variant(&report, better["kind"].as_str().expect("a kind"));
+        let missed = |variant: &Value| variant["intervals_missed"].as_u64().expect("a count");
+        let stack = variant(&report, "stack");
+        assert!(missed(suggested) < missed(stack), "{better:#}");
+        assert_eq!(report["verdict"]["holds"], false, "{env}");
+    }
+    // A load that two pods carry, under a target with which the suggestion has nothing to gain.
+    let calm = [
+        "--profile",
+        "made-up.profile.json",
+        "--load",
+        "constant:20/5m",
+        "--env",
+        "both",
+        "--json",
+    ];
+    let output = uninlu(&calm);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["verdict"]["holds"], true, "{:#}", report["verdict"]);
+    assert!(report["better"].is_null(), "{:#}", report["better"]);
+}
+
+/// The mean and the maximum of the stack, all the time.
+#[test]
+fn fixed_fleets_stand_beside_the_stack() {
+    let report = json(&["--env", "both"]);
+    let most = variant(&report, "fixed-maximum");
+    assert_eq!(most["replicas"], serde_json::json!([12, 12, 12]));
+    let mean = &variant(&report, "fixed-mean")["replicas"][0];
+    let hours = variant(&report, "stack")["replica_hours"]
+        .as_f64()
+        .expect("hours");
+    let expected = (hours * 6.0).round();
+    assert_eq!(
+        mean.as_f64(),
+        Some(expected),
+        "ten minutes are a sixth of an hour"
+    );
 }
 
 #[test]

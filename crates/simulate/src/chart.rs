@@ -1,57 +1,82 @@
-//! A line chart as SVG; colours are classes of the page, so that they follow its dark and light mode.
+//! A line chart: lines as SVG that is stretched to the page's width, and texts as HTML over it, so that they keep their
+//! size on a narrow screen. Colours are classes of the page, which follow its dark and light mode.
 
 use std::fmt::Write;
 
 use super::text::clock;
 
-const WIDTH: f64 = 860.0;
-const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 56.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 28.0;
+/// Width and height of the plot in its own units, whatever it is stretched to.
+const WIDTH: f64 = 1_000.0;
+const HEIGHT: f64 = 100.0;
 /// Lines of the grid, at least.
 const GRID: f64 = 4.0;
+/// Marks on the axis of time, at most.
+const MARKS: f64 = 6.0;
+/// Lengths between two marks, in seconds: what a clock has round.
+const STEPS: [f64; 19] = [
+    1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0,
+    10_800.0, 14_400.0, 21_600.0, 43_200.0, 86_400.0,
+];
 
 /// One line.
 pub(super) struct Line {
+    /// Which of the variants it is; `None` where it belongs to all.
+    pub(super) variant: Option<usize>,
     pub(super) class: String,
     /// One value for each interval; a gap where there is none.
     pub(super) values: Vec<Option<f64>>,
 }
 
+/// What a chart counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Rate,
+    Pods,
+    Latency,
+    Percent,
+}
+
 /// A chart over the load's time.
 pub(super) struct Chart<'a> {
     pub(super) title: &'a str,
-    /// What is shown, for those who cannot see it.
-    pub(super) description: String,
+    pub(super) unit: Unit,
+    /// Lines in the order of drawing: the last one is on top.
     pub(super) lines: Vec<Line>,
-    /// A value that is not to be exceeded.
-    pub(super) bound: Option<f64>,
+    /// A value that is not to be exceeded, and what it is called.
+    pub(super) bound: Option<(f64, String)>,
     /// Whether values hold for the whole interval.
     pub(super) is_stepped: bool,
     pub(super) interval: f64,
     pub(super) seconds: f64,
-    pub(super) unit: fn(f64) -> String,
-    /// What is told of each interval when it is pointed at.
-    pub(super) hints: Vec<String>,
 }
 
-/// The chart as an `svg` element.
-pub(super) fn svg(chart: &Chart) -> String {
-    let frame = Frame {
-        chart,
-        axis: scale(highest(chart)),
-    };
+/// The chart as a `figure` element; `number` is its place in the page.
+pub(super) fn figure(chart: &Chart, number: usize) -> String {
+    let axis = scale(highest(chart), chart.unit);
+    let frame = Frame { chart, axis };
     let lines: String = chart.lines.iter().map(|line| frame.line(line)).collect();
+    let title = escape(chart.title);
+    // Where lines lie close together.
+    let tall = match chart.unit {
+        Unit::Latency => " class=\"tall\"",
+        _ => "",
+    };
+    let (grid, values) = frame.grid();
+    let (bound, name) = frame.bound();
     format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}: {}\">\n{}{}{}{lines}{}</svg>\n",
-        escape(chart.title),
-        escape(&chart.description),
-        frame.grid(),
+        "<figure data-chart=\"{number}\"{tall}>\n<figcaption><h2>{title}</h2></figcaption>\n<div class=\"axis\">{}</div>\n\
+         <div class=\"frame\"><div class=\"ys\">{values}</div>\
+         <div class=\"plot\" tabindex=\"0\" role=\"img\" aria-label=\"{title}; every value is in the tables below\">\
+         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\n{grid}{bound}{lines}</svg>\
+         {name}<div class=\"cursor\" hidden></div></div><div class=\"xs\">{}</div></div>\n\
+         <div class=\"axis time\">time since the start, {}</div>\n<div class=\"tip\" hidden></div>\n</figure>\n",
+        escape(frame.axis.title),
         frame.times(),
-        frame.bound(),
-        frame.hints()
+        if chart.seconds >= 3_600.0 {
+            "h:min:s"
+        } else {
+            "min:s"
+        }
     )
 }
 
@@ -63,54 +88,59 @@ struct Frame<'a> {
 
 impl Frame<'_> {
     fn x(&self, seconds: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * seconds / self.chart.seconds
+        WIDTH * seconds / self.chart.seconds
     }
 
     fn y(&self, value: f64) -> f64 {
-        HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / self.axis.end
+        HEIGHT - HEIGHT * value / self.axis.end
     }
 
     /// A line from the left to the right.
     fn across(&self, class: &str, value: f64) -> String {
-        let (right, y) = (WIDTH - RIGHT, self.y(value));
-        format!(
-            "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\n"
-        )
+        let y = self.y(value);
+        format!("<path class=\"{class}\" d=\"M0 {y:.2}H{WIDTH}\"/>\n")
     }
 
-    fn grid(&self) -> String {
+    /// Its lines, and the values beside them.
+    fn grid(&self) -> (String, String) {
         let count = (self.axis.end / self.axis.step).round() as u32;
-        let values = (0..=count).map(|step| self.axis.step * f64::from(step));
-        let written = |value| {
-            format!(
-                "{}<text class=\"axis\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
-                self.across("grid", value),
-                LEFT - 8.0,
-                self.y(value) + 4.0,
-                (self.chart.unit)(value)
-            )
-        };
-        values.map(written).collect()
+        let (mut lines, mut values) = (String::new(), String::new());
+        for value in (0..=count).map(|step| self.axis.step * f64::from(step)) {
+            lines.push_str(&self.across("grid", value));
+            let (top, text) = (self.y(value), self.axis.written(value));
+            let _ = write!(values, "<span style=\"top:{top:.2}%\">{text}</span>");
+        }
+        (lines, values)
     }
 
-    /// The begin, the quarters and the end.
+    /// Round times; those that a narrow screen has no room for have a class of their own.
     fn times(&self) -> String {
-        let anchors = ["start", "middle", "middle", "middle", "end"];
-        let written = |(quarter, anchor): (u32, &str)| {
-            let seconds = self.chart.seconds * f64::from(quarter) / 4.0;
+        let seconds = self.chart.seconds;
+        let fits = |step: &&f64| seconds / **step <= MARKS;
+        let step = STEPS.iter().find(fits).copied().unwrap_or(seconds / MARKS);
+        let count = (seconds / step + 1e-9).floor() as u32;
+        let written = |mark: u32| {
+            let at = step * f64::from(mark);
+            let class = if mark % 2 == 1 { " class=\"wide\"" } else { "" };
+            let left = 100.0 * at / seconds;
             format!(
-                "<text class=\"axis\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
-                self.x(seconds),
-                HEIGHT - 8.0,
-                clock(seconds)
+                "<span{class} style=\"left:{left:.2}%\">{}</span>",
+                clock(at)
             )
         };
-        (0..).zip(anchors).map(written).collect()
+        (0..=count).map(written).collect()
     }
 
-    fn bound(&self) -> String {
-        let bound = self.chart.bound;
-        bound.map_or_else(String::new, |bound| self.across("bound", bound))
+    fn bound(&self) -> (String, String) {
+        let Some((bound, name)) = &self.chart.bound else {
+            return (String::new(), String::new());
+        };
+        let top = self.y(*bound);
+        let name = format!(
+            "<span class=\"name\" style=\"top:{top:.2}%\">{}</span>",
+            escape(name)
+        );
+        (self.across("bound", *bound), name)
     }
 
     /// A point in the middle of each interval, or a step over its whole length.
@@ -126,32 +156,23 @@ impl Frame<'_> {
             let command = if is_drawing { 'L' } else { 'M' };
             let (x, y) = (self.x(from), self.y(*value));
             let _ = if self.chart.is_stepped {
-                write!(path, "{command}{x:.1} {y:.1}H{:.1}", self.x(to))
+                write!(path, "{command}{x:.1} {y:.2}H{:.1}", self.x(to))
             } else {
                 write!(
                     path,
-                    "{command}{:.1} {y:.1}",
+                    "{command}{:.1} {y:.2}",
                     self.x(f64::midpoint(from, to))
                 )
             };
             is_drawing = true;
         }
-        format!("<path class=\"line {}\" d=\"{path}\"/>\n", line.class)
-    }
-
-    /// Places to point at.
-    fn hints(&self) -> String {
-        let written = |(index, hint): (usize, &String)| {
-            let (from, to) = self.span(index);
-            format!(
-                "<rect class=\"hover\" x=\"{:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{}\"><title>{}</title></rect>\n",
-                self.x(from),
-                self.x(to) - self.x(from),
-                HEIGHT - TOP - BOTTOM,
-                escape(hint)
-            )
-        };
-        self.chart.hints.iter().enumerate().map(written).collect()
+        let variant = line
+            .variant
+            .map_or(String::new(), |index| format!(" data-line=\"{index}\""));
+        format!(
+            "<path class=\"line {}\"{variant} d=\"{path}\"/>\n",
+            line.class
+        )
     }
 
     /// Begin and end of an interval, of which the last may be shorter.
@@ -166,34 +187,59 @@ fn highest(chart: &Chart) -> f64 {
         .lines
         .iter()
         .flat_map(|line| line.values.iter().flatten());
-    values.copied().chain(chart.bound).fold(0.0, f64::max)
+    let bound = chart.bound.as_ref().map(|(bound, _)| *bound);
+    values.copied().chain(bound).fold(0.0, f64::max)
 }
 
-/// The end of an axis, and the steps of its grid.
+/// The end of an axis, the steps of its grid, and how its values are written.
 struct Axis {
     end: f64,
     step: f64,
+    title: &'static str,
+    /// What a value is multiplied by before it is written.
+    factor: f64,
 }
 
-/// Steps of 1, 2 or 5 times a power of ten.
-fn scale(highest: f64) -> Axis {
+impl Axis {
+    /// With the digits that its step needs.
+    fn written(&self, value: f64) -> String {
+        let step = self.step * self.factor;
+        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        format!("{:.decimals$}", value * self.factor)
+    }
+}
+
+/// Steps of 1, 2 or 5 times a power of ten, and none between two pods.
+fn scale(highest: f64, unit: Unit) -> Axis {
+    let (title, factor) = match unit {
+        Unit::Rate => ("requests per second", 1.0),
+        Unit::Pods => ("pods", 1.0),
+        Unit::Latency if highest > 1.0 => ("seconds", 1.0),
+        Unit::Latency => ("milliseconds", 1_000.0),
+        Unit::Percent => ("percent of the requests", 1.0),
+    };
+    let axis = |end, step| Axis {
+        end,
+        step,
+        title,
+        factor,
+    };
     if highest <= 0.0 {
-        return Axis {
-            end: 1.0,
-            step: 1.0,
-        };
+        return axis(1.0, 1.0);
     }
     let rough = highest / GRID;
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]
-        .map(|factor| factor * power)
+        .map(|times| times * power)
         .into_iter()
         .find(|step| *step >= rough * 0.999)
         .unwrap_or(rough);
-    Axis {
-        end: (highest / step).ceil() * step,
-        step,
-    }
+    let step = if unit == Unit::Pods {
+        step.max(1.0)
+    } else {
+        step
+    };
+    axis((highest / step - 1e-9).ceil() * step, step)
 }
 
 /// Text in HTML.
@@ -208,21 +254,61 @@ pub(super) fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn marks(highest: f64, unit: Unit) -> Vec<String> {
+        let axis = scale(highest, unit);
+        let count = (axis.end / axis.step).round() as u32;
+        (0..=count)
+            .map(|step| axis.written(axis.step * f64::from(step)))
+            .collect()
+    }
+
     #[test]
-    fn an_axis_ends_at_a_round_number_above_all_values() {
-        for (highest, end, step) in [
-            (0.0, 1.0, 1.0),
-            (8.0, 8.0, 2.0),
-            (1.3, 1.5, 0.5),
-            (120.0, 150.0, 50.0),
+    fn an_axis_has_round_values_and_ends_above_all() {
+        for (highest, unit, expected) in [
+            (0.0, Unit::Rate, &["0", "1"][..]),
+            (120.0, Unit::Rate, &["0", "50", "100", "150"]),
+            (8.0, Unit::Pods, &["0", "2", "4", "6", "8"]),
+            (2.0, Unit::Pods, &["0", "1", "2"]),
+            (0.261, Unit::Latency, &["0", "100", "200", "300"]),
+            (1.0, Unit::Latency, &["0", "500", "1000"]),
+            (1.3, Unit::Latency, &["0.0", "0.5", "1.0", "1.5"]),
+            (0.5, Unit::Percent, &["0.0", "0.2", "0.4", "0.6"]),
         ] {
-            let axis = scale(highest);
-            assert!(
-                (axis.end - end).abs() < 1e-9 && (axis.step - step).abs() < 1e-9,
-                "{highest}: {} by {}",
-                axis.end,
-                axis.step
-            );
+            assert_eq!(marks(highest, unit), expected, "{highest}");
         }
+    }
+
+    #[test]
+    fn times_are_round() {
+        let times = |seconds: f64| {
+            let chart = Chart {
+                title: "",
+                unit: Unit::Rate,
+                lines: Vec::new(),
+                bound: None,
+                is_stepped: false,
+                interval: 1.0,
+                seconds,
+            };
+            let axis = scale(1.0, Unit::Rate);
+            let html = Frame {
+                chart: &chart,
+                axis,
+            }
+            .times();
+            let texts = html
+                .split("</span>")
+                .filter_map(|span| span.rsplit_once('>'));
+            texts
+                .map(|(_, text)| text.to_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(times(600.0), "0:00 2:00 4:00 6:00 8:00 10:00");
+        assert_eq!(times(130.0), "0:00 0:30 1:00 1:30 2:00");
+        assert_eq!(
+            times(86_400.0),
+            "0:00 4:00:00 8:00:00 12:00:00 16:00:00 20:00:00 24:00:00"
+        );
     }
 }

@@ -25,6 +25,7 @@ mod run;
 mod text;
 mod time;
 mod variant;
+mod verdict;
 
 use time::{Micros, SECOND, micros, seconds};
 

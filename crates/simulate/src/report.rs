@@ -9,7 +9,6 @@ use super::pod::Capacity;
 use super::run::{Interval, Outcome, Requests, Scene};
 use super::variant::{Kind, Size, Variant};
 use crate::profile::Profile;
-use uninlu_stack::Stack;
 
 /// What came out, for programs and people.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -26,9 +25,33 @@ pub struct Report {
     pub(super) objective: f64,
     /// Length of an interval in seconds.
     pub(super) interval: f64,
+    /// What one pod costs for an hour, as it was given.
+    pub(super) price: Option<f64>,
     pub(super) variants: Vec<Played>,
     /// What it comes to, in words.
     pub(super) answer: Vec<String>,
+    /// Whether the stack holds its objective.
+    pub(super) verdict: Option<Verdict>,
+    /// What would do better; null where nothing that was tried does.
+    pub(super) better: Option<Better>,
+}
+
+/// The stack in one sentence.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct Verdict {
+    /// Whether 95 of 100 requests were answered within the objective in every interval.
+    pub(super) holds: bool,
+    pub(super) text: String,
+}
+
+/// A change of the stack file that would do better.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct Better {
+    /// The variant that has it.
+    pub(super) kind: Kind,
+    /// What to write.
+    pub(super) settings: Vec<String>,
+    pub(super) text: String,
 }
 
 /// The load.
@@ -61,6 +84,8 @@ pub(super) struct PodFacts {
     /// P50, P95 and P99 at that rate: as measured, and as the simulated pod has them.
     pub(super) measured_latency: [f64; 3],
     pub(super) simulated_latency: [f64; 3],
+    /// The same rate for texts of the simulated length.
+    pub(super) requests_per_second: f64,
     /// Requests per second that the simulated pod can do at most, whatever the wait.
     pub(super) most_requests_per_second: f64,
     /// From the decision for a pod until requests come to it, in seconds; chance adds up to two.
@@ -75,7 +100,8 @@ pub(super) struct Played {
     /// Targets of its autoscaler.
     pub(super) cpu: Option<u32>,
     pub(super) requests_per_second: Option<u32>,
-    /// Most pods that it may want.
+    /// Fewest and most pods that it may want.
+    pub(super) minimum: Option<usize>,
     pub(super) maximum: Option<usize>,
     pub(super) total: Requests,
     /// Share of the requests that were refused, in percent.
@@ -86,6 +112,8 @@ pub(super) struct Played {
     pub(super) intervals_missed: usize,
     /// Pods × hours, those that start or leave included.
     pub(super) replica_hours: f64,
+    /// What they cost, in the currency of the price; null without one.
+    pub(super) cost: Option<f64>,
     /// Pods that are wanted: at the beginning, fewest and most.
     pub(super) replicas: [usize; 3],
     /// When more pods were wanted for the first time, in seconds.
@@ -106,6 +134,8 @@ pub struct Options {
     pub interval: Option<Duration>,
     /// Of the arrivals and of all chance.
     pub seed: u64,
+    /// What one pod costs for an hour.
+    pub price: Option<f64>,
 }
 
 impl LoadFacts {
@@ -122,10 +152,11 @@ impl LoadFacts {
 }
 
 impl PodFacts {
-    pub(super) fn of(profile: &Profile, stack: &Stack, scene: &Scene) -> Self {
+    /// `rate` is the measured one for texts of the simulated length, `measured` a pod with texts of the measured length.
+    pub(super) fn of(profile: &Profile, rate: f64, measured: &Capacity, scene: &Scene) -> Self {
         let saturation = &profile.saturation;
-        let measured = Capacity::of(profile, stack, saturation.characters);
         Self {
+            requests_per_second: rate,
             measured_requests_per_second: saturation.requests_per_second,
             measured_latency: saturation.latency,
             simulated_latency: measured.latency_at(saturation.requests_per_second),
@@ -148,12 +179,14 @@ impl Played {
             name: variant.name(),
             cpu: autoscaled.and_then(|autoscaled| autoscaled.targets.cpu),
             requests_per_second: autoscaled.and_then(|autoscaled| autoscaled.targets.requests),
+            minimum: autoscaled.and_then(|autoscaled| usize::try_from(autoscaled.spec.min).ok()),
             maximum: autoscaled.and_then(|autoscaled| usize::try_from(autoscaled.spec.max).ok()),
             refused_percent: total.refused_percent(),
             in_time_percent: total.in_time as f64 * 100.0 / total.offered.max(1) as f64,
             total,
             intervals_missed: outcome.series.iter().filter(missed).count(),
             replica_hours: outcome.pod_hours,
+            cost: None,
             replicas: outcome.replicas,
             first_rise: outcome.first_rise,
             changes: outcome.changes,
@@ -161,6 +194,23 @@ impl Played {
             highest_requests: outcome.highest_requests,
             intervals: outcome.series,
         }
+    }
+
+    /// With what its pods cost.
+    pub(super) fn with_cost(self, price: Option<f64>) -> Self {
+        let cost = price.map(|price| price * self.replica_hours);
+        Self { cost, ..self }
+    }
+
+    /// Whether its number of pods never changes.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.maximum.is_none()
+    }
+
+    /// Whether it is another name for the same autoscaler.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let how = |it: &Self| (it.cpu, it.requests_per_second, it.minimum, it.maximum);
+        !self.is_fixed() && how(self) == how(other)
     }
 
     /// P95 of all that were answered, in seconds.

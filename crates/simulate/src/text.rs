@@ -23,7 +23,9 @@ pub fn text(report: &Report) -> String {
     text.push('\n');
     text.push_str(&table(&course(report)));
     text.push('\n');
-    for sentence in &report.answer {
+    let verdict = report.verdict.iter().map(|verdict| &verdict.text);
+    let better = report.better.iter().map(|better| &better.text);
+    for sentence in report.answer.iter().chain(verdict).chain(better) {
         let _ = writeln!(text, "{sentence}");
     }
     text
@@ -43,21 +45,25 @@ pub(super) fn pod_in_words(report: &Report) -> String {
 pub(super) fn totals(report: &Report) -> Vec<Vec<String>> {
     let head = [
         "variant",
-        "replicas",
+        "pods",
+        "mean",
         "P50",
         "P95",
         "P99",
         "worst P95",
         "refused",
         "in time",
-        "replica-hours",
+        "pod-hours",
     ];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    rows.extend(report.variants.iter().map(|played| {
+    let mut head = head.map(String::from).to_vec();
+    head.extend(report.price.is_some().then(|| "cost".to_owned()));
+    let mut rows = vec![head];
+    rows.extend(shown(report).into_iter().map(|(name, played)| {
         let [p50, p95, p99] = latencies(&played.total);
-        vec![
-            label(played),
+        let mut row = vec![
+            name,
             replicas(played),
+            format!("{:.1}", mean(report, played)),
             p50,
             p95,
             p99,
@@ -65,9 +71,34 @@ pub(super) fn totals(report: &Report) -> Vec<Vec<String>> {
             percent(played.refused_percent),
             percent(played.in_time_percent),
             format!("{:.2}", played.replica_hours),
-        ]
+        ];
+        row.extend(played.cost.map(|cost| money(report, cost)));
+        row
     }));
     rows
+}
+
+/// Every variant with its name; fleets of the same number of pods once, by all their names.
+pub(super) fn shown(report: &Report) -> Vec<(String, &Played)> {
+    let size = |played: &Played| {
+        (played.is_fixed() && played.kind != Kind::Stack).then(|| played.replicas[2])
+    };
+    let mut all: Vec<(String, &Played)> = Vec::new();
+    for played in &report.variants {
+        let same = all
+            .iter_mut()
+            .find(|(_, known)| size(played).is_some() && size(known) == size(played));
+        match same {
+            Some((name, _)) => *name = format!("{}, {name}", what(played.kind)),
+            None => all.push((label(played), played)),
+        }
+    }
+    all
+}
+
+/// Pods on average, those that start or leave included.
+pub(super) fn mean(report: &Report, played: &Played) -> f64 {
+    played.replica_hours * 3_600.0 / report.load.seconds
 }
 
 /// P50, P95 and P99, or dashes where no request was answered.
@@ -79,18 +110,24 @@ pub(super) fn latencies(requests: &Requests) -> [String; 3] {
 
 /// What it is called wherever it is shown.
 pub(super) fn label(played: &Played) -> String {
-    let what = match played.kind {
+    format!("{} ({})", what(played.kind), played.name)
+}
+
+const fn what(kind: Kind) -> &'static str {
+    match kind {
         Kind::Stack => "the stack",
         Kind::CpuAlone => "CPU alone",
         Kind::RequestsAlone => "requests alone",
         Kind::RequestsAdded => "with requests",
+        Kind::Suggested => "suggested",
         Kind::FixedMinimum => "the minimum",
+        Kind::FixedMaximum => "the maximum",
+        Kind::FixedMean => "the mean",
         Kind::FixedEnough => "enough",
-    };
-    format!("{what} ({})", played.name)
+    }
 }
 
-fn replicas(played: &Played) -> String {
+pub(super) fn replicas(played: &Played) -> String {
     let [_, low, high] = played.replicas;
     if low == high {
         low.to_string()
@@ -105,7 +142,8 @@ fn course(report: &Report) -> Vec<Vec<String>> {
     let scaled: Vec<&Played> = report
         .variants
         .iter()
-        .filter(|played| !matches!(played.kind, Kind::FixedMinimum | Kind::FixedEnough))
+        .filter(|played| played.kind != Kind::RequestsAlone)
+        .filter(|played| played.kind == Kind::Stack || !played.is_fixed())
         .collect();
     head.extend(scaled.iter().map(|played| played.name.clone()));
     let Some(first) = report.variants.first() else {
@@ -156,20 +194,30 @@ pub(super) fn answer(report: &Report) -> Vec<String> {
         sentences.push(difference(alone, together));
     }
     sentences.extend(stack.and_then(|stack| against_fixed(report, stack)));
+    sentences.extend(stack.and_then(|stack| against_maximum(report, stack)));
     sentences
+}
+
+fn against_maximum(report: &Report, stack: &Played) -> Option<String> {
+    let maximum = report.played(Kind::FixedMaximum)?;
+    let saved = 100.0 - stack.replica_hours * 100.0 / maximum.replica_hours;
+    Some(format!(
+        "Its maximum of {} pods all the time takes {:.2} pod-hours; the stack takes {saved:.0} % fewer.",
+        maximum.replicas[2], maximum.replica_hours
+    ))
 }
 
 /// How one variant fared, and why.
 fn fared(report: &Report, played: &Played) -> String {
     let [first, _, high] = played.replicas;
     let size = match (played.first_rise, report.load.rises_at) {
-        _ if high == first => format!("stays at {first} replicas{}", at_maximum(played)),
+        _ if high == first => format!("stays at {first} pods{}", at_maximum(played)),
         (Some(at), Some(rise)) if at >= rise => format!(
-            "goes from {first} to {high} replicas{}, the first time {} after the load begins to rise",
+            "goes from {first} to {high} pods{}, the first time {} after the load begins to rise",
             at_maximum(played),
             clock(at - rise)
         ),
-        _ => format!("goes from {first} to {high} replicas{}", at_maximum(played)),
+        _ => format!("goes from {first} to {high} pods{}", at_maximum(played)),
     };
     let holds = if played.intervals_missed == 0 {
         "the objective holds throughout".to_owned()
@@ -230,7 +278,7 @@ fn difference(alone: &Played, together: &Played) -> String {
     }
     let p95 = |played: &Played| played.worst_p95().map_or_else(|| "-".into(), time);
     format!(
-        "The second metric: at most {} instead of {} replicas, P95 in the worst interval {} instead of {}, {} instead of {} intervals that miss the objective, {} refused instead of {}; for {:.2} instead of {:.2} replica-hours.",
+        "The second metric: at most {} instead of {} pods, P95 in the worst interval {} instead of {}, {} instead of {} intervals that miss the objective, {} refused instead of {}; for {:.2} instead of {:.2} pod-hours.",
         most(together),
         most(alone),
         p95(together),
@@ -262,7 +310,7 @@ fn against_fixed(report: &Report, stack: &Played) -> Option<String> {
         count => format!(", and misses the objective in {count} intervals"),
     };
     Some(format!(
-        "The smallest fixed fleet that holds the objective throughout has {} pods; the stack takes {compared} replica-hours than that ({:.2} against {:.2}){missed}.",
+        "The smallest fixed fleet that holds the objective throughout has {} pods; the stack takes {compared} pod-hours than that ({:.2} against {:.2}){missed}.",
         enough.replicas[2], stack.replica_hours, enough.replica_hours
     ))
 }
@@ -273,6 +321,21 @@ pub(super) fn time(seconds: f64) -> String {
         format!("{:.0} ms", seconds * 1_000.0)
     } else {
         format!("{seconds:.2} s")
+    }
+}
+
+/// An amount in the price's currency, with as many decimals as the report's others: two, or so many that the smallest
+/// has two digits.
+pub(super) fn money(report: &Report, amount: f64) -> String {
+    let costs = report.variants.iter().filter_map(|played| played.cost);
+    let decimals = decimals(costs.fold(f64::INFINITY, f64::min));
+    format!("{amount:.decimals$}")
+}
+
+fn decimals(smallest: f64) -> usize {
+    match smallest {
+        smallest if smallest <= 0.0 || smallest >= 0.1 => 2,
+        smallest => (1.0 - smallest.log10().floor()) as usize,
     }
 }
 
@@ -296,7 +359,7 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
-fn rate(rate: f64) -> String {
+pub(super) fn rate(rate: f64) -> String {
     let text = format!("{rate:.1}");
     text.strip_suffix(".0").map(String::from).unwrap_or(text)
 }
@@ -309,5 +372,24 @@ pub(super) fn clock(seconds: f64) -> String {
         format!("{hours}:{minutes:02}:{seconds:02}")
     } else {
         format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_amount_is_not_rounded_to_nothing() {
+        for (amount, shown) in [
+            (0.0, "0.00"),
+            (0.00048, "0.00048"),
+            (0.06, "0.060"),
+            (0.1, "0.10"),
+            (1.2, "1.20"),
+            (1_234.567, "1234.57"),
+        ] {
+            assert_eq!(format!("{amount:.*}", decimals(amount)), shown);
+        }
     }
 }

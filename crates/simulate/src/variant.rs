@@ -3,8 +3,12 @@
 use super::hpa::{Behavior, Change, Millis, Rules, Spec, Step, Tolerance};
 use uninlu_stack::{self as stack, Autoscaling, PolicyKind, Replicas, ScalingRules, Stack};
 
-/// Share of the measured highest rate that a suggested target leaves each pod.
-const SUGGESTED_SHARE: f64 = 0.8;
+/// Share of the measured highest rate that a target leaves each pod which the stack does not have.
+const ADDED_SHARE: f64 = 0.8;
+/// Shares that a suggested target is searched among, the cheapest first.
+pub(super) const SHARES: [f64; 4] = [0.8, 0.7, 0.6, 0.5];
+/// Fewest pods that a stack is suggested which has no autoscaler.
+const FEWEST: u32 = 2;
 
 /// One way to run the pods.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +29,14 @@ pub(super) enum Kind {
     RequestsAlone,
     /// Its autoscaler with a target for requests that it does not have.
     RequestsAdded,
+    /// Its autoscaler with a target for requests from the measured rate, and with as many pods as that needs.
+    Suggested,
     /// Its fewest pods, for ever.
     FixedMinimum,
+    /// Its most pods, for ever.
+    FixedMaximum,
+    /// As many pods as it has on average, for ever.
+    FixedMean,
     /// As many pods for ever as hold the objective.
     FixedEnough,
 }
@@ -118,7 +128,7 @@ pub(super) fn of(stack: &Stack, rate: f64) -> Vec<Variant> {
             ),
         ]),
         (Some(_), None) => {
-            let requests = Some(((rate * SUGGESTED_SHARE) as u32).max(1));
+            let requests = Some(target(rate, ADDED_SHARE));
             variants.push(with(
                 Kind::RequestsAdded,
                 Targets {
@@ -130,7 +140,42 @@ pub(super) fn of(stack: &Stack, rate: f64) -> Vec<Variant> {
         (None, _) => (),
     }
     variants.push(Variant::fixed(Kind::FixedMinimum, count(autoscaling.min)));
+    variants.push(Variant::fixed(Kind::FixedMaximum, count(autoscaling.max)));
     variants
+}
+
+/// Requests per second and pod.
+fn target(rate: f64, share: f64) -> u32 {
+    ((rate * share) as u32).max(1)
+}
+
+/// The stack with a target of that share of the measured rate, and room for so many pods.
+pub(super) fn suggested(stack: &Stack, rate: f64, share: f64, pods: i32) -> Variant {
+    let (spec, cpu) = match &stack.replicas {
+        Replicas::Autoscaled(autoscaling) => (spec(autoscaling), autoscaling.cpu),
+        Replicas::Fixed(given) => {
+            let min = count((*given).min(FEWEST));
+            let spec = Spec {
+                min,
+                max: min,
+                tolerance: Tolerance::default(),
+                behavior: None,
+            };
+            (spec, None)
+        }
+    };
+    let targets = Targets {
+        cpu,
+        requests: Some(target(rate, share)),
+    };
+    let max = spec.max.max(pods);
+    Variant {
+        kind: Kind::Suggested,
+        size: Size::Autoscaled(Box::new(Autoscaled {
+            spec: Spec { max, ..spec },
+            targets,
+        })),
+    }
 }
 
 fn count(pods: u32) -> i32 {
