@@ -77,7 +77,7 @@ def panel(top, of, tables, x):
         yield polyline(name, series, x, y, is_stepped)
     if held:
         yield f'<path class="bound" d="M{LEFT} {y(held[0]):.1f}H{WIDTH - RIGHT}"/>'
-        yield f'<text class="end" x="{WIDTH - RIGHT}" y="{y(held[0]) - 5:.1f}">{held[1]}</text>'
+        yield f'<text x="{LEFT + 4}" y="{y(held[0]) - 5:.1f}">{held[1]}</text>'
 
 
 def legend(names):
