@@ -10,6 +10,7 @@ use miette::{
 
 use crate::document::{Detail, Problem};
 use crate::escape;
+use crate::stack::position;
 
 /// How errors are shown.
 pub(crate) struct Handler(MietteHandler);
@@ -70,7 +71,7 @@ fn detail(error: &dyn Diagnostic, outer: Option<&Whole>) -> Detail {
     let label = error.labels().and_then(|mut labels| labels.next());
     let position = whole
         .zip(label)
-        .map(|(whole, label)| whole.position(label.offset()));
+        .map(|(whole, label)| position(&whole.text, label.offset()));
     Detail {
         message: error.to_string(),
         help: error.help().map(|help| help.to_string()),
@@ -151,13 +152,6 @@ impl Whole {
 
     fn excerpt(&self) -> NamedSource<String> {
         NamedSource::new(escape::log(&self.name), escape::log(&self.text))
-    }
-
-    /// Line and column of an offset, both counted from 1, the column in characters.
-    fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        (before.matches('\n').count() + 1, line.chars().count() + 1)
     }
 
     /// Where an offset of the text is in the escaped one.

@@ -8,7 +8,7 @@ use uninlu_settings::variables;
 
 use super::Error;
 use crate::image::container::{Mount, Spec};
-use crate::kinds::{self, Facts, Kind};
+use crate::kinds::{self, Facts, Kind, items};
 use crate::stack::{CONTAINER_PORT, MODEL_FILES, ModelSource, Quantity, Stack};
 
 /// In place of a Secret's value, which is never asked for. The rehearsal alone knows the container.
@@ -72,8 +72,7 @@ fn model_folder(stack: &Stack, given: Option<&Path>) -> Result<Option<PathBuf>, 
 /// Without the tracing: a rehearsal's requests are none of the collector's business. Without a management port: one
 /// port of the container is published, and there everything is answered then.
 fn environment(variables: &Value) -> Vec<(String, String)> {
-    let variables = variables.as_array().into_iter().flatten();
-    variables
+    items(variables)
         .filter_map(|variable| {
             let text = |key: &str| variable[key].as_str().map(str::to_owned);
             Some((text("name")?, text("value")?))
@@ -83,16 +82,9 @@ fn environment(variables: &Value) -> Vec<(String, String)> {
 }
 
 fn mounts(pod: &Value, settings: &Value, model: Option<&Path>) -> BTreeMap<String, Mount> {
-    let volumes = pod["volumes"].as_array().into_iter().flatten();
-    let volumes: Vec<&Value> = volumes.collect();
-    let mounts = pod["containers"][0]["volumeMounts"].as_array();
-    mounts
-        .into_iter()
-        .flatten()
+    items(&pod["containers"][0]["volumeMounts"])
         .filter_map(|mount| {
-            let volume = volumes
-                .iter()
-                .find(|volume| volume["name"] == mount["name"])?;
+            let volume = items(&pod["volumes"]).find(|it| it["name"] == mount["name"])?;
             let path = mount["mountPath"].as_str()?.to_owned();
             Some((path, content(volume, settings, model)?))
         })
@@ -123,8 +115,7 @@ fn quantity(value: &Value) -> Option<Quantity> {
 }
 
 fn texts(list: &Value) -> Vec<String> {
-    let texts = list.as_array().into_iter().flatten();
-    texts
+    items(list)
         .filter_map(|text| text.as_str().map(str::to_owned))
         .collect()
 }

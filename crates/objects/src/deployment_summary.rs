@@ -49,7 +49,7 @@ fn rollout(strategy: &Value) -> String {
 }
 
 fn container_ports(container: &Value) -> String {
-    let ports = items(&container["ports"]).into_iter();
+    let ports = items(&container["ports"]);
     let ports = ports.map(|port| {
         let protocol = port["protocol"].as_str().unwrap_or("TCP");
         format!(
@@ -75,7 +75,7 @@ fn probe(probe: &Value) -> String {
 }
 
 fn environment(container: &Value) -> String {
-    let variables = items(&container["env"]).into_iter();
+    let variables = items(&container["env"]);
     let words = variables.map(|variable| {
         let name = scalar(&variable["name"]);
         match variable["valueFrom"]
@@ -93,13 +93,10 @@ fn environment(container: &Value) -> String {
 }
 
 fn volumes(container: &Value, volumes: &Value) -> String {
-    let volumes = items(volumes);
-    let mounts = items(&container["volumeMounts"]).into_iter();
+    let mounts = items(&container["volumeMounts"]);
     let words = mounts.map(|mount| {
-        let volume = volumes
-            .iter()
-            .find(|volume| volume["name"] == mount["name"]);
-        let source = volume.map_or_else(String::new, |volume| volume_source(volume));
+        let volume = items(volumes).find(|volume| volume["name"] == mount["name"]);
+        let source = volume.map_or_else(String::new, volume_source);
         let access = match mount["readOnly"].as_bool() {
             Some(true) => ", read-only",
             _ => "",
@@ -125,12 +122,8 @@ fn volume_source(volume: &Value) -> String {
 }
 
 fn security(pod: &Value) -> String {
-    let contexts = items(&pod["containers"])
-        .into_iter()
-        .map(|container| &container["securityContext"]);
-    let read_only = contexts
-        .clone()
-        .all(|context| context["readOnlyRootFilesystem"] == true);
+    let read_only = items(&pod["containers"])
+        .all(|container| container["securityContext"]["readOnlyRootFilesystem"] == true);
     let user = pod["securityContext"]["runAsUser"]
         .as_u64()
         .map(|user| format!("user {user}"));

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::summary::items;
+
 /// Since when an object is being deleted, and what holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +22,8 @@ impl Going {
     pub fn of(live: &Value) -> Option<Self> {
         let metadata = &live["metadata"];
         let since = metadata["deletionTimestamp"].as_str()?.to_owned();
-        let mut held_by: Vec<String> = texts(&metadata["finalizers"])
+        let mut held_by: Vec<String> = items(&metadata["finalizers"])
+            .filter_map(Value::as_str)
             .map(|name| format!("finalizer {name}"))
             .collect();
         held_by.extend(rest_of_namespace(live));
@@ -41,21 +44,10 @@ impl Going {
     }
 }
 
-fn texts(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-}
-
 /// The namespace controller writes what is left and why into conditions (`NamespaceContentRemaining`,
 /// `NamespaceFinalizersRemaining`, `NamespaceDeletionDiscoveryFailure`, …) of status `True`.
 fn rest_of_namespace(live: &Value) -> impl Iterator<Item = String> {
-    let conditions = live["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    conditions
+    items(&live["status"]["conditions"])
         .filter(|condition| {
             let kind = condition["type"].as_str().unwrap_or_default();
             kind.starts_with("Namespace") && condition["status"] == "True"

@@ -53,20 +53,18 @@ const SHAPE: Shape = &[
 /// The autoscaler in a sentence.
 fn sentence(object: &Value) -> String {
     let spec = &object["spec"];
-    let metrics = items(&spec["metrics"])
-        .into_iter()
-        .map(|metric| match metric["type"].as_str() {
-            Some("Resource") => format!(
-                "{} % {}",
-                scalar(&metric["resource"]["target"]["averageUtilization"]),
-                scalar(&metric["resource"]["name"])
-            ),
-            _ => format!(
-                "{} {} per pod",
-                scalar(&metric["pods"]["target"]["averageValue"]),
-                scalar(&metric["pods"]["metric"]["name"])
-            ),
-        });
+    let metrics = items(&spec["metrics"]).map(|metric| match metric["type"].as_str() {
+        Some("Resource") => format!(
+            "{} % {}",
+            scalar(&metric["resource"]["target"]["averageUtilization"]),
+            scalar(&metric["resource"]["name"])
+        ),
+        _ => format!(
+            "{} {} per pod",
+            scalar(&metric["pods"]["target"]["averageValue"]),
+            scalar(&metric["pods"]["metric"]["name"])
+        ),
+    });
     format!(
         "{} to {} pods, so that each metric stays at its target: {}",
         scalar(&spec["minReplicas"]),

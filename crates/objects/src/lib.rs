@@ -35,7 +35,7 @@ pub use labels::{CONTAINER, INSTANCE, MANAGED_BY, MANAGER, instance_selector};
 pub use progress::Progress;
 use progress::{condition, is_observed};
 pub use row::Facts;
-pub use summary::{Line, written};
+pub use summary::{Line, items, written};
 
 // Beside the declarations of their files, so that a new kind changes this file alone.
 row::kinds! {

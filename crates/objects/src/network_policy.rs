@@ -51,22 +51,18 @@ const SHAPE: Shape = &[
 ];
 
 fn summary(object: &Value) -> Vec<Line> {
-    let types = items(&object["spec"]["policyTypes"]);
-    let has = |direction: &str| types.contains(&&Value::from(direction));
-    let ports = items(&object["spec"]["ingress"])
-        .into_iter()
-        .flat_map(|rule| items(&rule["ports"]));
+    let spec = &object["spec"];
+    let ports = items(&spec["ingress"]).flat_map(|rule| items(&rule["ports"]));
     let ports =
         join(ports.map(|port| format!("{}/{}", scalar(&port["port"]), scalar(&port["protocol"]))));
-    let sources = items(&object["spec"]["ingress"])
-        .into_iter()
-        .flat_map(|rule| items(&rule["from"]));
+    let sources = items(&spec["ingress"]).flat_map(|rule| items(&rule["from"]));
     let sources = match sources.count() {
         0 => "from everywhere".to_owned(),
         count => format!("from {count} sources"),
     };
-    let egress = match items(&object["spec"]["egress"]).len() {
-        _ if !has("Egress") => String::new(),
+    let has_egress = items(&spec["policyTypes"]).any(|direction| direction == "Egress");
+    let egress = match items(&spec["egress"]).count() {
+        _ if !has_egress => String::new(),
         0 => "none".to_owned(),
         count => format!("{count} rules"),
     };

@@ -60,7 +60,7 @@ const SHAPE: Shape = &[
 
 fn shown_ports(object: &Value) -> String {
     let spec = &object["spec"];
-    let ports = items(&spec["ports"]).into_iter().map(|port| {
+    let ports = items(&spec["ports"]).map(|port| {
         format!(
             "{} {} → {}",
             scalar(&port["name"]),

@@ -18,8 +18,9 @@ pub(super) fn amounts(of: &Value) -> String {
     join(of.map(|(name, amount)| format!("{name} {}", scalar(amount))))
 }
 
-pub(super) fn items(list: &Value) -> Vec<&Value> {
-    list.as_array().into_iter().flatten().collect()
+/// The items of a list; none of what is no list.
+pub fn items(list: &Value) -> impl Iterator<Item = &Value> + Clone {
+    list.as_array().into_iter().flatten()
 }
 
 /// Nothing for a field that is not there.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::diff::item_key;
-use uninlu_objects::Kind;
+use uninlu_objects::{Kind, items};
 
 /// In place of a value that only the apply will know.
 pub(super) const CHOSEN: &str = "(chosen at apply)";
@@ -38,8 +38,7 @@ pub(super) fn hide_guesses(kind: Kind, body: &Value, current: &Value, predicted:
 
 /// The NodePort that an object has for that port.
 fn node_port(object: &Value, port: &Value) -> Value {
-    let mut ports = object["spec"]["ports"].as_array().into_iter().flatten();
-    let same = ports.find(|known| item_key(known) == item_key(port));
+    let same = items(&object["spec"]["ports"]).find(|known| item_key(known) == item_key(port));
     same.map_or(Value::Null, |known| known["nodePort"].clone())
 }
 

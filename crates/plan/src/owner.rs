@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use uninlu_objects::{MANAGER, written};
+use uninlu_objects::{MANAGER, items, written};
 
 /// Who set a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -41,10 +41,7 @@ pub fn is_managed_by_us(live: &Value) -> bool {
 }
 
 fn entries(live: &Value) -> impl Iterator<Item = &Value> {
-    live["metadata"]["managedFields"]
-        .as_array()
-        .into_iter()
-        .flatten()
+    items(&live["metadata"]["managedFields"])
 }
 
 fn owner(entry: &Value) -> Owner {

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::{Goal, apply_set};
-use uninlu_objects::{Kind, of_kind, shape};
+use uninlu_objects::{Kind, items, of_kind, shape};
 use uninlu_stack::Target;
 
 /// The name of a release's record.
@@ -124,15 +124,14 @@ fn image(goal: &Goal) -> Option<&str> {
 /// Secrets and folders of the node, in words.
 fn references(goal: &Goal) -> BTreeSet<String> {
     let pod = pod(goal);
-    let items = |key: &str| pod[key].as_array().into_iter().flatten();
     let secret = |name: &Value| name.as_str().map(|name| format!("Secret {name}"));
     let folder = |path: &Value| {
         path.as_str()
             .map(|path| format!("the node's folder {path}"))
     };
-    let pulls = items("imagePullSecrets").filter_map(|item| secret(&item["name"]));
-    let secrets = items("volumes").filter_map(|item| secret(&item["secret"]["secretName"]));
-    let folders = items("volumes").filter_map(|item| folder(&item["hostPath"]["path"]));
+    let pulls = items(&pod["imagePullSecrets"]).filter_map(|item| secret(&item["name"]));
+    let secrets = items(&pod["volumes"]).filter_map(|item| secret(&item["secret"]["secretName"]));
+    let folders = items(&pod["volumes"]).filter_map(|item| folder(&item["hostPath"]["path"]));
     pulls.chain(secrets).chain(folders).collect()
 }
 

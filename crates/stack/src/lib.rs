@@ -50,7 +50,7 @@ pub use count::Count;
 pub use disruption::Disruption;
 pub use duration::Duration;
 pub use engine::Engine;
-pub use fault::{Fault, Invalid, Need};
+pub use fault::{Fault, Invalid, Need, position};
 pub use gate::{Gate, OwnRule, Severity, Waiver};
 pub use image::{Build, Context, Image};
 pub use model::{MODEL_FILES, Model, ModelSource};

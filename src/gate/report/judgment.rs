@@ -40,25 +40,37 @@ pub(super) fn summary_of(all: &[Judgment]) -> String {
 /// The errors of a file that is not a valid stack, as findings.
 pub fn errors(invalid: &Invalid) -> Verdicts {
     let rule = rules::all().find(|rule| rule.id == STACK_FILE);
-    let finding = |error| {
+    let why = rule.map_or("", |rule| rule.why);
+    let findings = invalid.faults.iter().map(|error| {
         let (line, _) = invalid.position(error);
-        Finding {
-            rule: STACK_FILE.to_owned(),
-            severity: Severity::Error,
-            keys: Vec::new(),
-            message: error.message.clone(),
-            why: rule.map(|rule| rule.why.to_owned()).unwrap_or_default(),
-            fix: error.help.clone(),
-            place: Some(Place {
-                key: String::new(),
-                line,
-            }),
-            waived: None,
-        }
-    };
+        refusal(
+            STACK_FILE,
+            line,
+            error.message.clone(),
+            why,
+            error.help.clone(),
+        )
+    });
     Verdicts {
-        findings: invalid.faults.iter().map(finding).collect(),
+        findings: findings.collect(),
         unknown: Vec::new(),
+    }
+}
+
+/// An error of a file as a whole: its message, why it is one, and how it is fixed.
+fn refusal(rule: &str, line: usize, message: String, why: &str, fix: String) -> Finding {
+    Finding {
+        rule: rule.to_owned(),
+        severity: Severity::Error,
+        keys: Vec::new(),
+        message,
+        why: why.to_owned(),
+        fix,
+        place: Some(Place {
+            key: String::new(),
+            line,
+        }),
+        waived: None,
     }
 }
 
@@ -67,21 +79,9 @@ pub(super) const NOT_JUDGED: &str = "not-judged";
 
 /// What is shown in the place of findings of a stack that could not be judged: no plan could be made, say.
 pub fn not_judged(message: String, fix: String) -> Verdicts {
-    let finding = Finding {
-        rule: NOT_JUDGED.to_owned(),
-        severity: Severity::Error,
-        keys: Vec::new(),
-        message,
-        why: "what cannot be planned cannot be judged".to_owned(),
-        fix,
-        place: Some(Place {
-            key: String::new(),
-            line: 1,
-        }),
-        waived: None,
-    };
+    let why = "what cannot be planned cannot be judged";
     Verdicts {
-        findings: vec![finding],
+        findings: vec![refusal(NOT_JUDGED, 1, message, why, fix)],
         unknown: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use super::keys::{Draft, count, in_pod, seconds, table};
 use crate::import::Object;
 use crate::import::view::View;
 use crate::kinds::prometheus::REQUESTS_PER_SECOND;
-use crate::kinds::written;
+use crate::kinds::{items, written};
 use crate::rules::{self, Fields, is_cpu_target_in_reach};
 use crate::stack::{Disruption, Quantity};
 
@@ -140,12 +140,7 @@ fn behavior(autoscaler: &Object, draft: &mut Draft) {
 }
 
 fn scaling_rules(rules: &Value) -> Value {
-    let policies: Vec<Value> = rules["policies"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(policy)
-        .collect();
+    let policies: Vec<Value> = items(&rules["policies"]).filter_map(policy).collect();
     let entries = [
         rules["stabilizationWindowSeconds"]
             .as_i64()

@@ -5,7 +5,7 @@ use uninlu_settings::variables;
 
 use super::keys::{Draft, in_pod, table};
 use crate::import::view::View;
-use crate::kinds::{MANAGED_BY, MANAGER};
+use crate::kinds::{MANAGED_BY, MANAGER, items};
 use crate::rules::Fields;
 
 pub(super) fn service(view: &View<'_>, draft: &mut Draft) {
@@ -62,13 +62,9 @@ pub(super) fn network(view: &View<'_>, draft: &mut Draft) {
             let selector = &from["namespaceSelector"];
             let name = "kubernetes.io/metadata.name";
             let by_name = selector["matchLabels"][name].as_str();
-            let expressions = selector["matchExpressions"]
-                .as_array()
-                .into_iter()
-                .flatten();
-            let by_list = expressions
+            let by_list = items(&selector["matchExpressions"])
                 .filter(|it| it["key"] == name)
-                .flat_map(|it| it["values"].as_array().into_iter().flatten());
+                .flat_map(|it| items(&it["values"]));
             let found: Vec<Value> = by_name
                 .into_iter()
                 .chain(by_list.filter_map(|it| it.as_str()))
