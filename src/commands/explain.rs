@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::common::{StackFirst, exit};
 use crate::document::{Body, Document, Place, body};
-use crate::stack::{self, Stack};
+use crate::stack::{self, Stack, resolved};
 use crate::ui::{BOLD, DIM, Ui, paint};
 
 /// Says what a key of the stack file does, its default, and its value here and where that is written
@@ -243,7 +243,7 @@ fn keys(schema: &Value) -> Vec<(String, Value)> {
 }
 
 fn walk(root: &Value, schema: &Value, path: &str, keys: &mut Vec<(String, Value)>) {
-    let Some(properties) = resolve(root, schema)["properties"].as_object() else {
+    let Some(properties) = resolved(root, schema)["properties"].as_object() else {
         return;
     };
     for (key, below) in properties {
@@ -263,16 +263,9 @@ fn walk(root: &Value, schema: &Value, path: &str, keys: &mut Vec<(String, Value)
 /// A reference's own description comes before that of what it refers to.
 fn described(root: &Value, schema: &Value) -> Value {
     match &schema["description"] {
-        Value::Null => resolve(root, schema)["description"].clone(),
+        Value::Null => resolved(root, schema)["description"].clone(),
         own => own.clone(),
     }
-}
-
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    schema["$ref"]
-        .as_str()
-        .and_then(|reference| root.pointer(reference.strip_prefix('#')?))
-        .unwrap_or(schema)
 }
 
 fn words(described: &Value) -> &str {

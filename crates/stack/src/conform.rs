@@ -81,7 +81,7 @@ fn check(
     path: &str,
     faults: &mut Faults,
 ) -> bool {
-    let (span, schema) = (value.span(), resolved(schema));
+    let (span, schema) = (value.span(), resolved(&SCHEMA, schema));
     match (schema["type"].as_str(), value.get_mut()) {
         (Some("object"), DeValue::Table(table)) => check_table(table, &span, schema, path, faults),
         (Some("array"), DeValue::Array(items)) => {
@@ -225,10 +225,11 @@ fn schema_of(table: &'static Value, key: &str) -> Option<&'static Value> {
         .filter(|schema| schema.is_object()))
 }
 
-fn resolved(schema: &'static Value) -> &'static Value {
+/// What a schema refers to within its root; itself, where it refers to nothing.
+pub fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     schema["$ref"]
         .as_str()
-        .and_then(|reference| SCHEMA.pointer(reference.strip_prefix('#')?))
+        .and_then(|reference| root.pointer(reference.strip_prefix('#')?))
         .unwrap_or(schema)
 }
 

@@ -46,6 +46,7 @@ pub use access::{Access, SecretKey};
 pub use apply::Apply;
 pub use autoscaling::{Autoscaling, Behavior, Policy, PolicyKind, ScalingRules, Select};
 pub use cluster::Cluster;
+pub use conform::resolved;
 pub use count::Count;
 pub use disruption::Disruption;
 pub use duration::Duration;
