@@ -155,7 +155,7 @@ fn reason(document: &str, first: usize) -> String {
     match Kubeconfig::from_yaml(document) {
         Err(KubeconfigError::Parse(error)) => match error.location() {
             Some(place) => {
-                let line = u64::from(place.line()) + first as u64 - 1;
+                let line = place.line() + first as u64 - 1;
                 format!("line {line} is not what a kubeconfig has there")
             }
             None => "it is not the YAML of a kubeconfig".to_owned(),
