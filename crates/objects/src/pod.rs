@@ -452,7 +452,7 @@ mod tests {
         let server = [running, waiting("server", "CrashLoopBackOff")];
         assert_eq!(told(&[], &server), Progress::Failed(crash.into()));
         assert_eq!(
-            told(&[ended.clone()], &server),
+            told(std::slice::from_ref(&ended), &server),
             Progress::Failed(crash.into())
         );
         let blocked = [
