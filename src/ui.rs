@@ -54,14 +54,14 @@ fn shown(text: &str) -> String {
 /// The steps that are shown now.
 static RUNNING: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
+/// How many of them there are.
+static DRAWN: AtomicUsize = AtomicUsize::new(0);
+
 /// Whether a question stands on the terminal without its answer.
 static IS_ASKING: AtomicBool = AtomicBool::new(false);
 
 /// Columns that a question leaves to a short answer.
 const ANSWER: usize = 12;
-
-/// How many of them there are.
-static DRAWN: AtomicUsize = AtomicUsize::new(0);
 
 /// The terminal has echoed `^C`, and an open question keeps it. Behind drawn steps the cursor stands at the end of a full
 /// line, so that the echo is on the line below.
@@ -272,9 +272,10 @@ impl Ui {
     pub fn answer(self, question: &str) -> Option<String> {
         let columns = columns_of_talk().map(|columns| columns.saturating_sub(ANSWER));
         let question = fitted(question, columns);
+        // Before it can be seen, and so be interrupted.
+        IS_ASKING.store(true, Ordering::Relaxed);
         above_steps(|| drop(write!(anstream::stderr().lock(), "{question} ")));
         let mut answer = String::new();
-        IS_ASKING.store(true, Ordering::Relaxed);
         let read = std::io::stdin().read_line(&mut answer);
         IS_ASKING.store(false, Ordering::Relaxed);
         match read {
