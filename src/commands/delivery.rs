@@ -89,22 +89,24 @@ pub(super) async fn deliver(
     show(command, args, &delivery, ui)?;
     check(&delivery, args, ui)?;
     if delivery.has_work() {
-        agree(&QUESTION, delivery.blocks(), args, ui)?;
+        agree(&QUESTION, delivery.doubts(), args, ui)?;
     }
     carry(delivery, args, build, ui).await
 }
 
-/// Asks, unless `--yes` is given, and asks again where a rollout will get stuck, unless `--even-if-stuck` is given.
+/// Asks, unless `--yes` is given, and asks again where a rollout will get stuck, unless `--even-if-stuck` is given. Where a
+/// node may come, `--yes` is enough.
 ///
 /// # Errors
 /// Where there is no consent.
 pub(super) fn agree<'a>(
     question: &Question<'_>,
-    mut blocks: impl Iterator<Item = &'a Block>,
+    doubts: impl Iterator<Item = &'a Block>,
     args: &DeliveryArgs,
     ui: Ui,
 ) -> Result<(), NoConsent> {
-    let block = blocks.next();
+    let mut doubts = doubts.filter(|doubt| !args.yes || doubt.waits.is_none());
+    let block = doubts.next();
     if !args.yes {
         question.ask(ui)?;
     }

@@ -199,8 +199,8 @@ pub(super) async fn apply(
         .filter(|one| one.delivery.has_work())
         .peekable();
     if work.peek().is_some() {
-        let blocks = work.flat_map(|one| one.delivery.blocks());
-        delivery::agree(&QUESTION, blocks, args, ui)?;
+        let doubts = work.flat_map(|one| one.delivery.doubts());
+        delivery::agree(&QUESTION, doubts, args, ui)?;
     }
     let _going = GoingOn::new(interrupted::of_fleet(wanted.given));
     let step = ui.step(format!("applying {count} stacks"));

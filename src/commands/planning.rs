@@ -76,9 +76,14 @@ impl Delivery {
         !self.plan.is_empty() || self.plan.goal.image.to_be_built.is_some()
     }
 
-    /// By what its rollout gets stuck.
+    /// By what its rollout gets stuck, whatever comes.
     pub(super) fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.outlook.iter().flat_map(Outlook::blocks)
+    }
+
+    /// By what its rollout gets stuck, also where a node may yet come.
+    pub(super) fn doubts(&self) -> impl Iterator<Item = &Block> {
+        self.outlook.iter().flat_map(Outlook::doubts)
     }
 }
 

@@ -141,6 +141,17 @@ async fn of_what_kubectl_made_the_report_tells_what_the_first_apply_does() {
     assert_eq!(deployment["action"], "replace", "{deployment:#}");
 
     sandbox.run(&["validate"]).await.expect(0);
+    // It proposes to build the server, and no registry is here.
+    let text = report["stack_file"].as_str().expect("text");
+    let built = format!(
+        "reference = \"registry.test/nlu@sha256:{}\"",
+        "1".repeat(64)
+    );
+    assert!(
+        text.contains("repository = \"registry.test/nlu\""),
+        "{text}"
+    );
+    sandbox.write_verbatim(&text.replace("repository = \"registry.test/nlu\"", &built));
     sandbox.run(&["adopt", "--yes"]).await.expect(0);
     let plan = sandbox.plan().await;
     assert_eq!(
@@ -153,7 +164,6 @@ async fn of_what_kubectl_made_the_report_tells_what_the_first_apply_does() {
         .get(Kind::HorizontalPodAutoscaler, NAME)
         .await
         .expect("it is there")["spec"];
-    let text = report["stack_file"].as_str().expect("text");
     assert!(
         text.contains("replicas = { min = 2, max = 5 }"),
         "{scaled:#}\n{text}"

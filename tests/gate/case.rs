@@ -260,6 +260,7 @@ impl Case {
             let block = Block {
                 reason: reason.clone(),
                 fix: "change it".to_owned(),
+                waits: None,
             };
             (reason, None, Some(block))
         });

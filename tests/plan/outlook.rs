@@ -32,6 +32,14 @@ fn node(cpu: &str) -> Node {
         "status": { "allocatable": { "cpu": cpu, "memory": "64Gi", "pods": "110" } } }))
 }
 
+/// Large enough, and closed.
+fn tainted(cpu: &str) -> Node {
+    let mut node = node(cpu);
+    let taint = json!([{ "key": "full", "value": "1", "effect": "NoSchedule" }]);
+    node.spec.get_or_insert_default().taints = Some(object(taint));
+    node
+}
+
 fn running(image: &str) -> Pod {
     object(
         json!({ "metadata": { "name": "other", "namespace": "kube-system" },
@@ -93,13 +101,6 @@ fn what_keeps_new_pods_from_starting_blocks() {
     let range: LimitRange = object(json!({ "metadata": { "name": "small" },
         "spec": { "limits": [{ "type": "Container", "max": { "memory": "64Mi" } }] } }));
     let cases = [
-        (
-            "the cluster has no node",
-            Surroundings {
-                nodes: Ok(Vec::new()),
-                ..around()
-            },
-        ),
         (
             "0 of 2 new pods find room",
             Surroundings {
@@ -176,11 +177,31 @@ fn no_room_blocks_unless_a_node_may_come() {
         ..around()
     };
     let unsaid = plan_of("");
+    // No node is large enough for one pod: another one like them would not help.
     assert!(is_stuck(&unsaid, &full(Vec::new())));
     assert!(is_stuck(
         &unsaid,
         &full(vec![running("registry.k8s.io/coredns:v1")])
     ));
+    for nodes in [Vec::new(), vec![tainted("64")]] {
+        let around = Surroundings {
+            nodes: Ok(nodes),
+            ..around()
+        };
+        let outlook = look(&unsaid, &around);
+        assert_eq!((outlook.blocks().count(), outlook.doubts().count()), (0, 1));
+        let words = &outlook.obstacles[0].words;
+        assert!(
+            words.starts_with(
+                "the rollout will get stuck unless a node comes, for which apply waits 5 min 00 s"
+            ),
+            "{words}"
+        );
+        assert!(is_stuck(
+            &plan_of("[rollout]\nwait-for-nodes = \"0s\""),
+            &around
+        ));
+    }
     for image in [
         "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.0",
         "public.ecr.aws/karpenter/controller:1.8@sha256:00",

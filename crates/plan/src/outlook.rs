@@ -90,6 +90,15 @@ pub struct Obstacle {
     pub block: Option<Block>,
 }
 
+impl Obstacle {
+    /// Whether the rollout gets stuck by it, whatever comes.
+    pub fn is_certain(&self) -> bool {
+        self.block
+            .as_ref()
+            .is_some_and(|block| block.waits.is_none())
+    }
+}
+
 /// By what a rollout gets stuck, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
@@ -97,6 +106,8 @@ pub struct Block {
     pub reason: String,
     /// A clause.
     pub fix: String,
+    /// How long apply waits for the node that would help, where nothing speaks against one.
+    pub waits: Option<Duration>,
 }
 
 /// What the plan refers to; `None` when it leaves the pods and their autoscaler as they are, and there is nothing to look
@@ -170,7 +181,7 @@ pub fn look(plan: &Plan, around: &Surroundings) -> Option<Outlook> {
     };
     let way = Way::of(plan, body, wanted, &own);
     look.references(around, &pod, wanted, way.surge);
-    look.room(around, &requests(&pod), &way, node_may_come(plan, around));
+    look.room(around, &requests(&pod), &way, NodeWait::of(plan, around));
     look.quotas(around, &pod, &way);
     look.limits(around, &pod);
     Some(Outlook {
@@ -368,15 +379,24 @@ impl Look {
 
     /// Something by which the rollout gets stuck.
     fn meets(&mut self, reason: impl Into<String>, fix: impl Into<String>) {
-        let block = Block {
-            reason: reason.into(),
-            fix: fix.into(),
-        };
+        let (reason, fix) = (reason.into(), fix.into());
+        self.blocked(Block {
+            reason,
+            fix,
+            waits: None,
+        });
+    }
+
+    fn blocked(&mut self, block: Block) {
+        let unless = block.waits.map_or_else(String::new, |waits| {
+            format!(
+                " unless a node comes, for which apply waits {} (`[rollout] wait-for-nodes`)",
+                human_elapsed(waits)
+            )
+        });
+        let Block { reason, fix, .. } = &block;
         self.obstacles.push(Obstacle {
-            words: format!(
-                "the rollout will get stuck: {}; {}",
-                block.reason, block.fix
-            ),
+            words: format!("the rollout will get stuck{unless}: {reason}; {fix}"),
             metric: None,
             block: Some(block),
         });
@@ -489,7 +509,7 @@ impl Look {
         }
     }
 
-    fn room(&mut self, around: &Surroundings, need: &Amounts, way: &Way, waits: Option<Duration>) {
+    fn room(&mut self, around: &Surroundings, need: &Amounts, way: &Way, wait: NodeWait) {
         let (nodes, pods) = match (&around.nodes, &around.pods) {
             (Ok(nodes), Ok(pods)) => (nodes, pods),
             (Err(reason), _) | (_, Err(reason)) => {
@@ -523,12 +543,19 @@ impl Look {
             room::listed(need),
             room::why(&places, need)
         );
-        match waits {
-            Some(waits) => self.may_meet(format!(
+        if wait.is_expected {
+            self.may_meet(format!(
                 "{found}; apply waits {} for a node (`[rollout] wait-for-nodes`)",
-                human_elapsed(waits)
-            )),
-            None => self.meets(found, advice),
+                human_elapsed(wait.time)
+            ));
+        } else if wait.time.is_zero() || room::is_too_large(nodes, need) {
+            self.meets(found, advice);
+        } else {
+            self.blocked(Block {
+                reason: found,
+                fix: advice.into(),
+                waits: Some(wait.time),
+            });
         }
     }
 
@@ -588,14 +615,26 @@ impl Look {
     }
 }
 
-/// How long apply waits for a node, where one may come: the stack file says so, or a node autoscaler runs in the cluster.
-/// One that a provider runs out of sight is not seen.
-fn node_may_come(plan: &Plan, around: &Surroundings) -> Option<Duration> {
-    let goal = &plan.goal;
-    let is_said = goal.places.contains_key(WAIT_FOR_NODES_KEY) || goal.wait.nodes != WAIT_FOR_NODES;
-    let mut pods = around.pods.iter().flatten();
-    let waits = goal.wait.nodes > 0 && (is_said || pods.any(scales_nodes));
-    waits.then(|| Duration::from_secs(goal.wait.nodes.into()))
+/// How long apply waits for a node.
+#[derive(Clone, Copy)]
+struct NodeWait {
+    time: Duration,
+    /// The stack file says that nodes come, or a node autoscaler runs in the cluster. One that a provider runs out of sight
+    /// is not seen.
+    is_expected: bool,
+}
+
+impl NodeWait {
+    fn of(plan: &Plan, around: &Surroundings) -> Self {
+        let goal = &plan.goal;
+        let is_said =
+            goal.places.contains_key(WAIT_FOR_NODES_KEY) || goal.wait.nodes != WAIT_FOR_NODES;
+        let mut pods = around.pods.iter().flatten();
+        Self {
+            time: Duration::from_secs(goal.wait.nodes.into()),
+            is_expected: goal.wait.nodes > 0 && (is_said || pods.any(scales_nodes)),
+        }
+    }
 }
 
 const WAIT_FOR_NODES_KEY: &str = "rollout.wait-for-nodes";
@@ -627,8 +666,13 @@ const CREATE: &str = "create it before the apply";
 const IN_PLACE: &str = "`[rollout] max-surge = 0, max-unavailable = 1` stops an old pod first and puts the new one in its place (with one pod that is an outage meanwhile)";
 
 impl Outlook {
-    /// By what the rollout gets stuck.
+    /// By what the rollout gets stuck, whatever comes.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.doubts().filter(|block| block.waits.is_none())
+    }
+
+    /// By what the rollout gets stuck, also where a node may yet come.
+    pub fn doubts(&self) -> impl Iterator<Item = &Block> {
         let obstacles = self.obstacles.iter();
         obstacles.filter_map(|obstacle| obstacle.block.as_ref())
     }

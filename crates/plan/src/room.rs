@@ -80,6 +80,20 @@ pub(super) fn fill(places: &mut [Place], need: &Amounts, count: u32) -> u32 {
         .sum()
 }
 
+/// Whether no node has that much processor and memory, even without a pod: one more of them would not help. Other
+/// resources come with nodes of another kind.
+pub(super) fn is_too_large(nodes: &[Node], need: &Amounts) -> bool {
+    let is_small = |node: &Node| {
+        let whole = place(node).free;
+        let free = |name: &str| whole.get(name).copied().unwrap_or(0);
+        let mut asked = need
+            .iter()
+            .filter(|(name, _)| *name == "cpu" || *name == "memory");
+        asked.any(|(name, amount)| free(name) < *amount)
+    };
+    !nodes.is_empty() && nodes.iter().all(is_small)
+}
+
 /// The resources of which the node has too little.
 fn lacks<'a>(place: &Place, need: &'a Amounts) -> Vec<&'a str> {
     let free = |name: &str| place.free.get(name).copied().unwrap_or(0);

@@ -208,7 +208,7 @@ fn obstacle(subject: &Subject) -> Verdict {
         .iter()
         .flat_map(|outlook| &outlook.obstacles);
     let found: Verdict = obstacles
-        .filter(|obstacle| obstacle.block.is_none() && !has_rule_of_its_own(subject, obstacle))
+        .filter(|obstacle| !obstacle.is_certain() && !has_rule_of_its_own(subject, obstacle))
         .map(|obstacle| obstacle.words.clone())
         .chain(going)
         .collect();

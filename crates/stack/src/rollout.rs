@@ -59,7 +59,7 @@ pub(super) struct RawRollout {
     /// How long apply waits: a duration, or "auto" from the probes (default "auto")
     timeout: Option<At<String>>,
     /// How long a pod that no node takes is waited for, where no autoscaler says whether a node comes (default "5m"). Where
-    /// it is written, nodes are expected: an apply goes on although no node has room now
+    /// it is written, nodes are expected, and `apply` asks no question when no node has room
     wait_for_nodes: Option<At<Duration>>,
     /// What becomes of a rollout that failed: "keep" (default) or "rollback"
     on_failure: Option<At<OnFailure>>,
