@@ -229,7 +229,8 @@ async fn a_new_pod_without_room_beside_the_old_one_takes_its_place() {
     says(
         &obstacles,
         &[
-            "the rollout will get stuck: 0 of 1 new pods find room",
+            "the rollout will get stuck unless a node comes, for which apply waits 5 min 00 s",
+            "0 of 1 new pods find room",
             "no nvidia.com/gpu left",
             "max-surge = 0, max-unavailable = 1",
         ],

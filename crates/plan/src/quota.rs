@@ -34,7 +34,7 @@ fn hard(quota: &ResourceQuota) -> Amounts {
 pub(super) fn missing(quota: &ResourceQuota, pod: &PodSpec) -> Vec<&'static str> {
     let first = pod.init_containers.iter().flatten();
     let containers: Vec<&Container> = pod.containers.iter().chain(first).collect();
-    let is_said = |(_, resource, of): &(&str, &str, fn(&Container) -> Amounts)| {
+    let is_said = |(_, resource, of): &Said| {
         let mut containers = containers.iter();
         containers.all(|container| of(container).contains_key(*resource))
     };
@@ -44,8 +44,10 @@ pub(super) fn missing(quota: &ResourceQuota, pod: &PodSpec) -> Vec<&'static str>
     missing.map(|(name, ..)| *name).collect()
 }
 
-/// Names in a quota, and where a container says so much.
-const SAID: [(&str, &str, fn(&Container) -> Amounts); 6] = [
+/// A name in a quota, and where a container says so much.
+type Said = (&'static str, &'static str, fn(&Container) -> Amounts);
+
+const SAID: [Said; 6] = [
     ("cpu", "cpu", requests_of),
     ("memory", "memory", requests_of),
     ("requests.cpu", "cpu", requests_of),
