@@ -138,7 +138,7 @@ async fn a_node_that_comes_late_is_waited_for() {
     let _alone = GPUS.lock().await;
     let sandbox = Sandbox::in_namespace("late-node").await;
     sandbox.write(own(&format!(
-        "{NEEDS_GPU}[rollout]\non-failure = \"rollback\"\nwait-for-nodes = \"5m\""
+        "{NEEDS_GPU}[rollout]\non-failure = \"rollback\""
     )));
     let late = LateNode::new(&sandbox);
     late.goes().await;
