@@ -101,19 +101,21 @@ pub(super) async fn deliver(
 /// Where there is no consent.
 pub(super) fn agree<'a>(
     question: &Question<'_>,
-    doubts: impl Iterator<Item = &'a Block>,
+    mut doubts: impl Iterator<Item = &'a Block>,
     args: &DeliveryArgs,
     ui: Ui,
 ) -> Result<(), NoConsent> {
-    let mut doubts = doubts.filter(|doubt| !args.yes || doubt.waits.is_none());
-    let block = doubts.next();
     if !args.yes {
         question.ask(ui)?;
     }
-    match block {
-        Some(block) if args.even_if_stuck => ui.warn(format_args!(
+    match doubts.next() {
+        Some(doubt) if args.even_if_stuck => ui.warn(format_args!(
             "the rollout will get stuck, applying all the same: {}",
-            block.reason
+            doubt.reason
+        )),
+        Some(doubt) if args.yes && doubt.waits.is_some() => ui.warn(format_args!(
+            "the rollout will get stuck unless a node comes: {}",
+            doubt.reason
         )),
         Some(_) => ALL_THE_SAME.ask(ui)?,
         None => (),
