@@ -8,7 +8,7 @@ use miette::{Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::common::exit;
+use super::common::{FILE, exit};
 use super::consent::Question;
 use super::delivery::{self, DeliveryArgs};
 use super::discovery::{self, Found};
@@ -51,14 +51,10 @@ enum Stop {
 
 /// The stack files in a folder that is no stack itself; `None` when the path is a stack, or nothing at all.
 pub(super) fn files(path: &Path) -> Result<Option<Found>> {
-    if !path.is_dir() || path.join("uninlu.toml").symlink_metadata().is_ok() {
+    if !path.is_dir() || path.join(FILE).symlink_metadata().is_ok() {
         return Ok(None);
     }
-    let found = discovery::find(path);
-    if found.files.is_empty() && found.unread.is_empty() {
-        return Err(Stop::NoStacks(path.to_owned()).into());
-    }
-    Ok(Some(found))
+    Ok(Some(below(path)?))
 }
 
 /// As [`files`], for what only judges: a stack in the folder itself hides none below it.
@@ -66,13 +62,19 @@ pub(super) fn every_file(path: &Path) -> Result<Option<Found>> {
     if !path.is_dir() {
         return Ok(None);
     }
+    let found = below(path)?;
+    let is_own = matches!(found.files.as_slice(), [file] if file.parent() == Some(path));
+    let is_alone = is_own && found.unread.is_empty();
+    Ok((!is_alone).then_some(found))
+}
+
+/// What a folder holds, which is something.
+fn below(path: &Path) -> Result<Found, Stop> {
     let found = discovery::find(path);
-    let is_alone = matches!(found.files.as_slice(), [file] if file.parent() == Some(path));
-    match found.unread.is_empty() {
-        true if is_alone => Ok(None),
-        true if found.files.is_empty() => Err(Stop::NoStacks(path.to_owned()).into()),
-        _ => Ok(Some(found)),
+    if found.files.is_empty() && found.unread.is_empty() {
+        return Err(Stop::NoStacks(path.to_owned()));
     }
+    Ok(found)
 }
 
 /// Which plans are made of each file, and how they are told.
