@@ -29,7 +29,7 @@ use crate::kinds::{INSTANCE, MANAGED_BY, MANAGER};
 use crate::ui::Step;
 
 /// How long a Lease stands without being seen to change.
-pub(super) const DURATION: Duration = Duration::from_secs(15);
+pub(crate) const DURATION: Duration = Duration::from_secs(15);
 /// How long a holder may write after it sent the last renewal that was answered.
 const TERM: Duration = Duration::from_secs(10);
 /// How long a write that nobody waits for any more may take to arrive.

@@ -41,6 +41,7 @@ pub use destroy::{destroy, destroy_namespace, destruction};
 pub use error::Error;
 pub use everything::{everything, running_image};
 pub use kubeconfig::{Contexts, contexts};
+pub(crate) use lock::DURATION as LOCK_DURATION;
 pub use lock::{Lock, lock};
 pub use metrics::metric_state;
 pub use observe::{namespace_going, observe, ours, pods, workloads};

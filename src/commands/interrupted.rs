@@ -1,5 +1,6 @@
 //! What is said at Ctrl-C: what goes on in the cluster, and how to look.
 
+use crate::cluster::LOCK_DURATION;
 use crate::interruption::GoingOn;
 use crate::stack::OnFailure;
 
@@ -55,11 +56,13 @@ impl Stage {
                     false => "nothing was changed",
                 };
                 format!(
-                    "{done}; if this apply had the lock already, another one can begin after 15 s; `uninlu status{stack}` shows what runs"
+                    "{done}; if this apply had the lock already, another one can begin after {}; `uninlu status{stack}` shows what runs",
+                    expiry()
                 )
             }
             Self::Writing(release) => format!(
-                "release {release} is written in part, and what is written stays; `uninlu plan{stack}` shows what is missing, `uninlu apply{stack}` completes it (after 15 s, when the lock has expired)"
+                "release {release} is written in part, and what is written stays; `uninlu plan{stack}` shows what is missing, `uninlu apply{stack}` completes it (after {}, when the lock has expired)",
+                expiry()
             ),
             Self::Waiting(release, on_failure) => {
                 let undone = match on_failure {
@@ -77,10 +80,16 @@ impl Stage {
     }
 }
 
+/// How long a lock that is not renewed keeps others out.
+fn expiry() -> String {
+    format!("{} s", LOCK_DURATION.as_secs())
+}
+
 /// Of a destroy that has begun.
 pub(super) fn destroying(stack: &str) -> String {
     format!(
-        "the cluster goes on deleting the objects that it was asked to delete, and the others stay; `uninlu status{stack}` shows them, `uninlu destroy{stack}` goes on (after 15 s, when the lock has expired)"
+        "the cluster goes on deleting the objects that it was asked to delete, and the others stay; `uninlu status{stack}` shows them, `uninlu destroy{stack}` goes on (after {}, when the lock has expired)",
+        expiry()
     )
 }
 
@@ -94,7 +103,8 @@ pub(super) fn adopting(stack: &str) -> String {
 /// Of an apply of many stacks that has begun.
 pub(super) fn of_fleet(folder: &str) -> String {
     format!(
-        "stacks that were begun stay as they are, and their rollouts go on in the cluster; `uninlu plan{folder}` shows what is missing, `uninlu apply{folder}` completes it (after 15 s, when the locks have expired)"
+        "stacks that were begun stay as they are, and their rollouts go on in the cluster; `uninlu plan{folder}` shows what is missing, `uninlu apply{folder}` completes it (after {}, when the locks have expired)",
+        expiry()
     )
 }
 
