@@ -60,7 +60,7 @@ fn snapshot(name: &str, home: &TempDir, screen: &str) {
 #[test]
 fn a_question() {
     let (home, api) = changed(|_| ());
-    let screen = interrupted(home.path(), &["apply"], "Only `yes` does:");
+    let screen = interrupted(home.path(), &["apply"], "Only `yes` does: ");
     assert_eq!(api.writes(), Vec::<String>::new());
     snapshot("interrupted-question", &home, &screen);
 }
@@ -183,7 +183,7 @@ fn a_watched_status() {
 #[test]
 fn a_question_of_init() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let screen = interrupted(home.path(), &["init"], "name of the service");
+    let screen = interrupted(home.path(), &["init"], "name of the service [siamese-uninlu]: ");
     assert!(
         screen.contains("interrupted; nothing was changed"),
         "{screen}"

@@ -86,7 +86,7 @@ impl Terminal {
         self.master.write_all(&[4]).expect("a terminal");
     }
 
-    /// Waits for the words, and types Ctrl-C.
+    /// Waits for the words, and types Ctrl-C. A question's words end with its space, which is written by itself.
     pub(super) fn interrupt(&mut self, words: &str) {
         self.see(words);
         self.type_interrupt();
@@ -94,7 +94,7 @@ impl Terminal {
 
     /// Waits for the words: what is on the screen then.
     pub(super) fn see(&mut self, words: &str) -> String {
-        while !self.screen.text().contains(words) {
+        while !self.screen.shows(words) {
             assert!(
                 self.read(),
                 "it ended before `{words}`:\n{}",
@@ -279,11 +279,17 @@ impl Screen {
         &mut self.lines[self.row]
     }
 
+    fn written(&self) -> impl Iterator<Item = String> {
+        self.lines.iter().map(|line| line.characters.iter().collect())
+    }
+
+    /// Whether a line has the words, with the spaces at its end.
+    fn shows(&self, words: &str) -> bool {
+        self.written().any(|line| line.contains(words))
+    }
+
     fn text(&self) -> String {
-        let lines = self.lines.iter().map(|line| {
-            let line: String = line.characters.iter().collect();
-            line.trim_end().to_owned()
-        });
+        let lines = self.written().map(|line| line.trim_end().to_owned());
         lines.collect::<Vec<_>>().join("\n")
     }
 
