@@ -6,17 +6,24 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::support::{Project, docker, failure, text};
+use crate::screens::terminal::Terminal;
 
 /// A built image whose entry point is this shell script; `more` is what else stands in the stack file.
 fn built(name: &str, script: &str, more: &str) -> (Project, String) {
+    let entry = format!("[\"/bin/sh\", \"-c\", \"{script}\"]");
+    built_with(name, &entry, more)
+}
+
+/// The same for any entry point, with `answers.pl` in the image.
+fn built_with(name: &str, entry: &str, more: &str) -> (Project, String) {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .expect("after 1970");
     let repository = format!("uninlu-test.invalid/{name}-{}", now.as_nanos());
-    let dockerfile = format!(
-        "FROM debian:trixie-slim AS server\nENTRYPOINT [\"/bin/sh\", \"-c\", \"{script}\"]\n"
-    );
+    let dockerfile =
+        format!("FROM debian:trixie-slim AS server\nCOPY answers.pl /\nENTRYPOINT {entry}\n");
     let project = Project::new(&repository, "", &dockerfile);
+    project.write("answers.pl", include_str!("answers.pl"));
     let limits = "[resources]\ncpu = { request = \"100m\", limit = \"500m\" }\n";
     let model = format!("{{ pvc = \"models\" }}\n{limits}{more}");
     project.write_stack(&repository, "", &model);
@@ -97,6 +104,73 @@ fn a_server_that_needs_more_memory_than_its_limit_is_told_so() {
         "{said}"
     );
     assert!(said.contains("raise `[resources] memory.limit`"), "{said}");
+}
+
+/// Its arguments for a rehearsal on a terminal.
+fn arguments(project: &Project) -> Vec<String> {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/demo-model");
+    [
+        "rehearse",
+        ".",
+        "--model",
+        &model.display().to_string(),
+        "--characters",
+        "40,200",
+    ]
+    .into_iter()
+    .chain(["--objective", "2s", "--trial", "1s"])
+    .map(String::from)
+    .collect()
+}
+
+/// Its figures are those of a run, so only the lines' beginnings are known. That no line is torn, and nothing is left of
+/// what moves, is checked by the terminal.
+#[test]
+#[ignore = "needs Docker: make test-image"]
+fn on_a_terminal_of_80_columns() {
+    let (project, reference) = built_with("terminal", "[\"perl\", \"/answers.pl\"]", "");
+    let arguments = arguments(&project);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (code, screen) = Terminal::start(project.path(), &arguments, &[]).end();
+    assert_eq!(code, Some(0), "{screen}");
+    let begins = |words: &str| {
+        screen
+            .lines()
+            .filter(|line| line.starts_with(words))
+            .count()
+    };
+    for (words, count) in [
+        ("✓ start: ready after ", 1),
+        ("✓ texts of 40 characters, each alone: ", 1),
+        ("✓ texts of 200 characters, each alone: ", 1),
+        ("✓ the rate at which 95 of 100 texts of 40 characters", 1),
+        ("image       ", 1),
+        ("limits      0.5 CPU of ", 1),
+        ("start-up    ", 1),
+        ("memory      ", 1),
+        ("text        ", 2),
+        ("saturation  ", 1),
+        ("wrote /", 1),
+    ] {
+        assert_eq!(begins(words), count, "{words}\n{screen}");
+    }
+    std::fs::remove_file(project.path().join("uninlu.profile.json")).expect("it was written");
+    nothing_left(&project, &reference);
+}
+
+#[test]
+#[ignore = "needs Docker: make test-image"]
+fn interrupted_on_a_terminal() {
+    let probes = "[probes]\nstartup = { period = \"1s\", budget = \"600s\" }\n";
+    let (project, reference) = built("interrupted-terminal", "sleep 600", probes);
+    let arguments = arguments(&project);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut terminal = Terminal::start(project.path(), &arguments, &[]);
+    terminal.interrupt(" start");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(130), "{screen}");
+    assert!(screen.contains("the container was removed"), "{screen}");
+    nothing_left(&project, &reference);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Each command's usual output on a terminal of 80 columns: no line is torn, and nothing is cut. `history`, `status` and
-//! `init` have files of their own; `simulate` draws a page, and `rehearse` needs an engine.
+//! `init` have files of their own; what `rehearse` shows is in `tests/image/rehearse.rs`, since it needs an engine.
 
 use std::path::Path;
 
@@ -370,4 +370,52 @@ fn a_variable_without_effect_is_none() {
             "{refused:#}"
         );
     }
+}
+
+/// The chart that most people begin from, with its findings.
+#[test]
+fn importing_a_chart() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/usual-chart");
+    let chart = chart.to_str().expect("Unicode");
+    let screen = screen(
+        home.path(),
+        &[
+            "import",
+            "helm",
+            chart,
+            "--context",
+            "prod",
+            "--namespace",
+            "nlu",
+            "--claim",
+            "models",
+            "--out",
+            "uninlu.toml",
+        ],
+        0,
+    );
+    snapshot("import", &home, &screen);
+}
+
+/// All columns that there may be: a price, both metrics, a better target.
+#[test]
+fn simulating_a_load() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let file = |path: &str| format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    let screen = screen(
+        home.path(),
+        &[
+            "simulate",
+            &file("stacks/tutorial/uninlu.toml"),
+            "--profile",
+            &file("docs/autoscaling/claim/profile.json"),
+            "--load",
+            "constant:50/5m+ramp:50..120/10m+constant:120/10m",
+            "--price",
+            "0.12",
+        ],
+        0,
+    );
+    snapshot("simulate", &home, &screen);
 }

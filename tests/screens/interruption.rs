@@ -183,7 +183,11 @@ fn a_watched_status() {
 #[test]
 fn a_question_of_init() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let screen = interrupted(home.path(), &["init"], "name of the service [siamese-uninlu]: ");
+    let screen = interrupted(
+        home.path(),
+        &["init"],
+        "name of the service [siamese-uninlu]: ",
+    );
     assert!(
         screen.contains("interrupted; nothing was changed"),
         "{screen}"

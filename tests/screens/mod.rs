@@ -5,7 +5,7 @@ mod commands;
 mod init;
 mod interruption;
 mod releases;
-mod terminal;
+pub(crate) mod terminal;
 
 use std::path::Path;
 

@@ -27,7 +27,7 @@ const PATIENCE: Timespec = Timespec {
 };
 
 /// A running command and what it wrote.
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     master: File,
     screen: Screen,
@@ -39,7 +39,7 @@ pub(super) struct Terminal {
 
 impl Terminal {
     /// Starts the tool in that folder, with these variables.
-    pub(super) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&master).expect("ours");
         unlockpt(&master).expect("ours");
@@ -87,7 +87,7 @@ impl Terminal {
     }
 
     /// Waits for the words, and types Ctrl-C. A question's words end with its space, which is written by itself.
-    pub(super) fn interrupt(&mut self, words: &str) {
+    pub(crate) fn interrupt(&mut self, words: &str) {
         self.see(words);
         self.type_interrupt();
     }
@@ -120,7 +120,7 @@ impl Terminal {
     }
 
     /// Waits for the end: the exit code, and all that was on the screen.
-    pub(super) fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         while self.read() {}
         let status = self.child.wait().expect("it ends");
         assert!(!self.screen.is_cursor_hidden, "the cursor is not shown");
@@ -280,7 +280,9 @@ impl Screen {
     }
 
     fn written(&self) -> impl Iterator<Item = String> {
-        self.lines.iter().map(|line| line.characters.iter().collect())
+        self.lines
+            .iter()
+            .map(|line| line.characters.iter().collect())
     }
 
     /// Whether a line has the words, with the spaces at its end.

@@ -9,8 +9,10 @@ use uninlu_text::table::table;
 
 /// Rows of the course.
 const ROWS: usize = 12;
+/// Columns of the summary that say how requests are answered.
+const SPEED: std::ops::Range<usize> = 3..9;
 
-/// Two tables and the answer, as plain text.
+/// Three tables of at most 80 columns, and the answer, as plain text.
 pub fn text(report: &Report) -> String {
     let mut text = format!(
         "{} under {} (seed {}): {}\n\n",
@@ -19,8 +21,12 @@ pub fn text(report: &Report) -> String {
         report.seed,
         pod_in_words(report)
     );
-    text.push_str(&table(&totals(report)));
-    text.push('\n');
+    let (size, speed) = halves(totals(report));
+    for rows in [size, speed] {
+        text.push_str(&table(&rows));
+        text.push('\n');
+    }
+    text.push_str("Over time: pods, P95, and the share of refused requests where there are any\n");
     text.push_str(&table(&course(report)));
     text.push('\n');
     let verdict = report.verdict.iter().map(|verdict| &verdict.text);
@@ -76,6 +82,18 @@ pub(super) fn totals(report: &Report) -> Vec<Vec<String>> {
         row
     }));
     rows
+}
+
+/// The summary as a table of what the variants take, and one of how they answer, under their short names.
+fn halves(rows: Vec<Vec<String>>) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
+    let split = |mut row: Vec<String>| {
+        let mut size = row.split_off(SPEED.end);
+        let speed = row.split_off(SPEED.start);
+        let short = row[0].split(" (").next().map(String::from);
+        row.append(&mut size);
+        (row, short.into_iter().chain(speed).collect())
+    };
+    rows.into_iter().map(split).unzip()
 }
 
 /// Every variant with its name; fleets of the same number of pods once, by all their names.
@@ -145,7 +163,7 @@ fn course(report: &Report) -> Vec<Vec<String>> {
         .filter(|played| played.kind != Kind::RequestsAlone)
         .filter(|played| played.kind == Kind::Stack || !played.is_fixed())
         .collect();
-    head.extend(scaled.iter().map(|played| played.name.clone()));
+    head.extend(scaled.iter().map(|played| what(played.kind).to_owned()));
     let Some(first) = report.variants.first() else {
         return vec![head];
     };
@@ -165,11 +183,11 @@ fn course(report: &Report) -> Vec<Vec<String>> {
                 .map_or_else(|| "-".into(), |all| time(all[1]));
             let refused = interval.requests.refused_percent();
             let refused = if refused >= 0.5 {
-                format!(", {} refused", percent(refused))
+                format!(", {}", percent(refused))
             } else {
                 String::new()
             };
-            format!("{} (P95 {latency}{refused})", interval.replicas)
+            format!("{}, {latency}{refused}", interval.replicas)
         }));
         rows.push(row);
     }
