@@ -33,6 +33,7 @@ step() {
   wait "$pid" || code=$?
   if ((code == 0)); then
     printf '%s✓%s %s %s(%s)%s\n' "$green" "$plain" "$title" "$dim" "$(elapsed_since "$started")" "$plain" >&2
+    printf '%s\t%s\n' "$title" $((SECONDS - started)) >>"$work/times"
   else
     printf '%s✗%s %s %s(%s)%s\n' "$red" "$plain" "$title" "$dim" "$(elapsed_since "$started")" "$plain" >&2
     tail -n 40 "$log" >&2
