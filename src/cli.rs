@@ -84,23 +84,60 @@ fn parse() -> Result<(Cli, Option<String>), clap::Error> {
         true => Cli::command().bin_name("kubectl uninlu"),
         false => Cli::command(),
     };
-    let matches = command.try_get_matches().map_err(without_destroy)?;
+    let matches = command.try_get_matches().map_err(with_advice)?;
     Ok((Cli::from_arg_matches(&matches)?, json_command(&matches)))
 }
 
-/// A command that takes everything away is not what somebody meant who wrote something else.
-fn without_destroy(mut error: clap::Error) -> clap::Error {
+/// What does here what these commands of other tools do. None is for what takes everything away.
+const ELSEWHERE: [(&[&str], &str); 5] = [
+    (
+        &["install", "upgrade", "sync"],
+        "`uninlu apply` creates and changes a stack",
+    ),
+    (&["new", "create"], "`uninlu init` writes a stack file"),
+    (
+        &["get", "list", "ps", "show"],
+        "`uninlu status` shows what runs",
+    ),
+    (
+        &["log", "logs"],
+        "`kubectl logs` shows what the pods' servers write",
+    ),
+    (&["version"], "`uninlu --version` prints the version"),
+];
+
+/// A tip for a word that is another tool's; for another one, what clap finds similar, but never a command that takes
+/// everything away.
+fn with_advice(mut error: clap::Error) -> clap::Error {
     const KEY: ContextKind = ContextKind::SuggestedSubcommand;
-    let names = |name: &String| !["destroy", "down", "delete"].contains(&name.as_str());
-    let others = match error.remove(KEY) {
-        Some(ContextValue::Strings(found)) => found.into_iter().filter(names).collect(),
-        Some(ContextValue::String(found)) => Some(found).into_iter().filter(names).collect(),
+    let similar = match error.remove(KEY) {
+        Some(ContextValue::Strings(found)) => found,
+        Some(ContextValue::String(found)) => vec![found],
         _ => Vec::new(),
     };
-    if !others.is_empty() {
-        error.insert(KEY, ContextValue::Strings(others));
+    if let Some(tip) = tip(&error) {
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+        return error;
+    }
+    let harmless = |name: &String| !["destroy", "down", "delete"].contains(&name.as_str());
+    let similar: Vec<String> = similar.into_iter().filter(harmless).collect();
+    if !similar.is_empty() {
+        error.insert(KEY, ContextValue::Strings(similar));
     }
     error
+}
+
+fn tip(error: &clap::Error) -> Option<&'static str> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let known = ELSEWHERE
+        .iter()
+        .find(|(words, _)| words.contains(&word.as_str()));
+    known.map(|(_, tip)| *tip)
 }
 
 /// The name of the command, where `--json` is given to it or to one below it.
@@ -299,7 +336,7 @@ mod tests {
     fn destroy_is_never_suggested() {
         let said = |word: &str| {
             let error = Cli::try_parse_from(["uninlu", word]).expect_err("no command");
-            without_destroy(error).to_string()
+            with_advice(error).to_string()
         };
         for word in ["destory", "destro", "delet", "dow", "deploi"] {
             let said = said(word);
@@ -310,5 +347,12 @@ mod tests {
         }
         assert!(said("deploi").contains("'deploy'"), "{}", said("deploi"));
         assert!(said("histroy").contains("'history'"), "{}", said("histroy"));
+        for (word, tip) in [
+            ("upgrade", "tip: `uninlu apply` "),
+            ("version", "tip: `uninlu --version` "),
+        ] {
+            let said = said(word);
+            assert!(said.contains(tip) && !said.contains("similar"), "{said}");
+        }
     }
 }

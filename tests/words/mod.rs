@@ -20,7 +20,7 @@ const AVOID: [(&str, &str); 24] = [
         r"nobody|whoever|somebody|everybody",
         "no one, anyone who, another user, all",
     ),
-    (r"(laid|lays?) over", "merged into"),
+    (r"(laid|lays?) (\S+ ){0,6}over", "merged into"),
     (r"as it stands", "the base stack"),
     (
         r"(the )?cluster( has)? moved|what moved",
@@ -33,7 +33,7 @@ const AVOID: [(&str, &str); 24] = [
     (r"(\d+|N|\{\w*\}) (is|are) replaced", "replaces N pods"),
     (r"more meanwhile", "surge"),
     (r"waited for \S+ s at most", "timeout"),
-    (r"the talk", "progress output"),
+    (r"the talk|is talk|talks? in", "progress output"),
     (r"the book", "documentation"),
     (r"(the )?way of the data", "data flow"),
     (r"faults?", "error"),
