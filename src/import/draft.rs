@@ -2,6 +2,7 @@
 
 mod keys;
 mod pods;
+mod rest;
 mod scaling;
 mod service;
 
@@ -37,7 +38,7 @@ pub fn draft(source: &Source, given: &Given) -> Result<Draft, Refused> {
     scaling::rollout(&view, &mut draft);
     service::network(&view, &mut draft);
     service::access(&view, &mut draft);
-    pods::leave_rest(&view, &mut draft);
+    rest::leave_rest(&view, &mut draft);
     service::leave_others(&view, &mut draft);
     Ok(draft)
 }

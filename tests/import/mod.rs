@@ -63,6 +63,26 @@ fn manifests_with_other_names_and_other_faults() {
     insta::assert_snapshot!(told);
 }
 
+/// A field that no key, no rule and no default covers is reported: a reader of the report need not compare the two.
+#[test]
+fn no_field_is_lost_without_a_word() {
+    let output = uninlu(&["import", "yaml", "rest", "--json"], &folder(""));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
+    let left = report["not_taken"].as_array().expect("a list");
+    let lines = left.iter().map(|it| {
+        let place = &it["places"][0];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        format!(
+            "{}: {} ({}:{})",
+            text(&it["what"]),
+            text(&it["why"]),
+            text(&place["file"]),
+            place["line"]
+        )
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+}
+
 /// What the values say is told with their lines; what only templates could say is no fault.
 #[test]
 fn values_alone() {

@@ -25,6 +25,11 @@ pub(super) fn service(view: &View<'_>, draft: &mut Draft) {
             );
         } else if let Some(number) = port["port"].as_i64() {
             draft.set("service", "port", number);
+            // A live Service has the number that the cluster chose.
+            if !view.source.is_live && port["nodePort"].as_i64().is_some() {
+                let pointer = format!("{pointer}/nodePort");
+                draft.leave(service, &pointer, "the cluster chooses the port on its nodes");
+            }
         }
     }
     match service.text("/spec/type") {
