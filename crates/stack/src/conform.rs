@@ -18,9 +18,9 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(json_schema);
 
 /// The `format`s of the schema whose values have a grammar of their own.
 const FORMATS: [(&str, Check); 5] = [
-    ("duration", |value| text(value, Duration::parse)),
-    ("quantity", |value| text(value, Quantity::parse)),
-    ("latency", |value| text(value, Latency::parse)),
+    ("duration", |value| text(value, "s", Duration::parse)),
+    ("quantity", |value| text(value, "", Quantity::parse)),
+    ("latency", |value| text(value, "ms", Latency::parse)),
     ("count", count),
     ("date", date),
 ];
@@ -113,35 +113,39 @@ fn check_leaf(value: &DeValue<'_>, schema: &'static Value) -> Result<(), Refused
     }
     if let Some(choices) = schema["oneOf"].as_array() {
         let names = choices.iter().filter_map(|choice| choice["const"].as_str());
-        return text(value, |name| choose(name, names));
+        let names: Vec<&str> = names.collect();
+        return text(value, "", |name| choose(name, &names));
     }
     let (is_it, what, help) = match (schema["type"].as_str(), format) {
         (Some("object"), _) => (
             value.is_table(),
             "a table",
-            "write `{ key = value }`, or `[section]` on a line of its own",
+            format!(
+                "write `{}`, or `[section]` on a line of its own",
+                example(schema)
+            ),
         ),
         (Some("array"), _) => (
             value.is_array(),
             "a list",
-            "write `[…]` with commas between",
+            "write `[…]` with commas between".to_owned(),
         ),
         (Some("boolean"), _) => (
             value.is_bool(),
             "true or false",
-            "write `true` or `false`, without quotes",
+            "write `true` or `false`, without quotes".to_owned(),
         ),
         (Some("integer"), "uint16") => (
             whole::<u16>(value).is_some(),
             "a port number",
-            "write a whole number from 1 to 65535, without quotes",
+            number(value, "a whole number from 1 to 65535"),
         ),
         (Some("integer"), _) => (
             whole::<u32>(value).is_some(),
             "a whole number from 0 to 4294967295",
-            "write a number such as 2, without quotes",
+            number(value, "a number such as 2"),
         ),
-        _ => return text(value, |_| Ok(())),
+        _ => return text(value, "", |_| Ok(())),
     };
     if is_it {
         return Ok(());
@@ -149,16 +153,44 @@ fn check_leaf(value: &DeValue<'_>, schema: &'static Value) -> Result<(), Refused
     Err(expected(what, value, help))
 }
 
+/// A value without quotes is shown with them, and with the unit where it is not read without.
 fn text<T>(
     value: &DeValue<'_>,
-    read: impl FnOnce(&str) -> Result<T, Refused>,
+    unit: &str,
+    read: impl Fn(&str) -> Result<T, Refused>,
 ) -> Result<(), Refused> {
-    let help = match (value.as_str(), scalar(value)) {
-        (Some(text), _) => return read(text).map(drop),
-        (None, Some(written)) => format!("write it in quotes: \"{written}\""),
-        (None, None) => "write it in quotes".to_owned(),
-    };
+    if let Some(text) = value.as_str() {
+        return read(text).map(drop);
+    }
+    let written = scalar(value).map(|written| {
+        let with_unit = format!("{written}{unit}");
+        if read(&written).is_err() && read(&with_unit).is_ok() {
+            return format!("write it with its unit, in quotes: \"{with_unit}\"");
+        }
+        format!("write it in quotes: \"{written}\"")
+    });
+    let help = written.unwrap_or_else(|| "write it in quotes".to_owned());
     Err(expected("text", value, help))
+}
+
+/// How a number is written: the one that stands in quotes, as far as it is one.
+fn number(value: &DeValue<'_>, otherwise: &str) -> String {
+    let text = value.as_str().unwrap_or_default().trim();
+    let digits = text.strip_suffix('%').unwrap_or(text).trim_end();
+    match digits.parse::<u32>() {
+        Ok(number) => format!("write {number}, without quotes"),
+        Err(_) => format!("write {otherwise}, without quotes"),
+    }
+}
+
+/// A table with the keys that it may have, where they fit into a line.
+fn example(schema: &Value) -> String {
+    let keys = schema["properties"].as_object().into_iter().flatten();
+    let keys: Vec<String> = keys.map(|(key, _)| format!("{key} = …")).collect();
+    match keys.len() {
+        1..=3 => format!("{{ {} }}", keys.join(", ")),
+        _ => "{ key = value }".to_owned(),
+    }
 }
 
 fn count(value: &DeValue<'_>) -> Result<(), Refused> {
@@ -176,12 +208,11 @@ fn date(value: &DeValue<'_>) -> Result<(), Refused> {
     }
 }
 
-fn choose<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
-    let known: Vec<&str> = known.collect();
+fn choose(name: &str, known: &[&str]) -> Result<(), Refused> {
     if known.contains(&name) {
         return Ok(());
     }
-    let help = suggestion(name, &known);
+    let help = suggestion(name, known);
     Err(Refused::new(format!("unknown value `{name}`"), help))
 }
 
