@@ -30,18 +30,28 @@ def settled(table):
     return [row for row in table if float(row["seconds"]) >= 45]
 
 
+def before_the_rise(table):
+    return [row for row in table if float(row["seconds"]) < RISES][-1]
+
+
+def next_pod(table):
+    """The load at which the first pod is added."""
+    pods = int(before_the_rise(table)["replicas"])
+    more = next((row for row in table if int(row["replicas"]) > pods), None)
+    return f"{float(more['offered_rate']):.0f} requests/s" if more else "none"
+
+
 def figures(cpu, requests, simulated):
     pods = [int(row["replicas"]) for row in requests]
-    before = [row for row in requests if float(row["seconds"]) < RISES][-1]
-    more = next((row for row in requests if int(row["replicas"]) > int(before["replicas"])), before)
     mean = sum(pods) / len(pods)
     return {
         "CPU alone: pods at most": f"{most(cpu, 'replicas'):.0f}",
         "CPU alone: CPU at most": f"{most(settled(cpu), 'cpu_percent'):.0f} % of the request",
+        "CPU alone: the next pod comes at": next_pod(cpu),
         "CPU alone: P95 of the worst ten seconds": f"{most(cpu, 'p95_ms'):.0f} ms",
         "CPU alone: requests that failed": cpu[-1]["failed"],
-        "both: pods before the load rises": before["replicas"],
-        "both: the next pod comes at": f"{float(more['offered_rate']):.0f} requests/s",
+        "both: pods before the load rises": before_the_rise(requests)["replicas"],
+        "both: the next pod comes at": next_pod(requests),
         "both: pods at most": f"{max(pods)}",
         "both: mean number of pods": f"{mean:.1f}",
         "both: fewer pod-hours than 8 pods": f"{100 - 100 * mean / MAXIMUM:.0f} %",
