@@ -282,6 +282,12 @@ async fn predict(
         Ok(predicted) => return Ok(Prediction::Applied(predicted)),
         Err(error) => error,
     };
+    if let Some(causes) = immutable(&error) {
+        return Ok(Prediction::Immutable {
+            causes,
+            conflicts: Vec::new(),
+        });
+    }
     let kube::Error::Api(status) = &error else {
         return Err(explain(error, connection, "plan", id));
     };
@@ -291,7 +297,6 @@ async fn predict(
     match status.code {
         404 if details.kind == "namespaces" => Ok(Prediction::NamespaceMissing),
         409 if !details.causes.is_empty() => predict_by_force(connection, id, body, details).await,
-        422 if is_immutable(details) => Ok(Prediction::Immutable(causes(details))),
         _ => refused(connection, id, error),
     }
 }
@@ -316,10 +321,7 @@ async fn predict_by_force(
     body: &Value,
     details: &StatusDetails,
 ) -> Result<Prediction, Error> {
-    let forced = dry_run(connection, id, body, true)
-        .await
-        .map_err(|error| explain(error, connection, "plan", id))?;
-    let conflicts = details
+    let conflicts: Vec<Conflict> = details
         .causes
         .iter()
         .map(|cause| Conflict {
@@ -331,7 +333,14 @@ async fn predict_by_force(
                 .to_owned(),
         })
         .collect();
-    Ok(Prediction::Conflicting { forced, conflicts })
+    // The API server answers with conflicts first, whatever else it has against the object.
+    match dry_run(connection, id, body, true).await {
+        Ok(forced) => Ok(Prediction::Conflicting { forced, conflicts }),
+        Err(error) => match immutable(&error) {
+            Some(causes) => Ok(Prediction::Immutable { causes, conflicts }),
+            None => Err(explain(error, connection, "plan", id)),
+        },
+    }
 }
 
 async fn dry_run(
@@ -349,6 +358,15 @@ async fn dry_run(
     let (api, patch) = (connection.api(id.kind), Patch::Apply(body));
     let object = retried(|| api.patch(&id.name, &parameters, &patch)).await?;
     Ok(to_value(id.kind, object))
+}
+
+/// What only a new object can have, where the API server refuses nothing else.
+fn immutable(error: &kube::Error) -> Option<Vec<Cause>> {
+    let kube::Error::Api(status) = error else {
+        return None;
+    };
+    let details = status.details.as_ref()?;
+    (status.code == 422 && is_immutable(details)).then(|| causes(details))
 }
 
 /// A wrong uid also answers 422, and is no reason to replace anything: only fields outside of `metadata` are.

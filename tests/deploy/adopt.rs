@@ -10,6 +10,11 @@ use crate::sandbox::{NAME, Sandbox, field_paths};
 
 /// What the stack renders, as somebody's chart would have it: made by hand, with fields that the stack does not set.
 async fn made_by(sandbox: &Sandbox, manager: &str) -> Value {
+    made_with(sandbox, manager, |_| ()).await
+}
+
+/// The same, with a change of the Deployment.
+async fn made_with(sandbox: &Sandbox, manager: &str, change: impl Fn(&mut Value)) -> Value {
     let rendered = sandbox.run(&["render"]).await.expect(0).stdout;
     let objects: Vec<Value> = serde_saphyr::from_multiple(&rendered).expect("YAML");
     let mut deployment = Value::Null;
@@ -19,6 +24,7 @@ async fn made_by(sandbox: &Sandbox, manager: &str) -> Value {
         object["metadata"]["annotations"] = json!({ "meta.helm.sh/release-name": "old" });
         if kind == Kind::Deployment {
             object["spec"]["minReadySeconds"] = json!(1);
+            change(&mut object);
         }
         let parameters = PostParams {
             field_manager: Some(manager.to_owned()),
@@ -59,7 +65,12 @@ async fn what_helm_made_is_taken_over_without_a_restart_of_pods_or_a_second_owne
         mark.writes()
     );
 
-    sandbox.run(&["adopt", "--yes"]).await.expect(0);
+    let adopted = sandbox.run(&["adopt", "--yes"]).await.expect(0);
+    assert!(
+        adopted.stderr.contains("owner=helm,name=old"),
+        "{}",
+        adopted.stderr
+    );
     let plan = sandbox.plan().await;
     let deployment = plan.change("Deployment");
     let paths = field_paths(&deployment);
@@ -91,6 +102,31 @@ async fn what_helm_made_is_taken_over_without_a_restart_of_pods_or_a_second_owne
         "{}",
         again.stdout
     );
+}
+
+/// Another selector, as every chart has, and another value of a field: each of them alone has an answer of its own.
+#[tokio::test]
+#[ignore = "needs the embedded cluster: make test-cluster"]
+async fn a_deployment_of_another_selector_is_to_be_adopted_and_is_then_replaced() {
+    let sandbox = Sandbox::in_namespace("adopt-selector").await;
+    made_with(&sandbox, "helm", |deployment| {
+        let labels =
+            json!({ "app.kubernetes.io/name": "serving", "app.kubernetes.io/instance": "nlu" });
+        deployment["spec"]["selector"]["matchLabels"] = labels.clone();
+        deployment["spec"]["template"]["metadata"]["labels"] = labels;
+        deployment["spec"]["progressDeadlineSeconds"] = json!(77);
+    })
+    .await;
+    let foreign = sandbox.run(&["plan"]).await.expect(1);
+    assert!(
+        foreign.stderr.contains("uninlu adopt"),
+        "{}",
+        foreign.stderr
+    );
+    sandbox.run(&["adopt", "--yes"]).await.expect(0);
+    let deployment = sandbox.plan().await.change("Deployment");
+    assert_eq!(deployment["action"], "replace", "{deployment:#}");
+    assert_eq!(deployment["conflicts"], json!([]), "{deployment:#}");
 }
 
 /// A manager that is no known tool keeps its fields, unless it is named.

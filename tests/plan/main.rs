@@ -183,17 +183,20 @@ fn prediction(
 ) -> Prediction {
     let kind = id.kind.name();
     let pairs = |pairs: &Vec<(String, String)>| pairs.clone().into_iter();
+    let conflicts = cluster.conflicts.get(kind).map(|conflicts| {
+        pairs(conflicts)
+            .map(|(field, manager)| Conflict { field, manager })
+            .collect()
+    });
     if let Some(immutable) = cluster.immutable.get(kind) {
-        return Prediction::Immutable(
-            pairs(immutable)
+        return Prediction::Immutable {
+            causes: pairs(immutable)
                 .map(|(field, message)| Cause { field, message })
                 .collect(),
-        );
+            conflicts: conflicts.unwrap_or_default(),
+        };
     }
-    if let Some(conflicts) = cluster.conflicts.get(kind) {
-        let conflicts = pairs(conflicts)
-            .map(|(field, manager)| Conflict { field, manager })
-            .collect();
+    if let Some(conflicts) = conflicts {
         return Prediction::Conflicting {
             forced: existing(body),
             conflicts,

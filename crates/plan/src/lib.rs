@@ -236,7 +236,7 @@ fn refuse_foreign(desired: &Desired, live: &Live, parent: &ObjectId) -> Result<(
                 None,
                 Some(Prediction::Applied(value) | Prediction::Conflicting { forced: value, .. }),
             ) => exists(value),
-            (None, Some(Prediction::Immutable(_))) => true,
+            (None, Some(Prediction::Immutable { .. })) => true,
             (None, _) => false,
         })
         .cloned()
@@ -333,7 +333,7 @@ fn derive(id: &ObjectId, body: &Value, live: &Live, autoscaler_goes: bool, minim
     change.uid = current["metadata"]["uid"].as_str().map(str::to_owned);
     if id.kind == Kind::Deployment {
         let mut transition = replicas::transition(body, current, autoscaler_goes);
-        let is_replaced = matches!(live.predictions.get(id), Some(Prediction::Immutable(_)));
+        let is_replaced = matches!(live.predictions.get(id), Some(Prediction::Immutable { .. }));
         // Of one that is deleted and created again no number can pass beforehand.
         if is_replaced && replicas::number(body).is_none() {
             let pods = replicas::number(current).unwrap_or(0);
@@ -379,8 +379,9 @@ fn compare_with_prediction(change: &mut Change, body: &Value, current: &Value, l
             change.conflicts = conflicts.iter().filter(is_ours).cloned().collect();
             forced.clone()
         }
-        Some(Prediction::Immutable(causes)) => {
+        Some(Prediction::Immutable { causes, conflicts }) => {
             change.action = Action::Replace;
+            change.conflicts = conflicts.clone();
             change.notes.extend(
                 causes
                     .iter()

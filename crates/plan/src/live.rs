@@ -44,7 +44,12 @@ pub enum Prediction {
         conflicts: Vec<Conflict>,
     },
     /// Only a new object can have this value.
-    Immutable(Vec<Cause>),
+    Immutable {
+        /// Why.
+        causes: Vec<Cause>,
+        /// What other managers own of it.
+        conflicts: Vec<Conflict>,
+    },
     /// The namespace does not exist yet, so nothing in it can be predicted.
     NamespaceMissing,
     /// The namespace is being deleted, so nothing can be made in it.
