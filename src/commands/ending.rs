@@ -3,6 +3,7 @@
 use super::common::{StackArgs, in_shell};
 use crate::kinds::{self, Kind};
 use crate::plan::Goal;
+use crate::stack::CONTAINER_PORT;
 
 /// Two lines for a person. Without a Service there is no address.
 pub(super) fn lines(goal: &Goal, stack: &StackArgs, is_verified: bool) -> Vec<String> {
@@ -23,9 +24,18 @@ fn address(goal: &Goal) -> Option<String> {
     let port = service["spec"]["ports"][0]["port"].as_u64()?;
     let target = &goal.target;
     let (namespace, context) = (&target.namespace, in_shell(&target.context));
+    let ports = forwarded(port);
     Some(format!(
-        "address in the cluster: http://{name}.{namespace}:{port}; from here: `kubectl --context {context} -n {namespace} port-forward service/{name} {port}`"
+        "address in the cluster: http://{name}.{namespace}:{port}; from here: `kubectl --context {context} -n {namespace} port-forward service/{name} {ports}`"
     ))
+}
+
+/// The ports as `kubectl port-forward` takes them: root alone may open one below 1024 here.
+fn forwarded(port: u64) -> String {
+    match port {
+        ..1024 => format!("{CONTAINER_PORT}:{port}"),
+        _ => port.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -62,5 +72,11 @@ mod tests {
             next,
             Some("next: `uninlu status 'my stacks/a.toml' --env staging` shows the pods")
         );
+    }
+
+    #[test]
+    fn anybody_may_open_the_port_here() {
+        assert_eq!(forwarded(80), "7860:80");
+        assert_eq!(forwarded(1024), "1024");
     }
 }
