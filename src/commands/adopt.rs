@@ -1,10 +1,13 @@
 //! `uninlu adopt`
 
+use std::collections::BTreeSet;
+
 use miette::{Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::common::{StackArgs, exit};
+use super::common::{StackArgs, exit, in_shell};
 use super::consent::Question;
 use super::interrupted;
 use super::planning::planned_image;
@@ -92,7 +95,43 @@ pub async fn run(args: Args, ui: Ui) -> Result<u8> {
         adopt(&connection, shown, &args.from).await?;
     }
     step.done("done; `uninlu plan` shows what an apply would change");
+    let context = in_shell(&connection.target.context);
+    let adopted = adoptions
+        .iter()
+        .filter_map(|adoption| live.get(&adoption.id));
+    for release in adopted.filter_map(Release::of).collect::<BTreeSet<_>>() {
+        ui.say(release.words(&context));
+    }
     Ok(exit::OK)
+}
+
+/// Helm's own record of what it installed.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Release<'a> {
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Release<'a> {
+    /// The release that the object says it is of.
+    fn of(object: &'a Value) -> Option<Self> {
+        let annotations = &object["metadata"]["annotations"];
+        Some(Self {
+            namespace: annotations["meta.helm.sh/release-namespace"]
+                .as_str()
+                .or(object["metadata"]["namespace"].as_str())?,
+            name: annotations["meta.helm.sh/release-name"].as_str()?,
+        })
+    }
+
+    /// What is still to be done about it.
+    fn words(&self, context: &str) -> String {
+        let Self { namespace, name } = self;
+        let labels = in_shell(&format!("owner=helm,name={name}"));
+        format!(
+            "Helm still has its record of the release {name}, and `helm upgrade`, `rollback` or `uninstall` would change or delete what is the stack's now; without the record, Helm knows no such release, and the objects stay: `kubectl --context {context} -n {namespace} delete secrets -l {labels}`"
+        )
+    }
 }
 
 /// A controller may write the object's status at any time, also for the first time, so an object that changed is looked
@@ -197,5 +236,32 @@ fn share((manager, fields): &(String, usize)) -> Share {
     Share {
         manager: manager.clone(),
         fields: *fields,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of_release(annotations: Value) -> Value {
+        json!({ "metadata": { "namespace": "nlu", "annotations": annotations } })
+    }
+
+    #[test]
+    fn what_helm_still_knows_is_said_with_the_command_that_ends_it() {
+        let object = of_release(json!({
+            "meta.helm.sh/release-name": "old", "meta.helm.sh/release-namespace": "language",
+        }));
+        let words = Release::of(&object).map(|release| release.words("prod"));
+        let words = words.expect("a release");
+        assert!(
+            words.ends_with(
+                "`kubectl --context prod -n language delete secrets -l owner=helm,name=old`"
+            ),
+            "{words}"
+        );
+        assert_eq!(Release::of(&of_release(Value::Null)), None);
     }
 }
