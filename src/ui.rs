@@ -24,7 +24,7 @@ use uninlu_text::escape;
 use uninlu_text::fold::{columns, fold, fold_under, seen as without_codes};
 pub use uninlu_text::style::{BOLD, DIM, GREEN, RED, Style, YELLOW, paint, plain};
 use uninlu_text::style::{END, style_of};
-pub use uninlu_text::words::{capitalised, human_bytes, human_elapsed};
+pub use uninlu_text::words::{capitalised, counted, human_bytes, human_elapsed};
 
 /// What a terminal understands.
 fn codes(style: Style) -> anstyle::Style {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::write::{Effect, Imported, Noted};
 use super::{Finding, Left, Place, Source};
 use crate::rules::Severity;
-use crate::ui::{BOLD, RED, YELLOW, paint};
+use crate::ui::{BOLD, RED, YELLOW, counted, paint};
 
 /// For people: findings first, then what became of what was read.
 pub fn text(findings: &[Finding], imported: &Imported, source: &Source) -> String {
@@ -18,9 +18,9 @@ pub fn text(findings: &[Finding], imported: &Imported, source: &Source) -> Strin
         .iter()
         .partition(|it| it.severity == Severity::Error);
     text.push_str(&format!(
-        "{} errors, {} warnings\n",
-        errors.len(),
-        warnings.len()
+        "{}, {}\n",
+        counted(errors.len(), "error"),
+        counted(warnings.len(), "warning")
     ));
     list(
         &mut text,

@@ -249,6 +249,8 @@ fn comment_out(lines: &mut Vec<String>, number: usize, reason: &str) -> Option<S
     Some(taken)
 }
 
+const OBSOLETE: &str = "delete this one when it is not needed any more";
+
 /// What the first apply does; derived from what the stack renders, as a plan would.
 fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
     let Some(view) = View::of(source, name) else {
@@ -292,20 +294,20 @@ fn effects(stack: &Stack, source: &Source, name: Option<&str>) -> Vec<Effect> {
         view.autoscaler,
         view.account,
         view.policy,
+        view.settings,
     ];
     for object in parts.into_iter().flatten().filter(|_| source.is_installed) {
-        let is_stacks = desired
-            .keys()
-            .any(|id| id.kind.name() == object.kind() && id.name == object.name());
+        let of_kind = desired.keys().find(|id| id.kind.name() == object.kind());
+        let is_stacks = of_kind.is_some_and(|id| id.name == object.name());
         let is_rival = rivals.iter().any(|rival| rival.object == object.id());
         if !is_stacks && !is_rival {
             effects.push(Effect {
                 object: object.id(),
                 action: Action::Stay,
-                why: format!(
-                    "the stack's has the name `{}`: delete this one when it is not needed any more",
-                    stack.name
-                ),
+                why: match of_kind {
+                    Some(id) => format!("the stack's has the name `{}`: {OBSOLETE}", id.name),
+                    None => format!("the stack has none: {OBSOLETE}"),
+                },
                 fields: Vec::new(),
             });
         }

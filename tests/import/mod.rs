@@ -49,6 +49,23 @@ fn a_chart_of_helm_create_with_other_faults() {
     insta::assert_snapshot!(told);
 }
 
+/// Of an installed release: what the stack takes over, and what is to be deleted by name.
+#[test]
+fn what_stays_of_a_release_is_named() {
+    let release = ["import", "helm", "../walks/release", "--release", "nlu"];
+    let report = text(&uninlu(&release, &folder("")).stderr);
+    let (_, effects) = report.split_once("at the first apply:\n").expect("effects");
+    let stays: Vec<&str> = effects.lines().filter(|it| it.contains("stays")).collect();
+    assert_eq!(
+        stays,
+        [
+            "  - ServiceAccount nlu: stays; the stack's has the name `nlu-serving`: delete this one when it is not needed any more",
+            "  - ConfigMap nlu-serving-config: stays; the stack's has the name `nlu-serving-settings`: delete this one when it is not needed any more",
+        ]
+    );
+    assert!(report.contains("1 error, "), "{report}");
+}
+
 #[test]
 fn manifests_with_other_names_and_other_faults() {
     let output = uninlu(

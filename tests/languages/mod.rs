@@ -7,9 +7,10 @@ use std::process::Command;
 use crate::project::{pattern, root, text};
 
 /// Without their endings.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README",
     "docs/autoscaling",
+    "docs/from-helm",
     "docs/from-the-tutorial",
     "docs/how-to",
     "docs/tutorial",

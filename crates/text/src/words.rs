@@ -12,6 +12,12 @@ pub fn human_elapsed(elapsed: Duration) -> String {
     }
 }
 
+/// `1 error`, `2 errors`.
+pub fn counted(count: usize, word: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{plural}")
+}
+
 /// With its first letter as a sentence begins.
 pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
@@ -49,6 +55,12 @@ mod tests {
         assert_eq!(human_elapsed(Duration::from_millis(840)), "0.8 s");
         assert_eq!(human_elapsed(Duration::from_secs(12)), "12 s");
         assert_eq!(human_elapsed(Duration::from_secs(185)), "3 min 05 s");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let all = [0, 1, 2].map(|count| counted(count, "error"));
+        assert_eq!(all, ["0 errors", "1 error", "2 errors"]);
     }
 
     #[test]

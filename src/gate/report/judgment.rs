@@ -4,7 +4,7 @@ use crate::document;
 use crate::gate::{Finding, Place, Verdicts};
 use crate::rules::{self, Rule, STACK_FILE, Severity};
 use crate::stack::Invalid;
-use crate::ui::capitalised;
+use crate::ui::{capitalised, counted};
 
 /// A stack, and what the rules say of it.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +99,7 @@ impl Judgment<'_> {
             (self.verdicts.count(Severity::Error), "error"),
             (self.verdicts.count(Severity::Warning), "warning"),
         ]
-        .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }));
+        .map(|(count, word)| counted(count, word));
         let word = if self.is_refused() {
             "refused"
         } else {
