@@ -19,7 +19,7 @@ LONG = 20
 
 
 def minutes(seconds):
-    return f"{seconds // 60} min {seconds % 60:02} s"
+    return f"{seconds / 60:.1f} min"
 
 
 def figures(name, times, seconds, megabytes):
