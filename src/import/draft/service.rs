@@ -28,7 +28,11 @@ pub(super) fn service(view: &View<'_>, draft: &mut Draft) {
             // A live Service has the number that the cluster chose.
             if !view.source.is_live && port["nodePort"].as_i64().is_some() {
                 let pointer = format!("{pointer}/nodePort");
-                draft.leave(service, &pointer, "the cluster chooses the port on its nodes");
+                draft.leave(
+                    service,
+                    &pointer,
+                    "the cluster chooses the port on its nodes",
+                );
             }
         }
     }
