@@ -106,8 +106,8 @@ fn a_server_that_needs_more_memory_than_its_limit_is_told_so() {
     assert!(said.contains("raise `[resources] memory.limit`"), "{said}");
 }
 
-/// Its arguments for a rehearsal on a terminal.
-fn arguments(project: &Project) -> Vec<String> {
+/// The arguments of a short rehearsal in the project's folder.
+fn arguments() -> Vec<String> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/demo-model");
     [
         "rehearse",
@@ -129,7 +129,7 @@ fn arguments(project: &Project) -> Vec<String> {
 #[ignore = "needs Docker: make test-image"]
 fn on_a_terminal_of_80_columns() {
     let (project, reference) = built_with("terminal", "[\"perl\", \"/answers.pl\"]", "");
-    let arguments = arguments(&project);
+    let arguments = arguments();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (code, screen) = Terminal::start(project.path(), &arguments, &[]).end();
     assert_eq!(code, Some(0), "{screen}");
@@ -163,7 +163,7 @@ fn on_a_terminal_of_80_columns() {
 fn interrupted_on_a_terminal() {
     let probes = "[probes]\nstartup = { period = \"1s\", budget = \"600s\" }\n";
     let (project, reference) = built("interrupted-terminal", "sleep 600", probes);
-    let arguments = arguments(&project);
+    let arguments = arguments();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut terminal = Terminal::start(project.path(), &arguments, &[]);
     terminal.interrupt(" start");

@@ -327,7 +327,7 @@ fn leave_labels(object: &Object, metadata: &str, draft: &mut Draft) {
     for name in ["component", "part-of"] {
         let pointer = step(
             &format!("{metadata}/labels"),
-            &format!("app.kubernetes.io/{name}"),
+            format!("app.kubernetes.io/{name}"),
         );
         if object.at(&pointer).is_some() {
             draft.leave(
