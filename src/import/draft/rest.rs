@@ -10,8 +10,8 @@ use crate::import::yaml::step;
 use crate::rules::{Fields, MODEL_VARIABLES};
 use uninlu_settings::variables;
 
-/// Fields that became keys, that a rule looks at, or that are the same in every stack, with all below them. With `=` only
-/// that value is; `*` is any item.
+/// Fields that became keys, that a rule looks at, or that are the same in every stack, with all below them; with `=` only
+/// that value is.
 const DEPLOYMENT: [&str; 30] = [
     "/apiVersion",
     "/kind",
