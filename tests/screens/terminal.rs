@@ -19,7 +19,7 @@ const ROWS: u16 = 24;
 /// Characters of a word, or of a command in backticks, that a line with an indent may not take.
 const LONG: usize = 60;
 /// A bound for a command that draws on and does nothing else.
-const BOUND: Duration = Duration::from_secs(180);
+const BOUND: Duration = Duration::from_secs(600);
 /// A bound for a machine that hangs.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 60,
