@@ -9,7 +9,8 @@ use super::chart::{Chart, Line, Unit, escape, figure};
 use super::report::{Played, Report};
 use super::run::Interval;
 use super::text::{
-    clock, latencies, mean, money, percent, pod_in_words, rate, replicas, shown, time, totals,
+    clock, label, latencies, mean, money, percent, pod_in_words, rate, replicas, shown, time,
+    totals,
 };
 use super::variant::Kind;
 use uninlu_text::words::capitalised;
@@ -28,7 +29,10 @@ struct Shown<'a> {
 pub fn page(report: &Report) -> String {
     let variants: Vec<Shown> = shown(report)
         .into_iter()
-        .map(|(name, played)| Shown { name, played })
+        .map(|(name, played)| Shown {
+            name: label(&name, played),
+            played,
+        })
         .collect();
     let load = &report.load;
     let rates = match (rate(load.lowest), rate(load.highest)) {

@@ -21,7 +21,7 @@ pub fn text(report: &Report) -> String {
         report.seed,
         pod_in_words(report)
     );
-    let (size, speed) = halves(totals(report));
+    let (size, speed) = halves(report);
     for rows in [size, speed] {
         text.push_str(&table(&rows));
         text.push('\n');
@@ -67,7 +67,7 @@ pub(super) fn totals(report: &Report) -> Vec<Vec<String>> {
     rows.extend(shown(report).into_iter().map(|(name, played)| {
         let [p50, p95, p99] = latencies(&played.total);
         let mut row = vec![
-            name,
+            label(&name, played),
             replicas(played),
             format!("{:.1}", mean(report, played)),
             p50,
@@ -84,19 +84,20 @@ pub(super) fn totals(report: &Report) -> Vec<Vec<String>> {
     rows
 }
 
-/// The summary as a table of what the variants take, and one of how they answer, under their short names.
-fn halves(rows: Vec<Vec<String>>) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
-    let split = |mut row: Vec<String>| {
+/// The summary as a table of what the variants take, and one of how they answer, under their names without targets.
+fn halves(report: &Report) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
+    let names = shown(report).into_iter().map(|(name, _)| name);
+    let names = std::iter::once("variant".to_owned()).chain(names);
+    let split = |(name, mut row): (String, Vec<String>)| {
         let mut size = row.split_off(SPEED.end);
         let speed = row.split_off(SPEED.start);
-        let short = row[0].split(" (").next().map(String::from);
         row.append(&mut size);
-        (row, short.into_iter().chain(speed).collect())
+        (row, std::iter::once(name).chain(speed).collect())
     };
-    rows.into_iter().map(split).unzip()
+    names.zip(totals(report)).map(split).unzip()
 }
 
-/// Every variant with its name; fleets of the same number of pods once, by all their names.
+/// Every variant with its name, without its targets; fleets of the same number of pods once, by all their names.
 pub(super) fn shown(report: &Report) -> Vec<(String, &Played)> {
     let size = |played: &Played| {
         (played.is_fixed() && played.kind != Kind::Stack).then(|| played.replicas[2])
@@ -108,7 +109,7 @@ pub(super) fn shown(report: &Report) -> Vec<(String, &Played)> {
             .find(|(_, known)| size(played).is_some() && size(known) == size(played));
         match same {
             Some((name, _)) => *name = format!("{}, {name}", what(played.kind)),
-            None => all.push((label(played), played)),
+            None => all.push((what(played.kind).to_owned(), played)),
         }
     }
     all
@@ -127,8 +128,8 @@ pub(super) fn latencies(requests: &Requests) -> [String; 3] {
 }
 
 /// What it is called wherever it is shown.
-pub(super) fn label(played: &Played) -> String {
-    format!("{} ({})", what(played.kind), played.name)
+pub(super) fn label(name: &str, played: &Played) -> String {
+    format!("{name} ({})", played.name)
 }
 
 const fn what(kind: Kind) -> &'static str {
@@ -248,7 +249,7 @@ fn fared(report: &Report, played: &Played) -> String {
     };
     format!(
         "- {}: {size}; P95 {}, {} refused, {holds}{}.",
-        label(played),
+        label(what(played.kind), played),
         played.p95().map_or_else(|| "-".into(), time),
         share(played.refused_percent),
         reason(played)
