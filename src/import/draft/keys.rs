@@ -153,6 +153,12 @@ pub(super) fn table(entries: impl IntoIterator<Item = (&'static str, Value)>) ->
         .collect()
 }
 
+/// Whether kubectl or Helm keep this annotation for themselves.
+pub(super) fn is_of_tools(annotation: &str) -> bool {
+    let beginnings = ["kubectl.kubernetes.io/", "meta.helm.sh/"];
+    beginnings.iter().any(|it| annotation.starts_with(it))
+}
+
 pub(super) fn seconds(seconds: i64) -> Value {
     Value::from(format!("{seconds}s"))
 }

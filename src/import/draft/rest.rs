@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::keys::{Draft, in_pod};
+use super::keys::{Draft, in_pod, is_of_tools};
 use crate::import::Object;
 use crate::import::view::View;
 use crate::import::yaml::step;
@@ -182,14 +182,8 @@ const TAKEN: [&str; 12] = [
     variables::TRACES_SERVICE,
 ];
 
-/// Annotations that tools keep for themselves, or that the stack sets.
-const OTHERS_ANNOTATIONS: [&str; 5] = [
-    "prometheus.io/",
-    "kubectl.kubernetes.io/",
-    "deployment.kubernetes.io/",
-    "meta.helm.sh/",
-    "helm.sh/",
-];
+/// Annotations that a controller or Helm keeps of the object itself, or that the stack sets.
+const OTHERS_ANNOTATIONS: [&str; 3] = ["prometheus.io/", "deployment.kubernetes.io/", "helm.sh/"];
 
 /// What of the pods, their Service, autoscaler and account was not taken, each with the reason.
 pub(super) fn leave_rest(view: &View<'_>, draft: &mut Draft) {
@@ -343,10 +337,10 @@ fn leave_annotations(object: &Object, metadata: &str, why: &str, draft: &mut Dra
     let annotations = format!("{metadata}/annotations");
     let found = object.at(&annotations).and_then(Value::as_object);
     for key in found.into_iter().flatten().map(|(key, _)| key) {
-        if !OTHERS_ANNOTATIONS
+        let is_others = OTHERS_ANNOTATIONS
             .iter()
-            .any(|other| key.starts_with(other))
-        {
+            .any(|other| key.starts_with(other));
+        if !is_others && !is_of_tools(key) {
             draft.leave(object, &step(&annotations, key), why);
         }
     }

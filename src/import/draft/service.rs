@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uninlu_settings::variables;
 
-use super::keys::{Draft, in_pod, table};
+use super::keys::{Draft, in_pod, is_of_tools, table};
 use crate::import::view::View;
 use crate::kinds::{MANAGED_BY, MANAGER, items};
 use crate::rules::Fields;
@@ -48,9 +48,7 @@ pub(super) fn service(view: &View<'_>, draft: &mut Draft) {
     let annotations: Map<String, Value> = service
         .entries("/metadata/annotations")
         .into_iter()
-        .filter(|(key, _)| {
-            !key.starts_with("meta.helm.sh/") && !key.starts_with("kubectl.kubernetes.io/")
-        })
+        .filter(|(key, _)| !is_of_tools(key))
         .map(|(key, value)| (key, Value::from(value)))
         .collect();
     if !annotations.is_empty() {
