@@ -3,22 +3,18 @@
     claim_record.py FOLDER
 """
 
-import csv
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 
 import record  # noqa: E402  (beside the other measurements)
+import tables  # noqa: E402
 
 # The autoscaler's maximum, which the claim compares with.
 MAXIMUM = 8
 # When the load begins to rise.
 RISES = 120
-
-
-def rows(folder, name):
-    return list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines()))
 
 
 def most(table, column):
@@ -64,7 +60,7 @@ def figures(cpu, requests, simulated):
 
 
 def main(folder):
-    cpu, requests, simulated = (rows(folder, name) for name in ("cpu", "requests", "simulated"))
+    cpu, requests, simulated = tables.of_run(folder)
     written = {
         "scenario": "claim-measured", **record.header("CLAIM=1 make autoscaling"), "facts": [],
         "figures": figures(cpu, requests, simulated),

@@ -9,13 +9,14 @@ import json
 import sys
 from pathlib import Path
 
+import tables
 from measure import p95
 
 MOST_PODS, MOST_SHARE = 1, 0.20
 
 
 def main(measured_file, requests_file, simulated_file):
-    measured = list(csv.DictReader(Path(measured_file).read_text().splitlines()))
+    measured = tables.rows(Path(measured_file))
     requests = json.loads(Path(requests_file).read_text())
     simulated = json.loads(Path(simulated_file).read_text())
     of_stack = next(variant for variant in simulated["variants"] if variant["kind"] == "stack")

@@ -3,21 +3,17 @@
     record.py FOLDER
 """
 
-import csv
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 
 import record  # noqa: E402  (beside the other measurements)
+import tables  # noqa: E402
 
 # Where the load rises and falls, and what follows (SHAPE in measure.py).
 SECONDS = (45, 75, 90, 105, 120, 135, 165, 180, 210, 240, 285)
 LOAD_RISES = 60
-
-
-def rows(folder, name):
-    return list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines()))
 
 
 def at(table, second):
@@ -68,7 +64,7 @@ def figures(cpu, requests, simulated):
 
 
 def main(folder):
-    cpu, requests, simulated = (rows(folder, name) for name in ("cpu", "requests", "simulated"))
+    cpu, requests, simulated = tables.of_run(folder)
     written = {
         "scenario": "autoscaling", **record.header("make autoscaling"), "facts": [],
         "figures": figures(cpu, requests, simulated),
