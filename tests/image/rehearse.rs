@@ -106,21 +106,14 @@ fn a_server_that_needs_more_memory_than_its_limit_is_told_so() {
     assert!(said.contains("raise `[resources] memory.limit`"), "{said}");
 }
 
-/// The arguments of a short rehearsal in the project's folder.
-fn arguments() -> Vec<String> {
+/// A short rehearsal in the project's folder, on a terminal.
+fn on_terminal(project: &Project) -> Terminal {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/demo-model");
-    [
-        "rehearse",
-        ".",
-        "--model",
-        &model.display().to_string(),
-        "--characters",
-        "40,200",
-    ]
-    .into_iter()
-    .chain(["--objective", "2s", "--trial", "1s"])
-    .map(String::from)
-    .collect()
+    let model = model.to_str().expect("Unicode");
+    let lengths = ["--characters", "40,200"];
+    let effort = ["--objective", "2s", "--trial", "1s"];
+    let arguments = [&["rehearse", ".", "--model", model][..], &lengths, &effort];
+    Terminal::start(project.path(), &arguments.concat(), &[])
 }
 
 /// Its figures are those of a run, so only the lines' beginnings are known. That no line is torn, and nothing is left of
@@ -129,9 +122,7 @@ fn arguments() -> Vec<String> {
 #[ignore = "needs Docker: make test-image"]
 fn on_a_terminal_of_80_columns() {
     let (project, reference) = built_with("terminal", "[\"perl\", \"/answers.pl\"]", "");
-    let arguments = arguments();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (code, screen) = Terminal::start(project.path(), &arguments, &[]).end();
+    let (code, screen) = on_terminal(&project).end();
     assert_eq!(code, Some(0), "{screen}");
     let begins = |words: &str| {
         screen
@@ -163,9 +154,7 @@ fn on_a_terminal_of_80_columns() {
 fn interrupted_on_a_terminal() {
     let probes = "[probes]\nstartup = { period = \"1s\", budget = \"600s\" }\n";
     let (project, reference) = built("interrupted-terminal", "sleep 600", probes);
-    let arguments = arguments();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let mut terminal = Terminal::start(project.path(), &arguments, &[]);
+    let mut terminal = on_terminal(&project);
     terminal.interrupt(" start");
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(130), "{screen}");
